@@ -1,0 +1,23 @@
+//! Finds out what the compiler's standard library already has.
+
+use std::process::Command;
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rustc-check-cfg=cfg(async_io_no_pipe)");
+
+    // `std::io::{PipeReader, PipeWriter}` came with Rust 1.87. When the version cannot be read, assume that they are
+    // there: an unknown compiler is more likely to be new than old.
+    if rustc_minor().is_some_and(|minor| minor < 87) {
+        println!("cargo:rustc-cfg=async_io_no_pipe");
+    }
+}
+
+/// The `N` of the compiler's version `1.N.P`.
+fn rustc_minor() -> Option<u32> {
+    let rustc = std::env::var_os("RUSTC")?;
+    let output = Command::new(rustc).arg("--version").output().ok()?;
+    let version = String::from_utf8(output.stdout).ok()?;
+    let number = version.strip_prefix("rustc 1.")?;
+    number.split('.').next()?.parse().ok()
+}

@@ -1,0 +1,64 @@
+//! The stream of accepted connections, of TCP and of Unix sockets.
+
+use super::Async;
+use super::registered::{Listing, Trust};
+use crate::source::Direction;
+use futures_core::Stream;
+use std::io;
+use std::marker::PhantomPinned;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Accepts again and again. `L` listens, `S` is what it accepts, `A` the address of the peer.
+pub(super) struct Incoming<'a, L, S, A> {
+    listener: &'a Async<L>,
+    accept: fn(&L) -> io::Result<(S, A)>,
+    listing: Listing,
+    /// Nothing needs to stay in place now; but what callers may do with it is what the signature has promised for long:
+    /// pin it.
+    _pinned: PhantomPinned,
+}
+
+impl<'a, L, S, A> Incoming<'a, L, S, A> {
+    pub(super) fn new(
+        listener: &'a Async<L>,
+        accept: fn(&L) -> io::Result<(S, A)>,
+    ) -> Incoming<'a, L, S, A> {
+        Incoming {
+            listener,
+            accept,
+            listing: Listing::new(Direction::Read),
+            _pinned: PhantomPinned,
+        }
+    }
+}
+
+impl<L, S, A> Stream for Incoming<'_, L, S, A>
+where
+    Async<S>: TryFrom<S, Error = io::Error>,
+{
+    type Item = io::Result<Async<S>>;
+
+    #[allow(unsafe_code)]
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        // SAFETY: nothing is moved out of `this`; no field is ever pinned.
+        let this = unsafe { self.get_unchecked_mut() };
+        let registered = this.listener.registered();
+        let listing = &mut this.listing;
+        let listener = this.listener.get_ref();
+        let accepted = registered.poll_operation(
+            Direction::Read,
+            Trust::Kernel,
+            || listing.place(registered),
+            cx,
+            || (this.accept)(listener),
+        );
+        accepted.map(|result| Some(result.and_then(|(stream, _)| Async::try_from(stream))))
+    }
+}
+
+impl<L, S, A> Drop for Incoming<'_, L, S, A> {
+    fn drop(&mut self) {
+        self.listing.give_back(self.listener.registered());
+    }
+}

@@ -1,0 +1,447 @@
+//! [`Async<T>`]: an I/O object together with its registration.
+
+mod convert;
+mod incoming;
+mod io_safe;
+mod operations;
+mod read_write;
+pub(crate) mod registered;
+mod tcp;
+mod trust;
+mod udp;
+#[cfg(unix)]
+mod unix;
+
+pub use io_safe::IoSafe;
+
+use crate::ready::{Readable, ReadableOwned, Writable, WritableOwned};
+use crate::source::Direction;
+use crate::source::waiters::Place;
+use registered::Registered;
+use std::fmt;
+use std::io;
+use std::mem::ManuallyDrop;
+#[cfg(unix)]
+use std::os::fd::{AsFd, AsRawFd};
+#[cfg(windows)]
+use std::os::windows::io::{AsRawSocket, AsSocket};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// An I/O object that tasks can wait for.
+///
+/// It puts the object into non-blocking mode, registers it with the reactor, and then runs operations on it that wait, as
+/// futures, where they would block:
+///
+/// * On the usual types of std there are methods: [`accept`](Async#method.accept) on a `TcpListener`,
+///   [`recv_from`](Async#method.recv_from) on a `UdpSocket`, and so on.
+/// * Where `T` reads or writes, `Async<T>` implements [`AsyncRead`](futures_io::AsyncRead) or
+///   [`AsyncWrite`](futures_io::AsyncWrite), and so does `&Async<T>` where `&T` does.
+/// * For everything else there are [`read_with`](Async::read_with) and [`write_with`](Async::write_with), which take a
+///   closure, and [`readable`](Async::readable) and [`writable`](Async::writable), which only wait.
+///
+/// # Several tasks
+///
+/// Any number of tasks may use the methods that return futures at the same time. `AsyncRead` and
+/// [`poll_readable`](Async::poll_readable) are for one task at a time, and so are `AsyncWrite` and
+/// [`poll_writable`](Async::poll_writable): two tasks that poll the same direction displace and wake each other in turn.
+/// One task that reads and one that writes, through shared references, is fine.
+///
+/// # Closing
+///
+/// Closing an asynchronous writer ([`poll_close`](futures_io::AsyncWrite::poll_close)) flushes it and does *not* shut a
+/// socket down. Shut it down through [`get_ref`](Async::get_ref), or drop the `Async`.
+///
+/// # Not for files
+///
+/// The operating system does not poll regular files, and refuses to register them
+/// ([`PermissionDenied`](io::ErrorKind::PermissionDenied)). Standard input and output should not be wrapped either: the
+/// non-blocking mode is a property of what they are connected to, which other programs share.
+///
+/// # Examples
+///
+/// ```
+/// use async_io::Async;
+/// use futures_lite::{AsyncReadExt, AsyncWriteExt};
+/// use std::net::{TcpListener, TcpStream};
+///
+/// # fn main() -> std::io::Result<()> {
+/// async_io::block_on(async {
+///     let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
+///     let mut client = Async::<TcpStream>::connect(listener.get_ref().local_addr()?).await?;
+///     let (mut server, _) = listener.accept().await?;
+///
+///     client.write_all(b"hello").await?;
+///     let mut greeting = [0; 5];
+///     server.read_exact(&mut greeting).await?;
+///     assert_eq!(&greeting, b"hello");
+///     Ok(())
+/// })
+/// # }
+/// ```
+pub struct Async<T> {
+    registered: Registered,
+    /// Dropped after it is deregistered: its number must not be used again while the poller knows it.
+    io: ManuallyDrop<T>,
+}
+
+impl<T> Unpin for Async<T> {}
+
+#[cfg(unix)]
+impl<T: AsFd> Async<T> {
+    /// Puts an object into non-blocking mode and registers it.
+    ///
+    /// # Errors
+    ///
+    /// The object is dropped if it cannot be registered:
+    ///
+    /// * [`PermissionDenied`](io::ErrorKind::PermissionDenied) for a regular file, a directory or a device such as
+    ///   `/dev/null`,
+    /// * [`AlreadyExists`](io::ErrorKind::AlreadyExists) if this descriptor is registered (a duplicate may be),
+    /// * whatever the system says of a bad descriptor, or of limits that are reached.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let socket = Async::new(UdpSocket::bind(("127.0.0.1", 0))?)?;
+    /// # drop(socket);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new(io: T) -> io::Result<Async<T>> {
+        crate::sys::socket::set_nonblocking(io.as_fd())?;
+        Self::new_nonblocking(io)
+    }
+
+    /// Registers an object that is in non-blocking mode already.
+    ///
+    /// The mode is neither set nor looked at. If the object is in blocking mode, operations that would wait block their
+    /// thread instead.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Async::new).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let socket = UdpSocket::bind(("127.0.0.1", 0))?;
+    /// socket.set_nonblocking(true)?;
+    /// let socket = Async::new_nonblocking(socket)?;
+    /// # drop(socket);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new_nonblocking(io: T) -> io::Result<Async<T>> {
+        let raw = io.as_fd().as_raw_fd();
+        Ok(Async {
+            registered: Registered::new(raw)?,
+            io: ManuallyDrop::new(io),
+        })
+    }
+}
+
+#[cfg(windows)]
+impl<T: AsSocket> Async<T> {
+    /// Puts a socket into non-blocking mode and registers it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says of a bad socket; the socket is dropped then.
+    pub fn new(io: T) -> io::Result<Async<T>> {
+        crate::sys::socket::set_nonblocking(io.as_socket())?;
+        Self::new_nonblocking(io)
+    }
+
+    /// Registers a socket that is in non-blocking mode already. The mode is neither set nor looked at.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Async::new).
+    pub fn new_nonblocking(io: T) -> io::Result<Async<T>> {
+        let raw = io.as_socket().as_raw_socket();
+        Ok(Async {
+            registered: Registered::new(raw)?,
+            io: ManuallyDrop::new(io),
+        })
+    }
+}
+
+impl<T> Async<T> {
+    /// The object inside.
+    ///
+    /// It is in non-blocking mode. Operations on it that would block fail with
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock); combine them with [`readable`](Async::readable) and
+    /// [`writable`](Async::writable).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::TcpListener;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
+    /// println!("listening on {}", listener.get_ref().local_addr()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn get_ref(&self) -> &T {
+        &self.io
+    }
+
+    /// The object inside, for changes.
+    ///
+    /// # Safety
+    ///
+    /// The object must not be dropped or replaced: its descriptor is registered with the reactor.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::TcpListener;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let mut listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
+    /// // SAFETY: the listener stays where it is.
+    /// let inner: &mut TcpListener = unsafe { listener.get_mut() };
+    /// inner.set_ttl(64)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[allow(unsafe_code)]
+    pub unsafe fn get_mut(&mut self) -> &mut T {
+        &mut self.io
+    }
+
+    /// Takes the object out of the reactor and returns it. It stays in non-blocking mode.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses to deregister the object (it was closed behind our back), the object is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::TcpListener;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
+    /// let listener: TcpListener = listener.into_inner()?;
+    /// listener.set_nonblocking(false)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[allow(unsafe_code)]
+    pub fn into_inner(self) -> io::Result<T> {
+        let deregistered = self.registered.deregister();
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is never dropped as a whole, so the object is moved out exactly once. The other field has no drop.
+        let io = unsafe { ManuallyDrop::take(&mut this.io) };
+        deregistered.map(|()| io)
+    }
+
+    /// Waits until the object can be read without blocking.
+    ///
+    /// "Can be read" includes the end of the stream, a peer that has closed its side, errors, and urgent data: all that a
+    /// reader should look at. Several tasks may wait at once; all are woken, and one of them may take what there was. So
+    /// try the operation and wait again if it would block.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future withdraws the wait at once; nothing is lost.
+    ///
+    /// # Errors
+    ///
+    /// If the system cannot report this object any more, or if the wait needs the `async-io` thread and it cannot be made.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::io::ErrorKind;
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// async_io::block_on(async {
+    ///     let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+    ///     socket.get_ref().send_to(b"hi", socket.get_ref().local_addr()?)?;
+    ///     let mut buffer = [0; 16];
+    ///     let count = loop {
+    ///         match socket.get_ref().recv(&mut buffer) {
+    ///             Err(error) if error.kind() == ErrorKind::WouldBlock => socket.readable().await?,
+    ///             result => break result?,
+    ///         }
+    ///     };
+    ///     assert_eq!(&buffer[..count], b"hi");
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    pub fn readable(&self) -> Readable<'_, T> {
+        Readable::new(self)
+    }
+
+    /// Like [`readable`](Async::readable), but owns a reference to the object and so can outlive the borrow.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::UdpSocket;
+    /// use std::sync::Arc;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// async_io::block_on(async {
+    ///     let socket = Arc::new(Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?);
+    ///     socket.get_ref().send_to(b"hi", socket.get_ref().local_addr()?)?;
+    ///     socket.clone().readable_owned().await?;
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    pub fn readable_owned(self: Arc<Self>) -> ReadableOwned<T> {
+        ReadableOwned::new(self)
+    }
+
+    /// Waits until the object can be written without blocking.
+    ///
+    /// Errors and a peer that has hung up count, too: a write that fails does not block. Cancellation and errors are those
+    /// of [`readable`](Async::readable).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// async_io::block_on(async {
+    ///     let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+    ///     socket.writable().await?;
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    pub fn writable(&self) -> Writable<'_, T> {
+        Writable::new(self)
+    }
+
+    /// Like [`writable`](Async::writable), but owns a reference to the object and so can outlive the borrow.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::UdpSocket;
+    /// use std::sync::Arc;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// async_io::block_on(async {
+    ///     let socket = Arc::new(Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?);
+    ///     socket.writable_owned().await?;
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    pub fn writable_owned(self: Arc<Self>) -> WritableOwned<T> {
+        WritableOwned::new(self)
+    }
+
+    /// Polls whether the object can be read without blocking.
+    ///
+    /// `Ready` means that the operating system says so now, or has said so since this task last got `Pending`. So both
+    /// orders work: try the operation and poll when it would block, or poll and then try.
+    ///
+    /// There is one place for the waker: a poll by another task wakes the earlier one and takes its place. The same place
+    /// is used by [`AsyncRead`](futures_io::AsyncRead). To withdraw a wait there is no need to do anything: the waker may be
+    /// called once for nothing, and it is dropped with the object.
+    ///
+    /// # Errors
+    ///
+    /// As for [`readable`](Async::readable).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// async_io::block_on(async {
+    ///     let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+    ///     socket.get_ref().send_to(b"hi", socket.get_ref().local_addr()?)?;
+    ///     std::future::poll_fn(|cx| socket.poll_readable(cx)).await?;
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.registered.poll_ready(Direction::Read, Place::Slot, cx)
+    }
+
+    /// Polls whether the object can be written without blocking. All that is said of
+    /// [`poll_readable`](Async::poll_readable) holds here for the other direction.
+    ///
+    /// # Errors
+    ///
+    /// As for [`readable`](Async::readable).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// async_io::block_on(async {
+    ///     let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+    ///     std::future::poll_fn(|cx| socket.poll_writable(cx)).await?;
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.registered
+            .poll_ready(Direction::Write, Place::Slot, cx)
+    }
+
+    pub(crate) fn registered(&self) -> &Registered {
+        &self.registered
+    }
+}
+
+impl<T> Drop for Async<T> {
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        // A failure means that the object was closed behind our back; there is nothing left to undo.
+        let _ = self.registered.deregister();
+        // SAFETY: this is the drop of the whole value, and `into_inner` prevents it when it has taken the object.
+        unsafe { ManuallyDrop::drop(&mut self.io) };
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Async<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Async")
+            .field("io", self.get_ref())
+            .field("fd", &self.registered.raw())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> AsRef<T> for Async<T> {
+    fn as_ref(&self) -> &T {
+        self.get_ref()
+    }
+}

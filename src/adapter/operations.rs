@@ -1,0 +1,199 @@
+//! Operations as closures: `read_with` and its family.
+
+use super::Async;
+use super::registered::{Listing, Registered, Trust};
+use crate::source::Direction;
+use std::future::poll_fn;
+use std::io;
+
+/// A listing that gives its place back when its future is dropped.
+struct Waiting<'a> {
+    registered: &'a Registered,
+    listing: Listing,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(registered: &'a Registered, direction: Direction) -> Self {
+        Waiting {
+            registered,
+            listing: Listing::new(direction),
+        }
+    }
+
+    /// Runs an operation until it says something else than "would block".
+    async fn run<R>(
+        mut self,
+        trust: Trust,
+        mut operation: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        poll_fn(move |cx| {
+            let registered = self.registered;
+            let listing = &mut self.listing;
+            let direction = listing.direction();
+            let place = || listing.place(registered);
+            registered.poll_operation(direction, trust, place, cx, &mut operation)
+        })
+        .await
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.listing.give_back(self.registered);
+    }
+}
+
+impl<T> Async<T> {
+    /// Runs a reading operation, as often as it would block.
+    ///
+    /// The closure is called at once, and again whenever the object may have become readable, until it returns something
+    /// other than an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock). Every other error, also
+    /// [`Interrupted`](io::ErrorKind::Interrupted), is returned.
+    ///
+    /// It should do one thing that fails with `WouldBlock` because *this* object cannot be read. If it says so for another
+    /// reason while the object is readable, it is called again and again, with growing pauses (up to 10 ms).
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future while it waits loses nothing: a closure that would block has done nothing.
+    ///
+    /// # Errors
+    ///
+    /// The closure's, and those of [`readable`](Async::readable).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// async_io::block_on(async {
+    ///     let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+    ///     socket.get_ref().send_to(b"hi", socket.get_ref().local_addr()?)?;
+    ///     let mut buffer = [0; 16];
+    ///     let (count, _sender) = socket.read_with(|socket| socket.recv_from(&mut buffer)).await?;
+    ///     assert_eq!(&buffer[..count], b"hi");
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    pub async fn read_with<R>(&self, op: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        self.operate(Direction::Read, Trust::Nobody, op).await
+    }
+
+    /// Runs a reading operation that changes the object, as often as it would block. Otherwise like
+    /// [`read_with`](Async::read_with).
+    ///
+    /// # Safety
+    ///
+    /// The closure must not drop or replace the object: its descriptor is registered with the reactor.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::io::Read;
+    /// use std::net::{TcpListener, TcpStream};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// async_io::block_on(async {
+    ///     let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
+    ///     let mut stream = Async::<TcpStream>::connect(listener.get_ref().local_addr()?).await?;
+    ///     drop(listener.accept().await?);
+    ///     // SAFETY: the stream stays where it is.
+    ///     let count = unsafe { stream.read_with_mut(|stream| stream.read(&mut [0; 16])).await? };
+    ///     assert_eq!(count, 0);
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    #[allow(unsafe_code)]
+    pub async unsafe fn read_with_mut<R>(
+        &mut self,
+        op: impl FnMut(&mut T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.operate_mut(Direction::Read, op).await
+    }
+
+    /// Runs a writing operation, as often as it would block. All that is said of [`read_with`](Async::read_with) holds
+    /// here for the other direction.
+    ///
+    /// # Errors
+    ///
+    /// The closure's, and those of [`writable`](Async::writable).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// async_io::block_on(async {
+    ///     let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+    ///     let address = socket.get_ref().local_addr()?;
+    ///     let count = socket.write_with(|socket| socket.send_to(b"hi", address)).await?;
+    ///     assert_eq!(count, 2);
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    pub async fn write_with<R>(&self, op: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        self.operate(Direction::Write, Trust::Nobody, op).await
+    }
+
+    /// Runs a writing operation that changes the object, as often as it would block. Otherwise like
+    /// [`write_with`](Async::write_with).
+    ///
+    /// # Safety
+    ///
+    /// The closure must not drop or replace the object: its descriptor is registered with the reactor.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::io::Write;
+    /// use std::net::{TcpListener, TcpStream};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// async_io::block_on(async {
+    ///     let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
+    ///     let mut stream = Async::<TcpStream>::connect(listener.get_ref().local_addr()?).await?;
+    ///     // SAFETY: the stream stays where it is.
+    ///     let count = unsafe { stream.write_with_mut(|stream| stream.write(b"hi")).await? };
+    ///     assert_eq!(count, 2);
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    #[allow(unsafe_code)]
+    pub async unsafe fn write_with_mut<R>(
+        &mut self,
+        op: impl FnMut(&mut T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.operate_mut(Direction::Write, op).await
+    }
+
+    /// The common part, for the closures of users and for the system calls of this crate.
+    pub(super) async fn operate<R>(
+        &self,
+        direction: Direction,
+        trust: Trust,
+        mut op: impl FnMut(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let waiting = Waiting::new(self.registered(), direction);
+        waiting.run(trust, || op(&self.io)).await
+    }
+
+    async fn operate_mut<R>(
+        &mut self,
+        direction: Direction,
+        mut op: impl FnMut(&mut T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let io = &mut *self.io;
+        let waiting = Waiting::new(&self.registered, direction);
+        waiting.run(Trust::Nobody, || op(io)).await
+    }
+}

@@ -1,0 +1,139 @@
+//! `AsyncRead` and `AsyncWrite`: try the call, wait in the slot of the direction if it would block.
+
+use super::registered::Registered;
+use super::{Async, IoSafe, trust};
+use crate::source::Direction;
+use crate::source::waiters::Place;
+use futures_io::{AsyncRead, AsyncWrite};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Reads or writes through an exclusive reference to the object.
+fn poll_mut<T, R>(
+    this: &mut Async<T>,
+    direction: Direction,
+    cx: &mut Context<'_>,
+    mut operation: impl FnMut(&mut T) -> io::Result<R>,
+) -> Poll<io::Result<R>> {
+    let io = &mut *this.io;
+    poll::<T, R>(&this.registered, direction, cx, || operation(io))
+}
+
+/// Reads or writes through a shared reference.
+fn poll_ref<T, R>(
+    this: &Async<T>,
+    direction: Direction,
+    cx: &mut Context<'_>,
+    mut operation: impl FnMut(&T) -> io::Result<R>,
+) -> Poll<io::Result<R>> {
+    poll::<T, R>(&this.registered, direction, cx, || operation(&this.io))
+}
+
+fn poll<T, R>(
+    registered: &Registered,
+    direction: Direction,
+    cx: &mut Context<'_>,
+    operation: impl FnMut() -> io::Result<R>,
+) -> Poll<io::Result<R>> {
+    let place = || Ok(Place::Slot);
+    registered.poll_operation(direction, trust::of::<T>(), place, cx, operation)
+}
+
+impl<T: IoSafe + Read> AsyncRead for Async<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        poll_mut(&mut self, Direction::Read, cx, |io| io.read(buf))
+    }
+
+    fn poll_read_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        poll_mut(&mut self, Direction::Read, cx, |io| io.read_vectored(bufs))
+    }
+}
+
+impl<T> AsyncRead for &Async<T>
+where
+    for<'a> &'a T: Read,
+{
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        poll_ref(*self, Direction::Read, cx, |mut io| io.read(buf))
+    }
+
+    fn poll_read_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        poll_ref(*self, Direction::Read, cx, |mut io| io.read_vectored(bufs))
+    }
+}
+
+impl<T: IoSafe + Write> AsyncWrite for Async<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        poll_mut(&mut self, Direction::Write, cx, |io| io.write(buf))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        poll_mut(&mut self, Direction::Write, cx, |io| {
+            io.write_vectored(bufs)
+        })
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        poll_mut(&mut self, Direction::Write, cx, |io| io.flush())
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(cx)
+    }
+}
+
+impl<T> AsyncWrite for &Async<T>
+where
+    for<'a> &'a T: Write,
+{
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        poll_ref(*self, Direction::Write, cx, |mut io| io.write(buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        poll_ref(*self, Direction::Write, cx, |mut io| {
+            io.write_vectored(bufs)
+        })
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        poll_ref(*self, Direction::Write, cx, |mut io| io.flush())
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(cx)
+    }
+}

@@ -1,0 +1,189 @@
+//! A registration with the reactor, as the public types hold it: everything about waiting that does not depend on `T`.
+
+use crate::driver::Driver;
+use crate::reactor::waiting::{Parked, Spot, Wait};
+use crate::source::readiness::Snapshot;
+use crate::source::waiters::{Place, WaiterId};
+use crate::source::{Direction, Key, RawSource, Source};
+use std::io;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// The number of contradictions in a row (the kernel says "ready", the operation "would block") after which the operation
+/// is tried again at once, after which the executor gets a chance in between, and after which a pause is made.
+const STRIKES_AT_ONCE: u8 = 1;
+const STRIKES_YIELDING: u8 = 4;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(10);
+
+/// Has no `Drop`: the owner deregisters it, before the object is closed.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    driver: &'static Driver,
+    source: &'static Source,
+    key: Key,
+    raw: RawSource,
+}
+
+/// What can be concluded from an operation that says "would block".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// This crate made the system call on this object: the kernel has nothing, and will report a change.
+    Kernel,
+    /// A closure or a foreign type said so: it may be about something else.
+    Nobody,
+}
+
+impl Registered {
+    pub(crate) fn new(raw: RawSource) -> io::Result<Registered> {
+        let driver = Driver::global();
+        let key = driver.reactor.insert(raw)?;
+        let Some(source) = driver.reactor.source(key) else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        Ok(Registered {
+            driver,
+            source,
+            key,
+            raw,
+        })
+    }
+
+    pub(crate) fn raw(&self) -> RawSource {
+        self.raw
+    }
+
+    /// Takes the object out of the reactor. To be called once, at the end.
+    pub(crate) fn deregister(&self) -> io::Result<()> {
+        self.driver.reactor.remove(self.key)
+    }
+
+    #[inline]
+    fn snapshot(&self, direction: Direction) -> Snapshot {
+        self.source.word(direction).snapshot()
+    }
+
+    /// Tries an operation until it says something else than "would block"; in between the task waits at `place`, which is
+    /// made when it is needed.
+    pub(crate) fn poll_operation<R>(
+        &self,
+        direction: Direction,
+        trust: Trust,
+        mut place: impl FnMut() -> io::Result<Place>,
+        cx: &mut Context<'_>,
+        mut operation: impl FnMut() -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        loop {
+            // Before the operation: an event after this moment must not be slept over.
+            let seen = self.snapshot(direction);
+            match operation() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => {
+                    if seen.is_struck() {
+                        self.driver.reactor.forgive(self.key, direction);
+                    }
+                    return Poll::Ready(result);
+                }
+            }
+            let wait = match trust {
+                Trust::Kernel => Wait::Retry(seen),
+                Trust::Nobody => Wait::Refused,
+            };
+            let parked = place().and_then(|place| self.park(direction, place, wait, cx));
+            match parked {
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok(Parked::Waiting) => return Poll::Pending,
+                Ok(Parked::TryAgain | Parked::Ready) => {}
+                Ok(Parked::Contradiction { strikes }) if strikes <= STRIKES_AT_ONCE => {}
+                Ok(Parked::Contradiction { strikes }) => {
+                    self.pause(strikes, cx);
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Waits until the operating system says that an operation would not block.
+    pub(crate) fn poll_ready(
+        &self,
+        direction: Direction,
+        place: Place,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.park(direction, place, Wait::Question, cx) {
+            Err(error) => Poll::Ready(Err(error)),
+            Ok(Parked::Waiting) => Poll::Pending,
+            Ok(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn park(
+        &self,
+        direction: Direction,
+        place: Place,
+        wait: Wait,
+        cx: &mut Context<'_>,
+    ) -> io::Result<Parked> {
+        self.driver.promise(cx.waker())?;
+        let spot = Spot {
+            key: self.key,
+            direction,
+            place,
+        };
+        self.driver.reactor.park(spot, wait, cx.waker())
+    }
+
+    /// The task is woken without an event: soon at first, then after a time that grows. Events do not help here, because
+    /// each refused attempt may raise one itself.
+    fn pause(&self, strikes: u8, cx: &mut Context<'_>) {
+        if strikes <= STRIKES_YIELDING {
+            cx.waker().wake_by_ref();
+            return;
+        }
+        let doublings = u32::from(strikes - STRIKES_YIELDING - 1).min(4);
+        let pause = (FIRST_PAUSE * 2u32.pow(doublings)).min(LONGEST_PAUSE);
+        let deadline = self.driver.reactor.clock().now().plus(pause);
+        // The timer is left to fire: it holds the waker for 10 ms at most.
+        self.driver.insert_timer(deadline, cx.waker().clone());
+    }
+}
+
+/// The place of one future among the waiters of a source. Made when first needed, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    direction: Direction,
+    id: Option<WaiterId>,
+}
+
+impl Listing {
+    pub(crate) fn new(direction: Direction) -> Self {
+        Listing {
+            direction,
+            id: None,
+        }
+    }
+
+    pub(crate) fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    pub(crate) fn place(&mut self, registered: &Registered) -> io::Result<Place> {
+        let id = match self.id {
+            Some(id) => id,
+            None => {
+                let reactor = &registered.driver.reactor;
+                *self
+                    .id
+                    .insert(reactor.add_waiter(registered.key, self.direction)?)
+            }
+        };
+        Ok(Place::Listed(id))
+    }
+
+    pub(crate) fn give_back(&mut self, registered: &Registered) {
+        if let Some(id) = self.id.take() {
+            registered.driver.reactor.remove_waiter(registered.key, id);
+        }
+    }
+}

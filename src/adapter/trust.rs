@@ -1,0 +1,67 @@
+//! Whose "would block" can be believed: that of types whose `Read` and `Write` are known to be one system call on the
+//! registered descriptor. Anything else (a TLS stream, a user's newtype) may mean something else by it.
+
+use super::registered::Trust;
+use std::any::TypeId;
+use std::net::TcpStream;
+use std::process::{ChildStderr, ChildStdin, ChildStdout};
+
+/// What is known of `T`. Also of `&T`, which the implementations for shared references read and write through.
+pub(super) fn of<T: ?Sized>() -> Trust {
+    if is_known(typeid::of::<T>()) {
+        Trust::Kernel
+    } else {
+        Trust::Nobody
+    }
+}
+
+fn is_known(id: TypeId) -> bool {
+    let is = |known: TypeId| id == known;
+    is(typeid::of::<TcpStream>())
+        || is(typeid::of::<&TcpStream>())
+        || is(typeid::of::<ChildStdin>())
+        || is(typeid::of::<ChildStdout>())
+        || is(typeid::of::<ChildStderr>())
+        || is_known_unix(id)
+        || is_known_pipe(id)
+}
+
+#[cfg(unix)]
+fn is_known_unix(id: TypeId) -> bool {
+    use std::fs::File;
+    use std::os::unix::net::UnixStream;
+    id == typeid::of::<UnixStream>()
+        || id == typeid::of::<&UnixStream>()
+        || id == typeid::of::<File>()
+        || id == typeid::of::<&File>()
+}
+
+#[cfg(not(unix))]
+fn is_known_unix(_id: TypeId) -> bool {
+    false
+}
+
+#[cfg(not(async_io_no_pipe))]
+#[allow(clippy::incompatible_msrv)] // The build script has found these types.
+fn is_known_pipe(id: TypeId) -> bool {
+    id == typeid::of::<std::io::PipeReader>() || id == typeid::of::<std::io::PipeWriter>()
+}
+
+#[cfg(async_io_no_pipe)]
+fn is_known_pipe(_id: TypeId) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_types_are_known_and_others_are_not() {
+        struct Wrapper<'a>(#[allow(dead_code)] &'a TcpStream);
+        assert_eq!(of::<TcpStream>(), Trust::Kernel);
+        assert_eq!(of::<&TcpStream>(), Trust::Kernel);
+        assert_eq!(of::<Wrapper<'_>>(), Trust::Nobody);
+        assert_eq!(of::<Box<TcpStream>>(), Trust::Nobody);
+    }
+}

@@ -1,0 +1,173 @@
+//! `block_on`: a future on this thread, and the reactor while the future has nothing to do.
+
+use super::Driver;
+use super::roles::Seat;
+use super::waker::{self, Thread};
+use crate::reactor::Scratch;
+use crate::trace;
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// A future that always wakes itself never lets its thread wait. Every so many polls the reactor gets a turn without
+/// waiting: often enough that I/O does not starve, seldom enough that it costs nothing next to the polls.
+const SELF_WAKES_PER_TURN: u32 = 64;
+
+/// Blocks the current thread on a future, processing I/O events and timers while it is idle.
+///
+/// Everything that is registered with this crate makes progress while the thread waits, not only what this future waits
+/// for: one thread at a time polls the operating system for all. If no thread is in `block_on`, or the one that polls is
+/// busy for more than about a millisecond, a thread named `async-io` takes over. It is started when the first wait needs
+/// it: a program whose waits are all awaited directly in `block_on`, without an executor in between, never has one.
+///
+/// The future need not be `Send`, `'static` or `Unpin`. Calls may be nested, also from inside a waker.
+///
+/// # Cancellation
+///
+/// There is none: the call returns when the future is ready. To give up after some time, race the future with a
+/// [`Timer`](crate::Timer).
+///
+/// # Errors
+///
+/// None. Where the system refuses a poller (no descriptors left, or a sandbox), the thread sleeps without one, and timers
+/// still fire.
+///
+/// # Panics
+///
+/// Does not panic itself; a panic of the future is passed on, and later calls work.
+///
+/// # Examples
+///
+/// ```
+/// use async_io::Timer;
+/// use std::time::Duration;
+///
+/// async_io::block_on(async {
+///     Timer::after(Duration::from_millis(5)).await;
+/// });
+/// ```
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let _span = trace::block_on();
+    let mut session = Session::take();
+    let value = session.run(future);
+    session.keep();
+    value
+}
+
+/// What a thread needs for one `block_on`, kept for its next one.
+struct Session {
+    thread: Arc<Thread>,
+    waker: Waker,
+    /// Made when the thread waits for the first time: most of it is an event buffer.
+    scratch: Option<Box<Scratch>>,
+}
+
+/// How many references to its thread a session holds itself.
+const OWN_REFERENCES: usize = 2;
+
+thread_local! {
+    /// The session of the last call that ended on this thread. A nested call finds none and makes its own, so its waker
+    /// is another one, and a wake-up of one call cannot be taken for a wake-up of the other.
+    static SPARE: Cell<Option<Session>> = const { Cell::new(None) };
+    /// The calls that are running on this thread, outermost first.
+    static RUNNING: RefCell<Vec<Seat>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Session {
+    fn take() -> Session {
+        // In the destructor of another thread-local there may be nothing to take from any more.
+        let spare = SPARE.try_with(Cell::take).ok().flatten();
+        let session = spare.unwrap_or_else(Session::new);
+        // A wake-up that was meant for an earlier call.
+        session.thread.parker.state.take();
+        session
+    }
+
+    fn keep(self) {
+        let _ = SPARE.try_with(|spare| spare.set(Some(self)));
+    }
+
+    fn new() -> Session {
+        let thread = Arc::new(Thread::new(Driver::global()));
+        let waker = waker::waker(Arc::clone(&thread));
+        Session {
+            thread,
+            waker,
+            scratch: None,
+        }
+    }
+
+    fn run<T>(&mut self, future: impl Future<Output = T>) -> T {
+        let driver = self.thread.driver;
+        let call = Call::begin(&self.thread);
+        let mut future = pin!(future);
+        let mut context = Context::from_waker(&self.waker);
+        let mut self_wakes = 0;
+        loop {
+            if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+                trace::completed();
+                drop(call);
+                return value;
+            }
+            if self.thread.parker.state.take() {
+                trace::notified();
+                self_wakes += 1;
+                if self_wakes == SELF_WAKES_PER_TURN {
+                    self_wakes = 0;
+                    let scratch = self.scratch.get_or_insert_with(new_scratch);
+                    driver.turn_without_waiting(&self.thread, scratch);
+                }
+            } else {
+                self_wakes = 0;
+                let scratch = self.scratch.get_or_insert_with(new_scratch);
+                driver.wait_as(&self.thread, scratch);
+                self.thread.parker.state.take();
+            }
+        }
+    }
+}
+
+fn new_scratch() -> Box<Scratch> {
+    Box::new(Scratch::new())
+}
+
+/// A call of `block_on`, from its beginning until the future is ready or panics.
+struct Call<'a> {
+    thread: &'a Arc<Thread>,
+}
+
+impl<'a> Call<'a> {
+    fn begin(thread: &'a Arc<Thread>) -> Self {
+        let seat = thread.parker.seat;
+        let _ = RUNNING.try_with(|running| running.borrow_mut().push(seat));
+        Call { thread }
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        let _ = RUNNING.try_with(|running| running.borrow_mut().pop());
+        let waker_is_held = Arc::strong_count(self.thread) > OWN_REFERENCES;
+        self.thread.driver.retire(self.thread, waker_is_held);
+    }
+}
+
+/// Whether a waker belongs to a call of `block_on` that is running on this thread.
+pub(super) fn is_own(waker: &Waker) -> bool {
+    let Some(thread) = waker::thread_of(waker) else {
+        return false;
+    };
+    let seat = thread.parker.seat;
+    RUNNING
+        .try_with(|running| running.borrow().contains(&seat))
+        .unwrap_or(false)
+}
+
+/// Whether this thread is inside `block_on`.
+pub(super) fn is_running() -> bool {
+    RUNNING
+        .try_with(|running| !running.borrow().is_empty())
+        .unwrap_or(false)
+}

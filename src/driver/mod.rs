@@ -1,0 +1,236 @@
+//! Who drives: the protocol of roles put to work.
+//!
+//! * [`roles`]: who leads and who sits, pure.
+//! * [`parker`], [`waker`]: how a thread sleeps, and what ends that.
+//! * [`watch`]: how somebody notices that a leader stays away.
+//! * [`block_on`], [`fallback`]: the two kinds of thread that take part.
+//!
+//! The invariant: whenever somebody waits (a waker is registered with a source, or a polled `Timer` is pending), a thread
+//! is inside the reactor's wait, or is certain to be within about a millisecond. What makes it certain:
+//!
+//! * A wait whose waker belongs to a `block_on` that is running on the same thread is *local*: that thread will either poll
+//!   its future again or wait itself, as leader or sitting. Any other wait starts the fallback thread
+//!   ([`Driver::promise`]), which from then on leads, sits, or is inside a wait.
+//! * A leader that leaves its wait sets the watch's alarm if somebody sits. Who sits has made sure that a leader waits, or
+//!   that the alarm is set.
+
+pub(crate) mod block_on;
+mod fallback;
+pub(crate) mod parker;
+pub(crate) mod roles;
+pub(crate) mod waker;
+mod watch;
+
+use crate::clock::Deadline;
+use crate::reactor::{Outcome, Reactor, Scratch};
+use crate::sys::{CONCURRENT_WAITS, Events};
+use crate::timers::TimerKey;
+use crate::trace;
+use fallback::Fallback;
+use parker::Sleep;
+use roles::{Lead, Roles, Seat, Sitting};
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::task::Waker;
+use waker::Thread;
+use watch::{WITHOUT_ALARM, Watch};
+
+/// A reactor and those who drive it.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    pub(crate) reactor: Reactor,
+    roles: Roles<Arc<Thread>>,
+    pub(crate) watch: Watch,
+    fallback: Fallback,
+    seats: AtomicUsize,
+}
+
+impl Driver {
+    fn new() -> Self {
+        let reactor = Reactor::new();
+        let watch = Watch::new(reactor.clock());
+        Driver {
+            reactor,
+            roles: Roles::new(),
+            watch,
+            fallback: Fallback::new(),
+            seats: AtomicUsize::new(0),
+        }
+    }
+
+    /// The one of this process. The only static of the crate.
+    pub(crate) fn global() -> &'static Driver {
+        static GLOBAL: LazyLock<Driver> = LazyLock::new(Driver::new);
+        &GLOBAL
+    }
+
+    fn next_seat(&self) -> Seat {
+        Seat::numbered(self.seats.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Makes certain that somebody will drive a wait with this waker.
+    ///
+    /// # Errors
+    ///
+    /// The fallback thread is needed and cannot be made. Inside `block_on` that is no error, because this thread drives
+    /// whenever it is idle; the next call tries again.
+    pub(crate) fn promise(&'static self, waker: &Waker) -> io::Result<()> {
+        if self.fallback.is_running() || block_on::is_own(waker) {
+            return Ok(());
+        }
+        match self.start_fallback() {
+            Err(_) if block_on::is_running() => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Adds a timer.
+    pub(crate) fn insert_timer(&self, deadline: Deadline, waker: Waker) -> TimerKey {
+        let (key, earliest) = self.reactor.timers.insert(deadline, waker);
+        self.earliest_moved(earliest, deadline);
+        key
+    }
+
+    /// Gives a timer another deadline. False if it has fired.
+    pub(crate) fn reset_timer(&self, key: TimerKey, deadline: Deadline) -> bool {
+        let reset = self.reactor.timers.reset(key, deadline);
+        self.earliest_moved(reset == Some(true), deadline);
+        reset.is_some()
+    }
+
+    /// A wait in progress may have to end earlier. Who is not inside one will look at the timers before it waits: it says
+    /// "waiting" first and looks then, and here the timer is in the queue first. (Both are sequentially consistent.)
+    fn earliest_moved(&self, is_earliest: bool, deadline: Deadline) {
+        if is_earliest && !deadline.is_never() && self.roles.somebody_waits() {
+            self.reactor.expect_by(deadline);
+        }
+    }
+
+    /// Waits until this thread is notified: as leader, or sitting while another thread leads.
+    fn wait_as(&self, thread: &Arc<Thread>, scratch: &mut Scratch) {
+        while !thread.parker.state.is_notified() {
+            match self.roles.try_lead(thread.parker.seat) {
+                Lead::Occupied => {
+                    trace::sleeping();
+                    let alarmed = self.sit(thread, &mut scratch.events);
+                    if alarmed && self.roles.somebody_waits() {
+                        self.watch.false_alarm();
+                    }
+                }
+                lead => {
+                    trace::waiting_on_io();
+                    if lead == Lead::GrantedOver && !CONCURRENT_WAITS {
+                        self.reactor.notify();
+                    }
+                    self.lead(thread, true, scratch);
+                }
+            }
+        }
+    }
+
+    /// Lets I/O and timers proceed although this thread has something to do. Not needed if another thread waits.
+    fn turn_without_waiting(&self, thread: &Arc<Thread>, scratch: &mut Scratch) {
+        if self.roles.try_lead(thread.parker.seat) == Lead::Granted {
+            self.lead(thread, false, scratch);
+        }
+    }
+
+    /// One turn of the reactor, by a thread that has just been granted the lead. Wakers run after the role is given up, so
+    /// that they may block, or call `block_on` themselves.
+    fn lead(&self, thread: &Thread, wait: bool, scratch: &mut Scratch) {
+        if wait && self.roles.somebody_sits() {
+            self.watch.leader_waits();
+        }
+        let sleeps = wait && thread.parker.state.begin(Sleep::Polling);
+        let outcome = self.reactor.turn(sleeps, scratch);
+        if sleeps {
+            thread.parker.state.end();
+        }
+        self.after_turn(thread.parker.seat, outcome);
+        scratch.batch.run();
+    }
+
+    fn after_turn(&self, seat: Seat, outcome: Outcome) {
+        if self.roles.leave(seat) {
+            if self.roles.somebody_sits() {
+                self.watch.leader_left();
+            }
+        } else {
+            self.pass_on(outcome);
+        }
+    }
+
+    /// Somebody took the role while this thread was inside its wait, and may be inside one now. What was used up here may
+    /// have been meant for there: a notification, and the alarm for the next deadline.
+    fn pass_on(&self, outcome: Outcome) {
+        trace::stops_hogging();
+        if !self.roles.somebody_waits() {
+            return;
+        }
+        if outcome.notified {
+            self.reactor.notify();
+        }
+        let next = self.reactor.timers.next();
+        if !next.is_never() {
+            self.reactor.expect_by(next);
+        }
+    }
+
+    /// Sleeps while another thread leads. True if the watch's alarm (and nobody's notification) has ended it.
+    fn sit(&self, thread: &Arc<Thread>, events: &mut Events) -> bool {
+        // Made before sitting down: who leaves its wait and sees a sitter finds the alarm.
+        let watch = self.watch.poller();
+        let seat = thread.parker.seat;
+        let Some(sitting) = self.roles.sit(seat, Arc::clone(thread)) else {
+            return false;
+        };
+        if seat == Seat::FALLBACK && !self.roles.somebody_waits() {
+            self.watch.leader_left();
+        }
+        match (sitting, watch) {
+            (Sitting::Parked, _) => thread.parker.park(None),
+            (Sitting::Watching, Err(_)) => thread.parker.park(Some(WITHOUT_ALARM)),
+            (Sitting::Watching, Ok(poller)) => {
+                if thread.parker.state.begin(Sleep::Watching) {
+                    // If even this wait fails, the pause keeps the thread from spinning.
+                    if self.watch.sleep(poller, events).is_err() {
+                        std::thread::sleep(WITHOUT_ALARM);
+                    }
+                    thread.parker.state.end();
+                }
+            }
+        }
+        if let Some(successor) = self.roles.rise(seat) {
+            successor.nudge();
+        }
+        sitting == Sitting::Watching && !thread.parker.state.is_notified()
+    }
+
+    /// A call of `block_on` has ended on this thread.
+    fn retire(&'static self, thread: &Arc<Thread>, waker_is_held: bool) {
+        if self.roles.abandon(thread.parker.seat) {
+            if let Some(candidate) = self.roles.candidate() {
+                candidate.nudge();
+            }
+            if self.roles.somebody_sits() {
+                self.watch.leader_left();
+            }
+        }
+        // A wait that this call leaves behind is nobody's own any more.
+        if waker_is_held && !self.fallback.is_running() {
+            let is_ours = |waker: &Waker| {
+                waker::thread_of(waker).is_some_and(|other| std::ptr::eq(other, &**thread))
+            };
+            if self.reactor.anybody_waits(is_ours) {
+                // Nobody to tell; the next wait tries again.
+                let _ = self.start_fallback();
+            }
+        }
+    }
+
+    /// Has somebody look at the reactor who is not inside `block_on`.
+    pub(crate) fn start_fallback(&'static self) -> io::Result<()> {
+        self.fallback.start(self)
+    }
+}

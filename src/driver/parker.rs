@@ -1,0 +1,189 @@
+//! A thread's sleep, and the waker that ends it.
+//!
+//! # States
+//!
+//! ```text
+//!     running ──① begin──▶ polling | parked | watching ──② end──▶ running
+//!        └───────────③ notify──▶ notified ◀──③ notify──────┘        (② end and take give "notified" back as `true`)
+//! ```
+//!
+//! ③ tells from the state that it replaced *how* the thread sleeps: inside the reactor's wait, on its own condition
+//! variable, or on the watch; and ends just that sleep. A thread that runs needs no system call.
+//!
+//! # Orderings
+//!
+//! ③ is AcqRel: its Release publishes what the waking thread did, to the Acquire in ① (when it fails), ② and `take`; also
+//! when the state is "notified" already, because a swap is a write of its own. A plain "notified already, nothing to do"
+//! without a write would lose that.
+
+use super::roles::Seat;
+use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+const RUNNING: u8 = 0;
+const NOTIFIED: u8 = 1;
+const POLLING: u8 = 2;
+const PARKED: u8 = 3;
+const WATCHING: u8 = 4;
+
+/// How a thread sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sleep {
+    /// Inside the reactor's wait.
+    Polling,
+    /// On its own condition variable.
+    Parked,
+    /// On the watch.
+    Watching,
+}
+
+/// The state machine alone.
+#[derive(Debug)]
+pub(crate) struct ParkState(AtomicU8);
+
+impl ParkState {
+    pub(crate) fn new() -> Self {
+        ParkState(AtomicU8::new(RUNNING))
+    }
+
+    /// ① False if the thread has been notified; it must not sleep then.
+    pub(crate) fn begin(&self, sleep: Sleep) -> bool {
+        let to = match sleep {
+            Sleep::Polling => POLLING,
+            Sleep::Parked => PARKED,
+            Sleep::Watching => WATCHING,
+        };
+        self.0
+            .compare_exchange(RUNNING, to, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    /// ② The sleep is over, for whatever reason. True if the thread has been notified; the notification stays.
+    pub(crate) fn end(&self) -> bool {
+        // Only the owner writes the sleeping states: the value is that of `begin`, or "notified".
+        let current = self.0.load(Ordering::Acquire);
+        if current != NOTIFIED {
+            let _ = self
+                .0
+                .compare_exchange(current, RUNNING, Ordering::AcqRel, Ordering::Acquire);
+        }
+        self.is_notified()
+    }
+
+    pub(crate) fn is_notified(&self) -> bool {
+        self.0.load(Ordering::Acquire) == NOTIFIED
+    }
+
+    /// Takes the notification, if there is one. Only for the owner, while it is awake.
+    pub(crate) fn take(&self) -> bool {
+        // A load first: most calls find nothing, and a swap costs a barrier.
+        self.is_notified() && self.0.swap(RUNNING, Ordering::AcqRel) == NOTIFIED
+    }
+
+    /// ③ Returns the sleep that must be ended.
+    pub(crate) fn notify(&self) -> Option<Sleep> {
+        match self.0.swap(NOTIFIED, Ordering::AcqRel) {
+            POLLING => Some(Sleep::Polling),
+            PARKED => Some(Sleep::Parked),
+            WATCHING => Some(Sleep::Watching),
+            _ => None,
+        }
+    }
+}
+
+/// A thread's seat, its state, and the condition variable that it parks on.
+#[derive(Debug)]
+pub(crate) struct Parker {
+    pub(crate) seat: Seat,
+    pub(crate) state: ParkState,
+    lock: Mutex<()>,
+    unparked: Condvar,
+}
+
+impl Parker {
+    pub(crate) fn new(seat: Seat) -> Self {
+        Parker {
+            seat,
+            state: ParkState::new(),
+            lock: Mutex::new(()),
+            unparked: Condvar::new(),
+        }
+    }
+
+    /// Sleeps on the condition variable until notified, or at most for `limit`.
+    pub(crate) fn park(&self, limit: Option<Duration>) {
+        let mut guard = self.lock.lock();
+        if !self.state.begin(Sleep::Parked) {
+            return;
+        }
+        match limit {
+            Some(limit) if !self.state.is_notified() => {
+                guard = self.unparked.wait_timeout(guard, limit);
+            }
+            Some(_) => {}
+            None => {
+                while !self.state.is_notified() {
+                    guard = self.unparked.wait(guard);
+                }
+            }
+        }
+        drop(guard);
+        self.state.end();
+    }
+
+    /// Ends a sleep on the condition variable.
+    pub(crate) fn unpark(&self) {
+        // The lock is passed through: the sleeper either has not looked at the state yet, or is inside the wait.
+        drop(self.lock.lock());
+        self.unparked.notify_one();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn notification_before_the_sleep_prevents_it() {
+        let state = ParkState::new();
+        assert_eq!(state.notify(), None);
+        assert!(!state.begin(Sleep::Parked));
+        assert!(state.take() && !state.take());
+        assert!(state.begin(Sleep::Parked));
+        assert_eq!(state.notify(), Some(Sleep::Parked));
+        assert_eq!(state.notify(), None);
+        assert!(state.end() && state.take());
+    }
+
+    #[test]
+    fn sleep_that_ends_by_itself_leaves_no_trace() {
+        let state = ParkState::new();
+        for sleep in [Sleep::Polling, Sleep::Parked, Sleep::Watching] {
+            assert!(state.begin(sleep));
+            assert!(!state.end());
+            assert_eq!(state.notify(), None);
+            assert!(state.take());
+        }
+    }
+
+    #[test]
+    fn parked_thread_is_unparked() {
+        let parker = Arc::new(Parker::new(Seat::numbered(0)));
+        let other = Arc::clone(&parker);
+        let thread = std::thread::spawn(move || {
+            for _ in 0..1000 {
+                while !other.state.take() {
+                    other.park(None);
+                }
+            }
+        });
+        while !thread.is_finished() {
+            if parker.state.notify() == Some(Sleep::Parked) {
+                parker.unpark();
+            }
+        }
+        thread.join().unwrap();
+    }
+}

@@ -1,0 +1,102 @@
+//! The waker of `block_on`: a counted reference to the thread's parker.
+//!
+//! Written by hand and not through `std::task::Wake`, because the driver must recognise its own wakers: a wait with the
+//! waker of the `block_on` that is running on this thread needs no other thread (see `Driver::promise`). The address of
+//! the one static table below is the mark.
+
+#![allow(unsafe_code)]
+
+use super::Driver;
+use super::parker::{Parker, Sleep};
+use super::roles::Seat;
+use std::mem::ManuallyDrop;
+use std::sync::Arc;
+use std::task::{RawWaker, RawWakerVTable, Waker};
+
+/// What the waker points to.
+#[derive(Debug)]
+pub(crate) struct Thread {
+    pub(crate) driver: &'static Driver,
+    pub(crate) parker: Parker,
+}
+
+impl Thread {
+    /// A thread that calls `block_on`.
+    pub(crate) fn new(driver: &'static Driver) -> Self {
+        Thread {
+            driver,
+            parker: Parker::new(driver.next_seat()),
+        }
+    }
+
+    /// The thread that drives when nobody else does.
+    pub(crate) fn fallback(driver: &'static Driver) -> Self {
+        Thread {
+            driver,
+            parker: Parker::new(Seat::FALLBACK),
+        }
+    }
+
+    /// Makes the thread look at its future again, however it sleeps.
+    pub(crate) fn nudge(&self) {
+        match self.parker.state.notify() {
+            Some(Sleep::Polling) => self.driver.reactor.notify(),
+            Some(Sleep::Watching) => self.driver.watch.notify(),
+            Some(Sleep::Parked) => self.parker.unpark(),
+            None => {}
+        }
+    }
+}
+
+static TABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_reference);
+
+pub(crate) fn waker(thread: Arc<Thread>) -> Waker {
+    let data = Arc::into_raw(thread).cast();
+    // SAFETY: `data` is one counted reference to a `Thread`, which is what the functions of `TABLE` take. `Thread` is
+    // `Send` and `Sync`, so they may be called from any thread.
+    unsafe { Waker::from_raw(RawWaker::new(data, &TABLE)) }
+}
+
+/// The thread behind a waker of `block_on`; `None` for any other waker.
+pub(crate) fn thread_of(waker: &Waker) -> Option<&Thread> {
+    if !std::ptr::eq(waker.vtable(), &TABLE) {
+        return None;
+    }
+    // SAFETY: only `waker` and `clone` make wakers with this table, from a counted `Thread`; the count that `waker`
+    // holds keeps it alive for as long as the borrow.
+    Some(unsafe { &*waker.data().cast::<Thread>() })
+}
+
+/// # Safety
+/// `data` is a counted reference that stays counted: the result must not be dropped.
+unsafe fn borrowed(data: *const ()) -> ManuallyDrop<Arc<Thread>> {
+    // SAFETY: the pointer came from `Arc::into_raw`, and `ManuallyDrop` keeps the count as it is.
+    ManuallyDrop::new(unsafe { Arc::from_raw(data.cast()) })
+}
+
+unsafe fn clone(data: *const ()) -> RawWaker {
+    // SAFETY: the waker that is cloned holds a count.
+    let thread = unsafe { borrowed(data) };
+    let data = Arc::into_raw(Arc::clone(&thread)).cast();
+    RawWaker::new(data, &TABLE)
+}
+
+unsafe fn wake(data: *const ()) {
+    // SAFETY: the count of the waker is handed over with this call.
+    let thread: Arc<Thread> = unsafe { Arc::from_raw(data.cast()) };
+    thread.nudge();
+}
+
+unsafe fn wake_by_ref(data: *const ()) {
+    // SAFETY: the waker holds a count for as long as this call.
+    unsafe { borrowed(data) }.nudge();
+}
+
+unsafe fn drop_reference(data: *const ()) {
+    // SAFETY: the count of the waker is handed over with this call.
+    drop(unsafe { Arc::<Thread>::from_raw(data.cast()) });
+}
+
+// `Waker::from_raw` asks for it.
+const fn assert_shareable<T: Send + Sync>() {}
+const _: () = assert_shareable::<Thread>();

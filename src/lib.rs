@@ -1,0 +1,86 @@
+//! Async I/O and timers, for any executor.
+//!
+//! Two tools:
+//!
+//! * [`Async`] makes an I/O object of the standard library asynchronous, or any other object that the operating system
+//!   can poll: sockets, pipes, terminals, inotify, timerfds, process descriptors.
+//! * [`Timer`] is a future or a stream that completes at points in time, exact to the nanosecond as far as the system
+//!   goes, and never early.
+//!
+//! They work in every executor: the waiting is done by threads inside [`block_on`], and where there is none, or it is
+//! busy, by one thread named `async-io`, which is started when it is first needed.
+//!
+//! # Examples
+//!
+//! Connect to a host, or give up after ten seconds:
+//!
+//! ```no_run
+//! use async_io::{Async, Timer};
+//! use futures_lite::FutureExt;
+//! use std::io;
+//! use std::net::{TcpStream, ToSocketAddrs};
+//! use std::time::Duration;
+//!
+//! # fn main() -> io::Result<()> {
+//! let address = "example.org:80".to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
+//!
+//! let stream = async_io::block_on(async {
+//!     let timeout = async {
+//!         Timer::after(Duration::from_secs(10)).await;
+//!         Err(io::ErrorKind::TimedOut.into())
+//!     };
+//!     Async::<TcpStream>::connect(address).or(timeout).await
+//! })?;
+//! # drop(stream);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! * `tracing`: spans and events at TRACE level, about what the driver does.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+// Under the model checker only the pure modules are there, and not all of what they offer is used.
+#![cfg_attr(loom, allow(dead_code, unused_imports))]
+
+#[cfg(not(any(unix, windows)))]
+compile_error!("async-io supports Unix and Windows");
+
+#[cfg(not(loom))]
+mod adapter;
+mod clock;
+mod driver;
+#[cfg(not(loom))]
+pub mod os;
+#[cfg(not(loom))]
+mod reactor;
+#[cfg(not(loom))]
+mod ready;
+mod source;
+mod sync;
+#[cfg(not(loom))]
+mod sys;
+#[cfg(not(loom))]
+mod timer;
+mod timers;
+#[cfg(not(loom))]
+mod trace;
+mod wake;
+
+#[cfg(not(loom))]
+pub use adapter::{Async, IoSafe};
+#[cfg(not(loom))]
+pub use driver::block_on::block_on;
+#[cfg(not(loom))]
+pub use ready::{Readable, ReadableOwned, Writable, WritableOwned};
+#[cfg(not(loom))]
+pub use timer::Timer;

@@ -1,0 +1,282 @@
+//! How a task goes to sleep on a source: the shell around the source state machine.
+//!
+//! Three kinds of caller, three degrees of trust in "would block":
+//!
+//! * [`Wait::Retry`]: we ran the system call ourselves on a type that we know. Whether an edge came
+//!   since is in the sequence, so no further call is needed.
+//! * [`Wait::Refused`]: a user's closure said so. It may speak of something else than this descriptor's readiness. Put the
+//!   waiter in place, then ask the kernel: if it says "ready", the closure must be tried again.
+//! * [`Wait::Question`]: somebody only wants to know. The same, and "ready" is the answer.
+//!
+//! The order is always: waiter in place, interest armed, kernel asked. An edge before the question is in the answer, an
+//! edge after it finds the waiter.
+
+use super::Reactor;
+use crate::source::readiness::Snapshot;
+use crate::source::state::State;
+use crate::source::waiters::{Place, Question, Waiter, WaiterId};
+use crate::source::{Direction, Key, Source};
+#[cfg(unix)]
+use crate::sys::ask::{self, Answer};
+use crate::wake::{self, WakeBatch};
+use std::io;
+use std::task::Waker;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wait {
+    /// The operation found nothing; it began after this snapshot.
+    Retry(Snapshot),
+    /// A closure said "would block".
+    Refused,
+    /// Ready now?
+    Question,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parked {
+    /// The waker will be called.
+    Waiting,
+    /// Something has changed: try the operation again. The waker will not be called.
+    TryAgain,
+    /// The kernel says "ready" and the closure "would block", so many times in a row.
+    Contradiction { strikes: u8 },
+    /// Ready. The waker will not be called.
+    Ready,
+}
+
+/// One direction of one source, and the place in it where somebody waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spot {
+    pub(crate) key: Key,
+    pub(crate) direction: Direction,
+    pub(crate) place: Place,
+}
+
+impl Reactor {
+    /// Waits at a spot, or says why there is no need to.
+    pub(crate) fn park(&self, spot: Spot, wait: Wait, waker: &Waker) -> io::Result<Parked> {
+        let source = self.source(spot.key).ok_or_else(gone)?;
+        // Foreign code: cloned before the lock is taken.
+        let own = waker.clone();
+        match self.put_in_place(source, spot, wait, own)? {
+            Some(parked) => Ok(parked),
+            None if matches!(wait, Wait::Retry(_)) => Ok(Parked::Waiting),
+            None => Ok(self.ask(source, spot, wait)),
+        }
+    }
+
+    /// Puts the waker in its place and arms the interest. `None`: done, it waits.
+    fn put_in_place(
+        &self,
+        source: &Source,
+        spot: Spot,
+        wait: Wait,
+        own: Waker,
+    ) -> io::Result<Option<Parked>> {
+        let mut state = source.lock();
+        if let Wait::Retry(seen) = wait {
+            if !source.word(spot.direction).is_current(seen) {
+                drop(state);
+                wake::discard(Some(own));
+                return Ok(Some(Parked::TryAgain));
+            }
+        }
+        let waiter = waiter_at(&mut state, spot)?;
+        if matches!(wait, Wait::Question) && waiter.question == Question::Answered {
+            let former = waiter.unpark();
+            drop(state);
+            wake::discard(former);
+            wake::discard(Some(own));
+            return Ok(Some(Parked::Ready));
+        }
+        let displaced = if waiter.would_wake(&own) {
+            Displaced::Same(own)
+        } else {
+            Displaced::of(spot.place, waiter.park(own))
+        };
+        waiter.question = match wait {
+            Wait::Question => Question::Ready,
+            _ => Question::Retry,
+        };
+        let armed = self.arm(&mut state, source, spot);
+        drop(state);
+        displaced.release();
+        match armed {
+            Ok(()) => Ok(None),
+            Err((error, mut others)) => {
+                others.run();
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes sure that the system reports this direction. If it refuses, everybody else at the source is to be woken: what
+    /// it has is unknown now.
+    fn arm(
+        &self,
+        state: &mut State,
+        source: &Source,
+        spot: Spot,
+    ) -> Result<(), (io::Error, WakeBatch)> {
+        let Some(interest) = state.awaited(spot.direction) else {
+            return Ok(());
+        };
+        let rearmed = match (state.raw, self.existing_poller()) {
+            (Some(raw), Some(poller)) => poller.rearm(raw, spot.key, interest),
+            _ => Err(gone()),
+        };
+        match rearmed {
+            Ok(()) => {
+                state.armed = interest;
+                Ok(())
+            }
+            Err(error) => {
+                let mut others = WakeBatch::default();
+                // The caller's own waker may be among them: a needless wake-up of a task that gets an error.
+                state.fail(source.words(), self.last_turn(), &mut others);
+                Err((error, others))
+            }
+        }
+    }
+
+    /// Asks the kernel whether the wait is needed at all.
+    #[cfg(unix)]
+    fn ask(&self, source: &Source, spot: Spot, wait: Wait) -> Parked {
+        let Some(raw) = source.lock().raw else {
+            return Parked::TryAgain;
+        };
+        let answer = ask::ready_now(raw, spot.direction);
+        // After the answer: only a turn that begins from here on can tell news.
+        let asked_at = self.last_turn();
+
+        let mut state = source.lock();
+        let yes = match answer {
+            Answer::Yes => true,
+            Answer::No => false,
+            // Urgent data stays reported until somebody takes it, so it is told once per event.
+            Answer::OnlyUrgent => std::mem::take(&mut state.urgent),
+        };
+        if yes {
+            self.found_ready(state, source, spot, wait)
+        } else {
+            *state.strikes.get_mut(spot.direction) = 0;
+            source.word(spot.direction).set_struck(false);
+            note_unready(&mut state, spot, asked_at);
+            Parked::Waiting
+        }
+    }
+
+    /// Where the kernel cannot be asked, an event of a turn that begins from now on is the answer.
+    #[cfg(not(unix))]
+    fn ask(&self, source: &Source, spot: Spot, _wait: Wait) -> Parked {
+        let asked_at = self.last_turn();
+        note_unready(&mut source.lock(), spot, asked_at);
+        Parked::Waiting
+    }
+
+    #[cfg(unix)]
+    fn found_ready(
+        &self,
+        mut state: crate::sync::MutexGuard<'_, State>,
+        source: &Source,
+        spot: Spot,
+        wait: Wait,
+    ) -> Parked {
+        let former = match waiter_at(&mut state, spot) {
+            Ok(waiter) => waiter.unpark(),
+            Err(_) => None,
+        };
+        let mut parked = Parked::Ready;
+        if matches!(wait, Wait::Refused) {
+            let strikes = state.strikes.get_mut(spot.direction);
+            *strikes = strikes.saturating_add(1);
+            parked = Parked::Contradiction { strikes: *strikes };
+            source.word(spot.direction).set_struck(true);
+        }
+        drop(state);
+        wake::discard(former);
+        parked
+    }
+
+    /// An operation has succeeded after contradictions.
+    #[cold]
+    pub(crate) fn forgive(&self, key: Key, direction: Direction) {
+        if let Some(source) = self.source(key) {
+            *source.lock().strikes.get_mut(direction) = 0;
+            source.word(direction).set_struck(false);
+        }
+    }
+
+    /// A place for a future of its own.
+    pub(crate) fn add_waiter(&self, key: Key, direction: Direction) -> io::Result<WaiterId> {
+        let source = self.source(key).ok_or_else(gone)?;
+        Ok(source.lock().waiters.add(direction))
+    }
+
+    /// Gives the place back. The waker is dropped at once and will not be called.
+    pub(crate) fn remove_waiter(&self, key: Key, id: WaiterId) {
+        if let Some(source) = self.source(key) {
+            let mut state = source.lock();
+            let former = (state.generation == key.generation)
+                .then(|| state.waiters.remove(id))
+                .flatten();
+            drop(state);
+            wake::discard(former);
+        }
+    }
+}
+
+/// Remembers that the kernel has said "not ready", unless an event has come in between.
+fn note_unready(state: &mut State, spot: Spot, asked_at: crate::source::Turn) {
+    if let Ok(waiter) = waiter_at(state, spot) {
+        if waiter.question == Question::Ready && waiter.is_parked() {
+            waiter.question = Question::ReadySince(asked_at);
+        }
+    }
+}
+
+fn waiter_at(state: &mut State, spot: Spot) -> io::Result<&mut Waiter> {
+    if state.generation != spot.key.generation {
+        return Err(gone());
+    }
+    state
+        .waiters
+        .at(spot.direction, spot.place)
+        .ok_or_else(gone)
+}
+
+/// Cannot happen while the `Async` lives, which all callers borrow.
+fn gone() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::NotFound,
+        "the I/O object is not registered with the reactor any more",
+    )
+}
+
+/// A waker that is to be let go outside of the lock.
+enum Displaced {
+    /// The one in place is as good.
+    Same(Waker),
+    /// It shared the slot: its task is woken, so that it can come back.
+    Wake(Option<Waker>),
+    /// A former waker of the same future.
+    Drop(Option<Waker>),
+}
+
+impl Displaced {
+    fn of(place: Place, former: Option<Waker>) -> Self {
+        match place {
+            Place::Slot => Displaced::Wake(former),
+            Place::Listed(_) => Displaced::Drop(former),
+        }
+    }
+
+    fn release(self) {
+        match self {
+            Displaced::Same(waker) => wake::discard(Some(waker)),
+            Displaced::Wake(Some(waker)) => wake::wake(waker),
+            Displaced::Wake(None) => {}
+            Displaced::Drop(former) => wake::discard(former),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What one direction of a source remembers between events: one atomic word.
+//!
+//! # Idea
+//!
+//! The kernel tells of *edges*. An operation that found nothing may go to sleep only if no edge has been delivered since
+//! before it looked. So each delivery counts, and who wants to sleep presents the count that it saw before it tried.
+//!
+//! ```text
+//!     31                     8 7          0
+//!    ┌────────────────────────┬────────────┐
+//!    │ sequence: edges so far │ flags      │
+//!    └────────────────────────┴────────────┘
+//!      reader:  snapshot ─▶ system call says WouldBlock ─▶ lock ─▶ same sequence? ─▶ sleep
+//!      driver:                            deliver (sequence + 1) ─▶ lock ─▶ take sleepers
+//! ```
+//!
+//! # Rules
+//!
+//! * The sequence is advanced only by [`Readiness::deliver`], under the source's lock.
+//! * A snapshot is taken *before* the system call whose answer it vouches for.
+//! * There is one word per direction: a busy writer must not make a reader's snapshot stale (that would be a livelock
+//!   under full duplex).
+//! * 24 bits of sequence: a snapshot would have to be held across 16.7 million deliveries to be taken for current.
+//!
+//! # Orderings
+//!
+//! `snapshot` is an Acquire load, so the system call after it cannot be moved before it; its partner is the Release in
+//! `deliver`. The decision to sleep is made under the source's lock, which `deliver` also holds, so it needs no more.
+//!
+//! # Rejected
+//!
+//! A "ready" bit besides the sequence: "not ready" and "nothing delivered since the snapshot" are the same statement,
+//! and two ways to say it can contradict each other. One word for both directions: see the rules.
+
+use crate::sync::atomic::{AtomicU32, Ordering};
+
+const SEQUENCE_UNIT: u32 = 1 << 8;
+const FLAGS: u32 = SEQUENCE_UNIT - 1;
+
+/// An operation was refused although the kernel says "ready"; see `State::strikes`.
+const STRUCK: u32 = 1 << 0;
+
+/// The word of one direction.
+#[derive(Debug)]
+pub(crate) struct Readiness(AtomicU32);
+
+/// The word as it was at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Snapshot(u32);
+
+impl Readiness {
+    pub(crate) fn new() -> Self {
+        Readiness(AtomicU32::new(0))
+    }
+
+    #[cfg(test)]
+    fn with_sequence(sequence: u32) -> Self {
+        Readiness(AtomicU32::new(sequence.wrapping_mul(SEQUENCE_UNIT)))
+    }
+
+    /// To be taken before the operation is tried.
+    #[inline]
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot(self.0.load(Ordering::Acquire))
+    }
+
+    /// Whether no edge has been delivered since `seen`. Meaningful under the source's lock.
+    #[inline]
+    pub(crate) fn is_current(&self, seen: Snapshot) -> bool {
+        (self.0.load(Ordering::Acquire) ^ seen.0) & !FLAGS == 0
+    }
+
+    /// Counts an edge. Called under the source's lock, before the waiters are taken.
+    pub(crate) fn deliver(&self) {
+        // A carry out of the top bit is the wrap-around that we want; the flags below are untouched.
+        self.0.fetch_add(SEQUENCE_UNIT, Ordering::Release);
+    }
+
+    pub(crate) fn set_struck(&self, struck: bool) {
+        // Relaxed: the flag only says "look under the lock".
+        if struck {
+            self.0.fetch_or(STRUCK, Ordering::Relaxed);
+        } else {
+            self.0.fetch_and(!STRUCK, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Snapshot {
+    /// Whether a recent operation was refused although the kernel said "ready".
+    #[inline]
+    pub(crate) fn is_struck(self) -> bool {
+        self.0 & STRUCK != 0
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stale_snapshot_is_found_out_after_many_deliveries() {
+        for deliveries in [1u32, 255, 256, 257, 65_535, 65_536, 65_537, (1 << 24) - 1] {
+            let word = Readiness::with_sequence(77);
+            let seen = word.snapshot();
+            assert!(word.is_current(seen));
+            for _ in 0..deliveries {
+                word.deliver();
+            }
+            assert!(!word.is_current(seen), "after {deliveries} deliveries");
+        }
+    }
+
+    #[test]
+    fn wrap_around_keeps_the_flags() {
+        let word = Readiness::with_sequence(u32::MAX);
+        word.set_struck(true);
+        let seen = word.snapshot();
+        word.deliver();
+        assert!(!word.is_current(seen));
+        assert!(word.snapshot().is_struck());
+        word.set_struck(false);
+        assert!(!word.snapshot().is_struck());
+    }
+
+    #[test]
+    fn flags_do_not_make_a_snapshot_stale() {
+        let word = Readiness::new();
+        let seen = word.snapshot();
+        word.set_struck(true);
+        assert!(word.is_current(seen));
+    }
+}

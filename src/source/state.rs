@@ -1,0 +1,255 @@
+//! The decisions of one source, made under its lock. Pure: no system call, nobody woken; actions are returned.
+//!
+//! # Idea
+//!
+//! The interest that the system holds for a source is part of the state, because it can be wrong in two ways: too small
+//! loses a wake-up for ever, too large wakes the poller for nothing. So `armed` is what the system *certainly* has, it is
+//! set after the call has succeeded, and the call is made under the lock that protects it. (A slower "read only" that
+//! overtakes a faster "read and write" would lose the writer.)
+//!
+//! # Rules
+//!
+//! * A waiter is put in its place first and the interest is armed after that; arming reports what is ready already.
+//! * Real edges: interest stays armed while somebody claims its events. A direction whose events nobody claims several
+//!   times in a row is disarmed: a source that floods while nobody waits must not keep a thread busy.
+//! * One-shot: every event disarms both directions, and the one that still has waiters is armed again.
+//! * An event counts as claimed if somebody waited for it; a new waiter forgives the earlier ones.
+
+use super::readiness::Readiness;
+use super::waiters::Waiters;
+use super::{Direction, Event, Interest, PerDirection, RawSource, Turn};
+use crate::wake::WakeBatch;
+use std::task::Waker;
+
+/// How the system reports events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code)] // Each back end has one of them.
+pub(crate) enum Reporting {
+    /// Once per change, for as long as the interest is armed.
+    Edges,
+    /// Once, then not again until it is armed again; what is ready then is reported at once.
+    OneShot,
+}
+
+/// After so many unclaimed events in a row a direction is disarmed. Reading is armed from the start, so two. Writing is
+/// armed because somebody waited, and who waited once is likely to do so again, so one more.
+const UNCLAIMED_LIMIT: PerDirection<u8> = PerDirection { read: 2, write: 3 };
+
+/// The part of a source that its lock protects.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) generation: u32,
+    /// `None` while the slot is vacant.
+    pub(crate) raw: Option<RawSource>,
+    /// What the system certainly has.
+    pub(crate) armed: Interest,
+    unclaimed: PerDirection<u8>,
+    /// How often in a row an operation was refused although the kernel said "ready".
+    pub(crate) strikes: PerDirection<u8>,
+    /// Urgent data was reported, and no reader has been told yet.
+    pub(crate) urgent: bool,
+    pub(crate) waiters: Waiters,
+}
+
+impl State {
+    pub(crate) fn vacant() -> Self {
+        State {
+            generation: 0,
+            raw: None,
+            armed: Interest::NONE,
+            unclaimed: PerDirection::default(),
+            strikes: PerDirection::default(),
+            urgent: false,
+            waiters: Waiters::new(),
+        }
+    }
+
+    /// The slot is used for a new object.
+    pub(crate) fn occupy(&mut self, raw: RawSource, armed: Interest) {
+        *self = State {
+            generation: self.generation,
+            raw: Some(raw),
+            armed,
+            ..State::vacant()
+        };
+    }
+
+    /// The object has gone: events under way find another generation. What it held is for the caller to drop outside
+    /// of the lock.
+    pub(crate) fn vacate(&mut self) -> Waiters {
+        self.generation = self.generation.wrapping_add(1) & super::Key::GENERATION_MASK;
+        self.raw = None;
+        self.armed = Interest::NONE;
+        std::mem::replace(&mut self.waiters, Waiters::new())
+    }
+
+    /// A waiter has been put in its place. Returns the interest that must be armed for it, if the system has less.
+    pub(crate) fn awaited(&mut self, direction: Direction) -> Option<Interest> {
+        *self.unclaimed.get_mut(direction) = 0;
+        let missing = !self.armed.has(direction);
+        missing.then(|| self.armed.with(direction))
+    }
+
+    /// An event has come. Returns the interest to arm or to fall back to, if it must change.
+    pub(crate) fn deliver(
+        &mut self,
+        words: &PerDirection<Readiness>,
+        event: Event,
+        turn: Turn,
+        reporting: Reporting,
+        batch: &mut WakeBatch,
+    ) -> Option<Interest> {
+        if event.intersects(Event::PRIORITY) {
+            self.urgent = true;
+        }
+        let mut wanted = self.armed;
+        for direction in Direction::BOTH {
+            if !event.concerns(direction) {
+                continue;
+            }
+            words.get(direction).deliver();
+            if self.waiters.claim(direction, turn, batch) {
+                *self.unclaimed.get_mut(direction) = 0;
+            } else if self.armed.has(direction) {
+                let unclaimed = self.unclaimed.get_mut(direction);
+                *unclaimed += 1;
+                if *unclaimed >= *UNCLAIMED_LIMIT.get(direction) {
+                    *unclaimed = 0;
+                    wanted = wanted.without(direction);
+                }
+            }
+        }
+        match reporting {
+            Reporting::Edges => (wanted != self.armed).then_some(wanted),
+            Reporting::OneShot => {
+                self.armed = Interest::NONE;
+                let still = Interest {
+                    read: self.waiters.any(Direction::Read),
+                    write: self.waiters.any(Direction::Write),
+                };
+                (still != Interest::NONE).then_some(still)
+            }
+        }
+    }
+
+    /// The system's interest is unknown or gone: everybody tries again and finds out.
+    pub(crate) fn fail(
+        &mut self,
+        words: &PerDirection<Readiness>,
+        turn: Turn,
+        batch: &mut WakeBatch,
+    ) {
+        self.armed = Interest::NONE;
+        for direction in Direction::BOTH {
+            words.get(direction).deliver();
+            self.waiters.claim(direction, turn, batch);
+        }
+    }
+
+    /// Whether a waker that satisfies the condition waits here.
+    pub(crate) fn waits_with(&self, condition: &mut dyn FnMut(&Waker) -> bool) -> bool {
+        Direction::BOTH
+            .iter()
+            .any(|direction| self.waiters.wakers(*direction).any(&mut *condition))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::waiters::Place;
+    use super::*;
+
+    struct Bench {
+        words: PerDirection<Readiness>,
+        state: State,
+        batch: WakeBatch,
+        turn: u32,
+    }
+
+    impl Bench {
+        fn new(armed: Interest) -> Self {
+            let mut state = State::vacant();
+            state.occupy(3, armed);
+            Bench {
+                words: PerDirection::new(Readiness::new(), Readiness::new()),
+                state,
+                batch: WakeBatch::default(),
+                turn: 0,
+            }
+        }
+
+        fn wait(&mut self, direction: Direction) -> Option<Interest> {
+            let waiter = self.state.waiters.at(direction, Place::Slot).unwrap();
+            waiter.park(Waker::noop().clone());
+            self.state.awaited(direction)
+        }
+
+        fn deliver(&mut self, event: Event, reporting: Reporting) -> Option<Interest> {
+            self.turn += 1;
+            self.state.deliver(
+                &self.words,
+                event,
+                Turn(self.turn),
+                reporting,
+                &mut self.batch,
+            )
+        }
+    }
+
+    #[test]
+    fn flood_that_nobody_awaits_is_turned_off_at_the_second_event() {
+        let mut bench = Bench::new(Interest::READ);
+        assert_eq!(bench.deliver(Event::READABLE, Reporting::Edges), None);
+        let less = bench.deliver(Event::READABLE, Reporting::Edges);
+        assert_eq!(less, Some(Interest::NONE));
+        bench.state.armed = Interest::NONE;
+        assert_eq!(bench.wait(Direction::Read), Some(Interest::READ));
+    }
+
+    #[test]
+    fn a_waiter_forgives_unclaimed_events() {
+        let mut bench = Bench::new(Interest::READ);
+        for _ in 0..10 {
+            assert_eq!(bench.deliver(Event::READABLE, Reporting::Edges), None);
+            assert_eq!(bench.wait(Direction::Read), None);
+            assert_eq!(bench.deliver(Event::READABLE, Reporting::Edges), None);
+        }
+        assert_eq!(bench.batch.len(), 10);
+    }
+
+    #[test]
+    fn write_events_do_not_spoil_a_readers_snapshot() {
+        let mut bench = Bench::new(Interest::READ.with(Direction::Write));
+        let read = bench.words.get(Direction::Read).snapshot();
+        let write = bench.words.get(Direction::Write).snapshot();
+        bench.deliver(Event::WRITABLE, Reporting::Edges);
+        assert!(bench.words.get(Direction::Read).is_current(read));
+        assert!(!bench.words.get(Direction::Write).is_current(write));
+    }
+
+    #[test]
+    fn one_shot_arms_again_only_for_who_is_left() {
+        let mut bench = Bench::new(Interest::NONE);
+        assert_eq!(bench.wait(Direction::Read), Some(Interest::READ));
+        bench.state.armed = Interest::READ;
+        let both = Interest::READ.with(Direction::Write);
+        assert_eq!(bench.wait(Direction::Write), Some(both));
+        bench.state.armed = both;
+        let again = bench.deliver(Event::WRITABLE, Reporting::OneShot);
+        assert_eq!(again, Some(Interest::READ));
+        bench.state.armed = Interest::READ;
+        assert_eq!(bench.deliver(Event::READABLE, Reporting::OneShot), None);
+        assert_eq!(bench.state.armed, Interest::NONE);
+    }
+
+    #[test]
+    fn vacating_changes_the_generation() {
+        let mut bench = Bench::new(Interest::READ);
+        let before = bench.state.generation;
+        bench.wait(Direction::Read);
+        let left = bench.state.vacate();
+        assert!(left.any(Direction::Read));
+        assert_ne!(bench.state.generation, before);
+        assert!(!bench.state.waiters.any(Direction::Read));
+    }
+}

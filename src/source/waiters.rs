@@ -1,0 +1,244 @@
+//! Who waits for a source, and for what kind of answer. Pure: holds wakers, runs none.
+//!
+//! Each direction has one *slot* for the `poll_*` functions (a later poll displaces an earlier one) and any number of
+//! *listed* waiters, one per future. The list is allocated when the first future needs it, and kept: most sources never
+//! have one, and those that have use it again and again.
+//!
+//! A waiter is either an *operation* that will simply be tried again, or a *question* "is it ready now?" of somebody who
+//! does the operation himself. A question may be answered by an event only if the event was fetched in a turn that began
+//! after the kernel had said "not ready": an older one may tell of data that is consumed already.
+
+use super::{Direction, PerDirection, Turn};
+use crate::wake::{self, WakeBatch};
+use slab::Slab;
+use std::task::Waker;
+
+/// Where a waiter stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Slot,
+    Listed(WaiterId),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WaiterId(usize);
+
+/// What a waiter wants to hear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// Nothing: it tries its operation again.
+    Retry,
+    /// Whether the source is ready. The kernel has not been asked yet.
+    Ready,
+    /// The same; the kernel said "not ready" while this turn was the latest.
+    ReadySince(Turn),
+    /// Answered: an event came that is certainly younger than the kernel's "not ready".
+    Answered,
+}
+
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    waker: Option<Waker>,
+    pub(crate) question: Question,
+}
+
+impl Waiter {
+    const IDLE: Waiter = Waiter {
+        waker: None,
+        question: Question::Retry,
+    };
+
+    pub(crate) fn would_wake(&self, waker: &Waker) -> bool {
+        self.waker.as_ref().is_some_and(|own| own.will_wake(waker))
+    }
+
+    pub(crate) fn is_parked(&self) -> bool {
+        self.waker.is_some()
+    }
+
+    /// Waits with this waker from now on; returns the one that it displaces.
+    pub(crate) fn park(&mut self, waker: Waker) -> Option<Waker> {
+        self.waker.replace(waker)
+    }
+
+    /// Waits no longer.
+    pub(crate) fn unpark(&mut self) -> Option<Waker> {
+        self.question = Question::Retry;
+        self.waker.take()
+    }
+
+    /// An event came, fetched in `turn`. Returns whom to wake.
+    fn claim(&mut self, turn: Turn) -> Option<Waker> {
+        let waker = self.waker.take()?;
+        if let Question::ReadySince(asked) = self.question {
+            if turn.is_after(asked) {
+                self.question = Question::Answered;
+            }
+        }
+        Some(waker)
+    }
+}
+
+#[derive(Debug)]
+struct Listed {
+    direction: Direction,
+    waiter: Waiter,
+}
+
+/// All waiters of one source.
+#[derive(Debug)]
+pub(crate) struct Waiters {
+    slots: PerDirection<Waiter>,
+    /// Boxed: it is 40 bytes that most sources never use.
+    #[allow(clippy::box_collection)]
+    list: Option<Box<Slab<Listed>>>,
+}
+
+impl Waiters {
+    pub(crate) fn new() -> Self {
+        Waiters {
+            slots: PerDirection::new(Waiter::IDLE, Waiter::IDLE),
+            list: None,
+        }
+    }
+
+    /// Adds a listed waiter, which does not wait yet.
+    pub(crate) fn add(&mut self, direction: Direction) -> WaiterId {
+        let list = self.list.get_or_insert_with(Box::default);
+        WaiterId(list.insert(Listed {
+            direction,
+            waiter: Waiter::IDLE,
+        }))
+    }
+
+    /// Takes a listed waiter out; its waker is for the caller to drop, outside of the lock.
+    pub(crate) fn remove(&mut self, id: WaiterId) -> Option<Waker> {
+        let list = self.list.as_mut()?;
+        let mut listed = list.try_remove(id.0)?;
+        listed.waiter.unpark()
+    }
+
+    pub(crate) fn at(&mut self, direction: Direction, place: Place) -> Option<&mut Waiter> {
+        match place {
+            Place::Slot => Some(self.slots.get_mut(direction)),
+            Place::Listed(id) => {
+                let list = self.list.as_mut()?;
+                list.get_mut(id.0).map(|listed| &mut listed.waiter)
+            }
+        }
+    }
+
+    /// An event came for this direction: hands everybody who waits to the batch. Returns whether somebody did.
+    pub(crate) fn claim(
+        &mut self,
+        direction: Direction,
+        turn: Turn,
+        batch: &mut WakeBatch,
+    ) -> bool {
+        let before = batch.len();
+        if let Some(waker) = self.slots.get_mut(direction).claim(turn) {
+            batch.push(waker);
+        }
+        for (_, listed) in self.list.iter_mut().flat_map(|list| list.iter_mut()) {
+            if listed.direction == direction {
+                if let Some(waker) = listed.waiter.claim(turn) {
+                    batch.push(waker);
+                }
+            }
+        }
+        batch.len() > before
+    }
+
+    /// Drops everybody's waker, not under a lock; a panic inside is swallowed.
+    pub(crate) fn discard(self) {
+        let PerDirection { read, write } = self.slots;
+        let listed = self.list.into_iter().flat_map(|list| list.into_iter());
+        let listed = listed.map(|(_, listed)| listed.waiter);
+        for waiter in [read, write].into_iter().chain(listed) {
+            wake::discard(waiter.waker);
+        }
+    }
+
+    /// Whether somebody waits for this direction.
+    pub(crate) fn any(&self, direction: Direction) -> bool {
+        self.wakers(direction).next().is_some()
+    }
+
+    /// The wakers that wait for this direction.
+    pub(crate) fn wakers(&self, direction: Direction) -> impl Iterator<Item = &Waker> {
+        let listed = self.list.iter().flat_map(|list| list.iter());
+        let listed = listed
+            .filter(move |(_, listed)| listed.direction == direction)
+            .map(|(_, listed)| &listed.waiter);
+        std::iter::once(self.slots.get(direction))
+            .chain(listed)
+            .filter_map(|waiter| waiter.waker.as_ref())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use Direction::{Read, Write};
+
+    fn park(waiters: &mut Waiters, direction: Direction, place: Place, question: Question) {
+        let waiter = waiters.at(direction, place).unwrap();
+        waiter.park(Waker::noop().clone());
+        waiter.question = question;
+    }
+
+    #[test]
+    fn everybody_of_the_direction_is_claimed_and_nobody_else() {
+        let mut waiters = Waiters::new();
+        let first = waiters.add(Read);
+        let second = waiters.add(Read);
+        let writer = waiters.add(Write);
+        park(&mut waiters, Read, Place::Slot, Question::Retry);
+        for (direction, id) in [(Read, first), (Read, second), (Write, writer)] {
+            park(&mut waiters, direction, Place::Listed(id), Question::Ready);
+        }
+        let mut batch = WakeBatch::default();
+        assert!(waiters.claim(Read, Turn(1), &mut batch));
+        assert_eq!(batch.len(), 3);
+        assert!(!waiters.any(Read) && waiters.any(Write));
+        assert!(!waiters.claim(Read, Turn(2), &mut batch));
+        assert_eq!(batch.len(), 3);
+    }
+
+    #[test]
+    fn removed_waiter_is_not_woken_and_leaves_the_others() {
+        let mut waiters = Waiters::new();
+        let first = waiters.add(Read);
+        let second = waiters.add(Read);
+        park(&mut waiters, Read, Place::Listed(first), Question::Retry);
+        park(&mut waiters, Read, Place::Listed(second), Question::Retry);
+        assert!(waiters.remove(first).is_some());
+        assert!(waiters.remove(first).is_none());
+        let mut batch = WakeBatch::default();
+        assert!(waiters.claim(Read, Turn(1), &mut batch));
+        assert_eq!(batch.len(), 1);
+    }
+
+    #[test]
+    fn only_events_of_later_turns_answer_a_question() {
+        let mut waiters = Waiters::new();
+        let mut batch = WakeBatch::default();
+        for (turn, answered) in [(6, false), (7, false), (8, true)] {
+            park(
+                &mut waiters,
+                Read,
+                Place::Slot,
+                Question::ReadySince(Turn(7)),
+            );
+            waiters.claim(Read, Turn(turn), &mut batch);
+            let slot = waiters.at(Read, Place::Slot).unwrap();
+            assert_eq!(slot.question == Question::Answered, answered);
+            slot.unpark();
+        }
+        // Before the kernel has said "not ready", no event is young enough.
+        park(&mut waiters, Read, Place::Slot, Question::Ready);
+        waiters.claim(Read, Turn(100), &mut batch);
+        let slot = waiters.at(Read, Place::Slot).unwrap();
+        assert_eq!(slot.question, Question::Ready);
+    }
+}

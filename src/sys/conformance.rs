@@ -1,0 +1,229 @@
+//! What every back end must do, run against each of them: on Linux both are compiled for the tests.
+
+use super::Until;
+use crate::clock::{Clock, Deadline};
+use crate::source::state::Reporting;
+use crate::source::{Direction, Event, Interest, Key};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+const NEVER: Until = Until::Deadline(Deadline::NEVER);
+
+fn key(slot: u32) -> Key {
+    Key {
+        slot,
+        generation: 7,
+    }
+}
+
+fn pair() -> (UnixStream, UnixStream) {
+    let (one, two) = UnixStream::pair().unwrap();
+    one.set_nonblocking(true).unwrap();
+    two.set_nonblocking(true).unwrap();
+    (one, two)
+}
+
+macro_rules! conformance {
+    ($name:ident, $backend:ident) => {
+        mod $name {
+            use super::super::$backend::{Events, Poller, REPORTING};
+            use super::*;
+
+            fn poller() -> (Poller, Events, Clock) {
+                let clock = Clock::new();
+                (Poller::new(clock).unwrap(), Events::new(), clock)
+            }
+
+            /// What is reported of the sources until one turn finds nothing.
+            fn fetch(poller: &Poller, events: &mut Events) -> Vec<(Key, Event)> {
+                poller.wait(events, Until::Now).unwrap();
+                events.iter().collect()
+            }
+
+            #[test]
+            fn what_is_ready_when_armed_is_reported() {
+                let (poller, mut events, _) = poller();
+                let (one, mut two) = pair();
+                two.write_all(b"x").unwrap();
+                poller
+                    .register(one.as_raw_fd(), key(1), Interest::READ)
+                    .unwrap();
+                poller.wait(&mut events, NEVER).unwrap();
+                let seen: Vec<_> = events.iter().collect();
+                assert_eq!(seen.len(), 1);
+                assert_eq!(seen[0].0, key(1));
+                assert!(seen[0].1.concerns(Direction::Read));
+                assert!(!seen[0].1.concerns(Direction::Write));
+                // Not again by itself, but again when it is armed again.
+                assert!(fetch(&poller, &mut events).is_empty());
+                poller
+                    .rearm(one.as_raw_fd(), key(2), Interest::READ)
+                    .unwrap();
+                assert_eq!(fetch(&poller, &mut events)[0].0, key(2));
+                poller.deregister(one.as_raw_fd()).unwrap();
+            }
+
+            #[test]
+            fn new_data_is_a_new_event_only_on_edges() {
+                let (poller, mut events, _) = poller();
+                let (one, mut two) = pair();
+                poller
+                    .register(one.as_raw_fd(), key(1), Interest::READ)
+                    .unwrap();
+                for _ in 0..3 {
+                    two.write_all(b"x").unwrap();
+                }
+                assert_eq!(fetch(&poller, &mut events).len(), 1);
+                two.write_all(b"x").unwrap();
+                let again = fetch(&poller, &mut events).len();
+                match REPORTING {
+                    Reporting::Edges => assert_eq!(again, 1),
+                    Reporting::OneShot => assert_eq!(again, 0),
+                }
+                poller.deregister(one.as_raw_fd()).unwrap();
+            }
+
+            #[test]
+            fn interest_is_respected_and_hang_up_is_told() {
+                let (poller, mut events, _) = poller();
+                let (one, two) = pair();
+                poller
+                    .register(one.as_raw_fd(), key(1), Interest::NONE)
+                    .unwrap();
+                assert!(fetch(&poller, &mut events).is_empty());
+                let write = Interest::NONE.with(Direction::Write);
+                poller.rearm(one.as_raw_fd(), key(1), write).unwrap();
+                let seen = fetch(&poller, &mut events);
+                assert!(seen[0].1.concerns(Direction::Write));
+                assert!(!seen[0].1.concerns(Direction::Read));
+                drop(two);
+                poller
+                    .rearm(one.as_raw_fd(), key(1), Interest::READ)
+                    .unwrap();
+                let seen = fetch(&poller, &mut events);
+                assert!(seen[0].1.concerns(Direction::Read));
+                poller.deregister(one.as_raw_fd()).unwrap();
+            }
+
+            #[test]
+            fn deregistered_object_is_silent() {
+                let (poller, mut events, _) = poller();
+                let (mut one, mut two) = pair();
+                let raw = one.as_raw_fd();
+                poller.register(raw, key(1), Interest::READ).unwrap();
+                let twice = poller.register(raw, key(2), Interest::READ);
+                assert_eq!(twice.unwrap_err().kind(), ErrorKind::AlreadyExists);
+                poller.deregister(raw).unwrap();
+                two.write_all(b"x").unwrap();
+                assert!(fetch(&poller, &mut events).is_empty());
+                assert!(poller.deregister(raw).is_err());
+                assert!(poller.rearm(raw, key(1), Interest::READ).is_err());
+                assert_eq!(one.read(&mut [0; 8]).unwrap(), 1);
+            }
+
+            #[test]
+            fn bad_objects_are_refused() {
+                let (poller, _, _) = poller();
+                let file = std::fs::File::open("/proc/self/exe").unwrap();
+                let error = poller.register(file.as_raw_fd(), key(1), Interest::READ);
+                // poll() takes regular files; they are always ready there.
+                if !cfg!(polling_test_poll_backend) {
+                    let error = error.unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+                    assert!(error.to_string().contains("regular file"));
+                }
+            }
+
+            #[test]
+            fn notification_ends_the_wait_or_the_next_one() {
+                let (poller, mut events, _) = poller();
+                for _ in 0..1000 {
+                    poller.notify();
+                    poller.wait(&mut events, NEVER).unwrap();
+                    assert!(events.was_notified());
+                }
+                std::thread::scope(|scope| {
+                    let thread = scope.spawn(|| poller.wait(&mut Events::new(), NEVER));
+                    std::thread::sleep(Duration::from_millis(20));
+                    poller.notify();
+                    thread.join().unwrap().unwrap();
+                });
+                // A million of them unread do no harm.
+                for _ in 0..1_000_000 {
+                    poller.notify();
+                }
+                poller.wait(&mut events, NEVER).unwrap();
+                poller.notify();
+                poller.wait(&mut events, NEVER).unwrap();
+            }
+
+            #[test]
+            fn deadline_ends_the_wait() {
+                let (poller, mut events, clock) = poller();
+                for nanos in [0, 1, 1_000, 700_000, 3_000_000] {
+                    let deadline = clock.now().plus(Duration::from_nanos(nanos));
+                    while clock.now() < deadline {
+                        poller.wait(&mut events, Until::Deadline(deadline)).unwrap();
+                    }
+                }
+                let start = Instant::now();
+                poller.wait(&mut events, Until::Now).unwrap();
+                assert!(start.elapsed() < Duration::from_secs(10));
+            }
+
+            #[test]
+            fn earlier_deadline_shortens_the_wait() {
+                let (poller, _, clock) = poller();
+                let far = Until::Deadline(clock.now().plus(Duration::from_secs(100)));
+                for until in [NEVER, far] {
+                    std::thread::scope(|scope| {
+                        let thread = scope.spawn(|| poller.wait(&mut Events::new(), until));
+                        std::thread::sleep(Duration::from_millis(20));
+                        poller.expect_by(clock.now().plus(Duration::from_millis(5)));
+                        thread.join().unwrap().unwrap();
+                    });
+                }
+            }
+
+            #[test]
+            fn alarm_goes_off_and_can_be_taken_back() {
+                let (poller, mut events, clock) = poller();
+                poller.set_alarm(clock.now().plus(Duration::from_millis(2)));
+                poller.wait(&mut events, NEVER).unwrap();
+                poller.set_alarm(clock.now().plus(Duration::from_millis(1)));
+                poller.expect_nothing();
+                poller.set_alarm(clock.now().plus(Duration::from_secs(100)));
+                poller.expect_nothing();
+                let deadline = clock.now().plus(Duration::from_millis(10));
+                while clock.now() < deadline {
+                    poller.wait(&mut events, Until::Deadline(deadline)).unwrap();
+                }
+            }
+
+            #[test]
+            fn many_sources_are_all_reported() {
+                let (poller, mut events, _) = poller();
+                let pairs: Vec<_> = (0..200).map(|_| pair()).collect();
+                for (slot, (one, two)) in (0u32..).zip(&pairs) {
+                    poller
+                        .register(one.as_raw_fd(), key(slot), Interest::READ)
+                        .unwrap();
+                    (&*two).write_all(b"x").unwrap();
+                }
+                let mut seen = std::collections::HashSet::new();
+                while seen.len() < pairs.len() {
+                    poller.wait(&mut events, NEVER).unwrap();
+                    seen.extend(events.iter().map(|(key, _)| key.slot));
+                }
+                for (one, _) in &pairs {
+                    poller.deregister(one.as_raw_fd()).unwrap();
+                }
+            }
+        }
+    };
+}
+
+conformance!(on_epoll, epoll);
+conformance!(on_polling, portable);

@@ -1,0 +1,80 @@
+//! Telling a forked child from the process that made the poller, at the cost of one load.
+//!
+//! A child shares its parent's epoll instance: what it registers or removes there changes the parent's set. So calls
+//! that would change the set ask first. The question must be cheap, because it is part of every registration: a page
+//! that the kernel wipes in the child answers it with a plain load, where `getpid` would cost a system call.
+
+#![allow(unsafe_code)]
+
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
+use rustix::process::{Pid, getpid};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const PAGE: usize = 4096;
+
+#[derive(Debug)]
+pub(super) enum Home {
+    /// A page that is zero in children.
+    Page(NonNull<AtomicU32>),
+    /// The kernel (before 4.14) cannot wipe pages: compare process numbers.
+    Process(Pid),
+}
+
+// SAFETY: the page is only read after `new`, through an atomic, and unmapped by the one owner's drop.
+unsafe impl Send for Home {}
+// SAFETY: as above.
+unsafe impl Sync for Home {}
+
+impl Home {
+    pub(super) fn new() -> Home {
+        map_page().unwrap_or_else(|| Home::Process(getpid()))
+    }
+
+    /// Whether this is still the process that made it.
+    #[inline]
+    pub(super) fn is_here(&self) -> bool {
+        match self {
+            // SAFETY: the page is mapped until `self` is dropped. Relaxed: a fork orders everything.
+            Home::Page(mark) => unsafe { mark.as_ref() }.load(Ordering::Relaxed) != 0,
+            Home::Process(pid) => getpid() == *pid,
+        }
+    }
+}
+
+fn map_page() -> Option<Home> {
+    let access = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: the address is the kernel's choice, so no existing mapping is touched.
+    let page = unsafe { mmap_anonymous(std::ptr::null_mut(), PAGE, access, MapFlags::PRIVATE) };
+    let page = NonNull::new(page.ok()?)?;
+    // SAFETY: the page was mapped just now and nobody else knows of it.
+    if unsafe { madvise(page.as_ptr(), PAGE, Advice::LinuxWipeOnFork) }.is_err() {
+        // SAFETY: as above; it is not used afterwards.
+        let _ = unsafe { munmap(page.as_ptr(), PAGE) };
+        return None;
+    }
+    let mark: NonNull<AtomicU32> = page.cast();
+    // SAFETY: a fresh page is zeroed, aligned and large enough, which is a valid `AtomicU32`.
+    unsafe { mark.as_ref() }.store(1, Ordering::Relaxed);
+    Some(Home::Page(mark))
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let Home::Page(mark) = self {
+            // SAFETY: mapped in `map_page` with this length; `self` is the only owner.
+            let _ = unsafe { munmap(mark.as_ptr().cast(), PAGE) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_know_their_process() {
+        assert!(Home::new().is_here());
+        assert!(Home::Process(getpid()).is_here());
+    }
+}

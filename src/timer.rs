@@ -1,0 +1,416 @@
+//! [`Timer`]: points in time as a future and as a stream.
+
+use crate::driver::Driver;
+use crate::timers::TimerKey;
+use crate::wake;
+use futures_core::Stream;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+/// How long a poll pauses, at most, when nobody can be found to drive the timers; see [`Timer`]'s `wait_for_driver`.
+const PAUSE_WITHOUT_DRIVER: Duration = Duration::from_millis(1);
+
+/// A future or stream that emits timed events.
+///
+/// As a future it completes once, with the [`Instant`] that it was set for. As a stream it emits that instant; an interval
+/// goes on with the next, for ever. The stream never ends: a timer that will not fire (again) is just pending.
+///
+/// A timer is never early. How late it is depends on the system: on Linux tens of microseconds on an idle machine, on
+/// other systems up to the resolution of their wait.
+///
+/// An interval has no drift: each event is due one period after the time that the last one was *due*. Events that were
+/// missed are not skipped or merged, they are emitted one after the other at once, each with its own instant.
+///
+/// # Tasks
+///
+/// A pending timer wakes the task that polled it last. Setting it anew keeps the task: it is woken for the new time without
+/// having to poll again. So is a task that got an event of an interval, for the next one.
+///
+/// # Cancellation
+///
+/// Dropping a timer takes it back at once, and it gives its waker back at once. Dropping it loses nothing else.
+///
+/// # Errors and panics
+///
+/// None. Times beyond the range of [`Instant`] mean "never". If the `async-io` thread is needed and cannot be started, the
+/// timer still fires: its task is woken again and again with short pauses.
+///
+/// # Examples
+///
+/// ```
+/// use async_io::Timer;
+/// use std::time::Duration;
+///
+/// async_io::block_on(async {
+///     Timer::after(Duration::from_millis(5)).await;
+/// });
+/// ```
+///
+/// Every millisecond, three times:
+///
+/// ```
+/// use async_io::Timer;
+/// use futures_lite::StreamExt;
+/// use std::time::Duration;
+///
+/// async_io::block_on(async {
+///     let mut ticks = Timer::interval(Duration::from_millis(1));
+///     for _ in 0..3 {
+///         ticks.next().await;
+///     }
+/// });
+/// ```
+#[derive(Debug)]
+#[doc(alias = "sleep")]
+#[doc(alias = "timeout")]
+pub struct Timer {
+    /// When it fires next; `None` if it will not.
+    when: Option<Instant>,
+    /// From one event to the next; so large that the sum overflows if there is only one.
+    period: Duration,
+    /// Its place in the queue since it was polled. The queue may have fired it, then the key is too old.
+    key: Option<TimerKey>,
+}
+
+/// A period after which there is no next event.
+const ONCE: Duration = Duration::MAX;
+
+impl Timer {
+    /// A timer that never fires, until it is set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Timer;
+    ///
+    /// assert!(!Timer::never().will_fire());
+    /// ```
+    pub fn never() -> Timer {
+        Timer {
+            when: None,
+            period: ONCE,
+            key: None,
+        }
+    }
+
+    /// A timer that fires once, after `duration`. If that is beyond the range of [`Instant`], it never fires.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Timer;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let start = Instant::now();
+    /// async_io::block_on(Timer::after(Duration::from_millis(2)));
+    /// assert!(start.elapsed() >= Duration::from_millis(2));
+    /// ```
+    pub fn after(duration: Duration) -> Timer {
+        Timer {
+            when: Instant::now().checked_add(duration),
+            ..Timer::never()
+        }
+    }
+
+    /// A timer that fires once, at `instant`; at once if that has passed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Timer;
+    /// use std::time::Instant;
+    ///
+    /// let now = Instant::now();
+    /// assert_eq!(async_io::block_on(Timer::at(now)), now);
+    /// ```
+    pub fn at(instant: Instant) -> Timer {
+        Timer {
+            when: Some(instant),
+            ..Timer::never()
+        }
+    }
+
+    /// A timer that fires every `period`, for the first time one period from now. If that is beyond the range of
+    /// [`Instant`], it never fires.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Timer;
+    /// use futures_lite::StreamExt;
+    /// use std::time::Duration;
+    ///
+    /// let period = Duration::from_millis(1);
+    /// async_io::block_on(async {
+    ///     let mut ticks = Timer::interval(period);
+    ///     let first = ticks.next().await;
+    ///     let second = ticks.next().await;
+    ///     assert_eq!(second, first.map(|first| first + period));
+    /// });
+    /// ```
+    pub fn interval(period: Duration) -> Timer {
+        Timer {
+            when: Instant::now().checked_add(period),
+            period,
+            key: None,
+        }
+    }
+
+    /// A timer that fires at `start`, and every `period` after that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Timer;
+    /// use futures_lite::StreamExt;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let start = Instant::now();
+    /// async_io::block_on(async {
+    ///     let mut ticks = Timer::interval_at(start, Duration::from_millis(1));
+    ///     assert_eq!(ticks.next().await, Some(start));
+    /// });
+    /// ```
+    pub fn interval_at(start: Instant, period: Duration) -> Timer {
+        Timer {
+            when: Some(start),
+            period,
+            key: None,
+        }
+    }
+
+    /// Whether the timer will fire: it is set, and if it fires once, it has not yet.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Timer;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// async_io::block_on(async {
+    ///     let mut timer = Timer::at(Instant::now());
+    ///     assert!(timer.will_fire());
+    ///     (&mut timer).await;
+    ///     assert!(!timer.will_fire());
+    ///     timer.set_after(Duration::from_secs(1));
+    ///     assert!(timer.will_fire());
+    /// });
+    /// ```
+    pub fn will_fire(&self) -> bool {
+        self.when.is_some()
+    }
+
+    /// Sets the timer to fire `duration` from now. If that is beyond the range of [`Instant`], it never fires.
+    ///
+    /// The task that polls the timer is woken for the new time. The period of an interval stays: it goes on from there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Timer;
+    /// use std::time::Duration;
+    ///
+    /// let mut timer = Timer::after(Duration::from_secs(3600));
+    /// timer.set_after(Duration::from_millis(1));
+    /// async_io::block_on(timer);
+    /// ```
+    pub fn set_after(&mut self, duration: Duration) {
+        self.set(Instant::now().checked_add(duration));
+    }
+
+    /// Sets the timer to fire at `instant`. Otherwise like [`set_after`](Timer::set_after).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Timer;
+    /// use std::time::Instant;
+    ///
+    /// let mut timer = Timer::never();
+    /// timer.set_at(Instant::now());
+    /// async_io::block_on(timer);
+    /// ```
+    pub fn set_at(&mut self, instant: Instant) {
+        self.set(Some(instant));
+    }
+
+    /// Makes the timer an interval that fires every `period`, for the first time one period from now. If that is beyond
+    /// the range of [`Instant`], it never fires. The task that polls the timer is woken for the new times.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Timer;
+    /// use futures_lite::StreamExt;
+    /// use std::time::Duration;
+    ///
+    /// let mut timer = Timer::never();
+    /// timer.set_interval(Duration::from_millis(1));
+    /// async_io::block_on(async {
+    ///     timer.next().await;
+    ///     timer.next().await;
+    /// });
+    /// ```
+    pub fn set_interval(&mut self, period: Duration) {
+        self.period = period;
+        self.set(Instant::now().checked_add(period));
+    }
+
+    /// Makes the timer an interval that fires at `start`, and every `period` after that. The task that polls the timer is
+    /// woken for the new times.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Timer;
+    /// use futures_lite::StreamExt;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let start = Instant::now();
+    /// let mut timer = Timer::never();
+    /// timer.set_interval_at(start, Duration::from_millis(1));
+    /// async_io::block_on(async {
+    ///     assert_eq!(timer.next().await, Some(start));
+    /// });
+    /// ```
+    pub fn set_interval_at(&mut self, start: Instant, period: Duration) {
+        self.period = period;
+        self.set(Some(start));
+    }
+
+    /// Makes the timer never fire, until it is set again. The task that polled it is kept for that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Timer;
+    /// use std::time::Duration;
+    ///
+    /// let mut timer = Timer::after(Duration::from_millis(1));
+    /// timer.clear();
+    /// assert!(!timer.will_fire());
+    /// ```
+    pub fn clear(&mut self) {
+        self.set(None);
+    }
+
+    fn set(&mut self, when: Option<Instant>) {
+        self.when = when;
+        if let Some(key) = self.key {
+            let driver = Driver::global();
+            let clock = driver.reactor.clock();
+            let deadline = when.map_or(crate::clock::Deadline::NEVER, |when| clock.deadline(when));
+            if !driver.reset_timer(key, deadline) {
+                self.key = None;
+            }
+        }
+    }
+
+    /// Emits an event that is due, and turns to the next.
+    fn fire(&mut self, when: Instant, waker: &Waker) {
+        self.when = when.checked_add(self.period);
+        match self.when {
+            // The task is woken for the next event even if it does not poll again before.
+            Some(next) => self.wait(next, waker),
+            None => self.withdraw(),
+        }
+    }
+
+    /// Has the task woken at `when`.
+    fn wait(&mut self, when: Instant, waker: &Waker) {
+        let driver = Driver::global();
+        let deadline = driver.reactor.clock().deadline(when);
+        let promise = driver.promise(waker);
+        // Timers are exact with a poller, and still fire without one.
+        let _ = driver.reactor.poller();
+        if !self.wait_in_place(deadline, waker) {
+            self.key = Some(driver.insert_timer(deadline, waker.clone()));
+        }
+        if promise.is_err() {
+            wait_for_driver(when, waker);
+        }
+    }
+
+    /// The same, if the timer is in the queue already.
+    fn wait_in_place(&mut self, deadline: crate::clock::Deadline, waker: &Waker) -> bool {
+        let Some(key) = self.key else { return false };
+        let driver = Driver::global();
+        let timers = &driver.reactor.timers;
+        let present = match timers.would_wake(key, waker) {
+            None => false,
+            Some(true) => true,
+            Some(false) => match timers.set_waker(key, waker.clone()) {
+                Ok(former) => {
+                    wake::discard(former);
+                    true
+                }
+                Err(unused) => {
+                    wake::discard(Some(unused));
+                    false
+                }
+            },
+        };
+        present && driver.reset_timer(key, deadline)
+    }
+
+    fn withdraw(&mut self) {
+        if let Some(key) = self.key.take() {
+            wake::discard(Driver::global().reactor.timers.remove(key));
+        }
+    }
+}
+
+/// No thread can be made that would drive this timer, and an error cannot be returned: the task polls again, after a pause
+/// that keeps it from spinning.
+#[cold]
+fn wait_for_driver(when: Instant, waker: &Waker) {
+    let left = when.saturating_duration_since(Instant::now());
+    std::thread::sleep(left.min(PAUSE_WITHOUT_DRIVER));
+    waker.wake_by_ref();
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.withdraw();
+    }
+}
+
+impl Future for Timer {
+    type Output = Instant;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.poll_next(cx) {
+            Poll::Ready(Some(when)) => Poll::Ready(when),
+            // The stream never ends.
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Stream for Timer {
+    type Item = Instant;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(when) = self.when else {
+            self.keep_waker_if_cleared(cx.waker());
+            return Poll::Pending;
+        };
+        if Instant::now() >= when {
+            self.fire(when, cx.waker());
+            return Poll::Ready(Some(when));
+        }
+        self.wait(when, cx.waker());
+        Poll::Pending
+    }
+}
+
+impl Timer {
+    /// A timer that was cleared while a task waited keeps a waker; the last poll's is the right one.
+    fn keep_waker_if_cleared(&mut self, waker: &Waker) {
+        if self.key.is_some() && !self.wait_in_place(crate::clock::Deadline::NEVER, waker) {
+            self.key = None;
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The deadline queue. Pure: it holds wakers and runs none, and it reads no clock.
+//!
+//! # Idea
+//!
+//! A heap with four children per node, of 16-byte nodes (deadline, entry), over a table of entries (waker, position in
+//! the heap, generation). An entry knows where its node is, so a timer is cancelled in place and gives its waker back at
+//! once. Most timers are timeouts that never fire, set later than most that are pending: such a node is appended and
+//! does not rise, and cancelling the last node moves nothing. Both are a few instructions.
+//!
+//! # Rules
+//!
+//! * `entries[nodes[i].entry].position == i` for every node; an entry without a node is *parked* (it keeps its waker for
+//!   a deadline to come) or free.
+//! * A key names an entry and its generation; the generation changes when the entry is freed. A key of a timer that has
+//!   fired is simply not found.
+//!
+//! # Rejected
+//!
+//! * A hierarchical wheel: insertion and removal are O(1), but the exact next deadline is not, and moving timers down the
+//!   levels means waking up for nothing. Exact wake-ups are what this queue is for.
+//! * A balanced tree keyed by (deadline, id): allocates per node, and three times the memory.
+//! * Lazy removal: a dropped timer would keep its task alive until its deadline.
+
+use crate::clock::Deadline;
+use crate::wake::WakeBatch;
+use std::task::Waker;
+
+const CHILDREN: usize = 4;
+
+/// An entry that has no node.
+const PARKED: u32 = u32::MAX;
+
+/// A name for one pending timer that is not given again to the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimerKey {
+    entry: u32,
+    generation: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    deadline: Deadline,
+    entry: u32,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// `None` while the entry is free.
+    waker: Option<Waker>,
+    position: u32,
+    generation: u32,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    nodes: Vec<Node>,
+    entries: Vec<Entry>,
+    free: Vec<u32>,
+}
+
+impl Queue {
+    /// The earliest deadline.
+    #[inline]
+    pub(crate) fn next(&self) -> Deadline {
+        self.nodes
+            .first()
+            .map_or(Deadline::NEVER, |node| node.deadline)
+    }
+
+    /// Adds a timer. `NEVER` parks it.
+    pub(crate) fn insert(&mut self, deadline: Deadline, waker: Waker) -> TimerKey {
+        let entry = match self.free.pop() {
+            Some(entry) => entry,
+            None => {
+                self.entries.push(Entry {
+                    waker: None,
+                    position: PARKED,
+                    generation: 0,
+                });
+                // More than 2^32 timers would need 160 GiB; the last entry would be shared then, not out of bounds.
+                u32::try_from(self.entries.len() - 1).unwrap_or(PARKED)
+            }
+        };
+        self.entries[entry as usize].waker = Some(waker);
+        if !deadline.is_never() {
+            self.append(Node { deadline, entry });
+        }
+        TimerKey {
+            entry,
+            generation: self.entries[entry as usize].generation,
+        }
+    }
+
+    /// Gives a pending or parked timer another deadline; it keeps its waker. False if the key is too old.
+    pub(crate) fn reset(&mut self, key: TimerKey, deadline: Deadline) -> bool {
+        let Some(position) = self.find(key).map(|entry| entry.position) else {
+            return false;
+        };
+        if position == PARKED {
+            if !deadline.is_never() {
+                let entry = key.entry;
+                self.append(Node { deadline, entry });
+            }
+        } else if deadline.is_never() {
+            self.unlink(position as usize);
+        } else {
+            self.nodes[position as usize].deadline = deadline;
+            self.settle(position as usize);
+        }
+        true
+    }
+
+    /// Whether the timer is there and wakes this task; `None` if the key is too old.
+    pub(crate) fn would_wake(&mut self, key: TimerKey, waker: &Waker) -> Option<bool> {
+        let own = self.find(key)?.waker.as_ref()?;
+        Some(own.will_wake(waker))
+    }
+
+    /// Replaces the waker and returns the old one; gives the new one back if the key is too old.
+    pub(crate) fn set_waker(
+        &mut self,
+        key: TimerKey,
+        waker: Waker,
+    ) -> Result<Option<Waker>, Waker> {
+        match self.find(key) {
+            Some(entry) => Ok(entry.waker.replace(waker)),
+            None => Err(waker),
+        }
+    }
+
+    /// Takes a timer out; the waker is for the caller to drop, outside of all locks.
+    pub(crate) fn remove(&mut self, key: TimerKey) -> Option<Waker> {
+        let position = self.find(key)?.position;
+        if position != PARKED {
+            self.unlink(position as usize);
+        }
+        self.release(key.entry)
+    }
+
+    /// Moves the wakers of at most `limit` timers that are due to the batch, earliest first.
+    pub(crate) fn expire(&mut self, now: Deadline, limit: usize, batch: &mut WakeBatch) {
+        for _ in 0..limit {
+            match self.nodes.first() {
+                Some(node) if node.deadline <= now => {
+                    let entry = node.entry;
+                    self.unlink(0);
+                    if let Some(waker) = self.release(entry) {
+                        batch.push(waker);
+                    }
+                }
+                _ => break,
+            }
+        }
+    }
+
+    /// All wakers that are waiting for a deadline.
+    pub(crate) fn wakers(&self) -> impl Iterator<Item = &Waker> {
+        self.entries
+            .iter()
+            .filter(|entry| entry.position != PARKED)
+            .filter_map(|entry| entry.waker.as_ref())
+    }
+
+    fn find(&mut self, key: TimerKey) -> Option<&mut Entry> {
+        self.entries
+            .get_mut(key.entry as usize)
+            .filter(|entry| entry.generation == key.generation && entry.waker.is_some())
+    }
+
+    fn release(&mut self, index: u32) -> Option<Waker> {
+        let entry = &mut self.entries[index as usize];
+        entry.generation = entry.generation.wrapping_add(1);
+        self.free.push(index);
+        entry.waker.take()
+    }
+
+    fn append(&mut self, node: Node) {
+        self.nodes.push(node);
+        self.rise(self.nodes.len() - 1, node);
+    }
+
+    /// Takes the node at `position` out of the heap and parks its entry.
+    fn unlink(&mut self, position: usize) {
+        let node = self.nodes.swap_remove(position);
+        self.entries[node.entry as usize].position = PARKED;
+        if position < self.nodes.len() {
+            self.settle(position);
+        }
+    }
+
+    /// Restores the order around a node whose deadline may be wrong for its place.
+    fn settle(&mut self, position: usize) {
+        let node = self.nodes[position];
+        if position > 0 && node.deadline < self.nodes[parent(position)].deadline {
+            self.rise(position, node);
+        } else {
+            self.sink(position, node);
+        }
+    }
+
+    fn rise(&mut self, mut position: usize, node: Node) {
+        while position > 0 {
+            let above = self.nodes[parent(position)];
+            if above.deadline <= node.deadline {
+                break;
+            }
+            self.place(position, above);
+            position = parent(position);
+        }
+        self.place(position, node);
+    }
+
+    fn sink(&mut self, mut position: usize, node: Node) {
+        loop {
+            let first = position * CHILDREN + 1;
+            let last = (first + CHILDREN).min(self.nodes.len());
+            let Some(smallest) = (first..last).min_by_key(|&child| self.nodes[child].deadline)
+            else {
+                break;
+            };
+            let below = self.nodes[smallest];
+            if node.deadline <= below.deadline {
+                break;
+            }
+            self.place(position, below);
+            position = smallest;
+        }
+        self.place(position, node);
+    }
+
+    fn place(&mut self, position: usize, node: Node) {
+        self.nodes[position] = node;
+        self.entries[node.entry as usize].position = position as u32;
+    }
+}
+
+fn parent(position: usize) -> usize {
+    (position - 1) / CHILDREN
+}
+
+#[cfg(all(test, not(loom)))]
+#[path = "queue_tests.rs"]
+mod tests;

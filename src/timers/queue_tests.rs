@@ -1,0 +1,145 @@
+//! The queue against a naive model: a list of (deadline, name) that is searched from end to end.
+
+use super::*;
+use proptest::prelude::*;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Wake;
+
+struct Named {
+    name: usize,
+    log: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Wake for Named {
+    fn wake(self: Arc<Self>) {
+        self.log.lock().unwrap().push(self.name);
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Insert(u64),
+    Remove(usize),
+    Reset(usize, u64),
+    Park(usize),
+    Expire(u64, usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0u64..100).prop_map(Step::Insert),
+        2 => any::<usize>().prop_map(Step::Remove),
+        1 => (any::<usize>(), 0u64..100).prop_map(|(which, at)| Step::Reset(which, at)),
+        1 => any::<usize>().prop_map(Step::Park),
+        1 => (0u64..100, 1usize..8).prop_map(|(now, limit)| Step::Expire(now, limit)),
+    ];
+    proptest::collection::vec(step, 1..200)
+}
+
+impl Queue {
+    fn check(&self) {
+        for (position, node) in self.nodes.iter().enumerate() {
+            let entry = &self.entries[node.entry as usize];
+            assert_eq!(entry.position as usize, position);
+            assert!(entry.waker.is_some());
+            if position > 0 {
+                assert!(self.nodes[parent(position)].deadline <= node.deadline);
+            }
+        }
+    }
+}
+
+fn pick<T: Clone>(from: &[T], which: usize) -> Option<T> {
+    (!from.is_empty()).then(|| from[which % from.len()].clone())
+}
+
+proptest! {
+    #[test]
+    fn behaves_like_a_searched_list(steps in steps()) {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let mut queue = Queue::default();
+        let mut model: HashMap<usize, (TimerKey, Option<u64>)> = HashMap::new();
+        let mut dead: Vec<TimerKey> = Vec::new();
+
+        for (name, step) in steps.into_iter().enumerate() {
+            let mut names: Vec<usize> = model.keys().copied().collect();
+            names.sort_unstable();
+            match step {
+                Step::Insert(at) => {
+                    let waker = Arc::new(Named { name, log: log.clone() });
+                    let key = queue.insert(Deadline::from_nanos(at), waker.into());
+                    model.insert(name, (key, Some(at)));
+                }
+                Step::Remove(which) => if let Some(name) = pick(&names, which) {
+                    let (key, _) = model.remove(&name).unwrap();
+                    prop_assert!(queue.remove(key).is_some());
+                    dead.push(key);
+                },
+                Step::Reset(which, at) => if let Some(name) = pick(&names, which) {
+                    let timer = model.get_mut(&name).unwrap();
+                    prop_assert!(queue.reset(timer.0, Deadline::from_nanos(at)));
+                    timer.1 = Some(at);
+                },
+                Step::Park(which) => if let Some(name) = pick(&names, which) {
+                    let timer = model.get_mut(&name).unwrap();
+                    prop_assert!(queue.reset(timer.0, Deadline::NEVER));
+                    timer.1 = None;
+                },
+                Step::Expire(now, limit) => {
+                    let mut batch = WakeBatch::default();
+                    queue.expire(Deadline::from_nanos(now), limit, &mut batch);
+                    batch.run();
+                    let fired: Vec<usize> = std::mem::take(&mut *log.lock().unwrap());
+                    let due = model.values().filter(|timer| timer.1.is_some_and(|at| at <= now)).count();
+                    prop_assert_eq!(fired.len(), due.min(limit));
+                    let mut last = 0;
+                    for name in fired {
+                        let (key, at) = model.remove(&name).unwrap();
+                        prop_assert!(at.unwrap() <= now && at.unwrap() >= last);
+                        last = at.unwrap();
+                        dead.push(key);
+                    }
+                    let earliest = model.values().filter_map(|timer| timer.1).min();
+                    prop_assert!(earliest.is_none_or(|at| at >= last));
+                }
+            }
+            queue.check();
+            let earliest = model.values().filter_map(|timer| timer.1).min();
+            prop_assert_eq!(queue.next(), earliest.map_or(Deadline::NEVER, Deadline::from_nanos));
+            for key in &dead {
+                prop_assert!(queue.would_wake(*key, Waker::noop()).is_none());
+            }
+        }
+    }
+}
+
+#[test]
+fn removed_timer_gives_its_waker_back_at_once() {
+    struct Nothing;
+    impl Wake for Nothing {
+        fn wake(self: Arc<Self>) {}
+    }
+    let waker = Arc::new(Nothing);
+    let mut queue = Queue::default();
+    let key = queue.insert(Deadline::from_nanos(5), waker.clone().into());
+    assert_eq!(Arc::strong_count(&waker), 2);
+    drop(queue.remove(key));
+    assert_eq!(Arc::strong_count(&waker), 1);
+    assert!(queue.remove(key).is_none());
+}
+
+#[test]
+fn entries_are_used_again() {
+    let mut queue = Queue::default();
+    let counts = AtomicUsize::new(0);
+    for round in 0..1000 {
+        let key = queue.insert(Deadline::from_nanos(round), Waker::noop().clone());
+        if queue.remove(key).is_some() {
+            counts.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    assert_eq!(counts.into_inner(), 1000);
+    assert_eq!(queue.entries.len(), 1);
+}
