@@ -144,6 +144,7 @@ impl Reactor {
         let _span = trace::react();
         let next = self.timers.next();
         let until = if wait {
+            trace::sleeping_until(next, self.clock);
             Until::Deadline(next)
         } else {
             Until::Now

@@ -112,6 +112,7 @@ impl Event {
     pub(crate) const READABLE: Event = Event(1 << 0);
     pub(crate) const WRITABLE: Event = Event(1 << 1);
     /// The peer will send no more; what it sent may still be queued.
+    #[allow(dead_code)] // Not every back end can tell.
     pub(crate) const READ_CLOSED: Event = Event(1 << 2);
     pub(crate) const HANG_UP: Event = Event(1 << 3);
     pub(crate) const ERROR: Event = Event(1 << 4);

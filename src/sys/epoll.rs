@@ -140,7 +140,8 @@ impl Parts {
 fn open_bell() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
     match eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK) {
         Ok(bell) => Ok((bell, None)),
-        Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => Err(io::Error::from(Errno::MFILE)),
+        // A pipe would need even more.
+        Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => Err(errno.into()),
         Err(_) => {
             let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
             Ok((writer, Some(reader)))

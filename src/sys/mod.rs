@@ -24,6 +24,7 @@
     any(target_os = "linux", target_os = "android"),
     any(test, not(any(async_io_portable, polling_test_poll_backend)))
 ))]
+#[cfg_attr(test, allow(dead_code))] // One of the two is there for the conformance tests only.
 pub(crate) mod epoll;
 #[cfg(any(
     test,
@@ -31,6 +32,7 @@ pub(crate) mod epoll;
     polling_test_poll_backend,
     not(any(target_os = "linux", target_os = "android"))
 ))]
+#[cfg_attr(test, allow(dead_code))] // As above.
 pub(crate) mod portable;
 
 #[cfg(all(

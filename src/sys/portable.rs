@@ -8,6 +8,8 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::fork::Home;
 use super::{Until, explain};
 use crate::clock::{Clock, Deadline};
 use crate::source::state::Reporting;
@@ -25,6 +27,9 @@ pub(crate) const CONCURRENT_WAITS: bool = false;
 #[derive(Debug)]
 pub(crate) struct Poller {
     clock: Clock,
+    /// A forked child shares an epoll instance; other systems' pollers are not inherited.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    home: Home,
     inner: polling::Poller,
     /// Held by the thread inside `wait`.
     turnstile: Mutex<()>,
@@ -36,6 +41,8 @@ impl Poller {
     pub(crate) fn new(clock: Clock) -> io::Result<Poller> {
         Ok(Poller {
             clock,
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            home: Home::new(),
             inner: polling::Poller::new()?,
             turnstile: Mutex::new(()),
             expected: Mutex::new(Deadline::NEVER),
@@ -60,6 +67,10 @@ impl Poller {
     }
 
     pub(crate) fn deregister(&self, raw: RawSource) -> io::Result<()> {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if !self.home.is_here() {
+            return Ok(());
+        }
         self.inner.delete(borrow(raw))
     }
 

@@ -1,5 +1,6 @@
 //! Spans and events at TRACE level, under the names that people filter on.
 
+use crate::clock::{Clock, Deadline};
 use crate::source::RawSource;
 use tracing::span::EnteredSpan;
 use tracing::{trace, trace_span};
@@ -25,6 +26,13 @@ pub(crate) fn process_timers() -> EnteredSpan {
 
 pub(crate) fn waiting_on_io() {
     trace!(target: DRIVER, "waiting on I/O");
+}
+
+pub(crate) fn sleeping_until(deadline: Deadline, clock: Clock) {
+    if !deadline.is_never() && tracing::enabled!(target: REACTOR, tracing::Level::TRACE) {
+        let micros = deadline.after(clock.now()).as_micros();
+        trace!(target: REACTOR, "sleeping for {} us", micros);
+    }
 }
 
 pub(crate) fn sleeping() {
