@@ -9,25 +9,43 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Reads or writes through an exclusive reference to the object.
-fn poll_mut<T, R>(
+/// Writes through an exclusive reference to the object.
+fn poll_write_mut<T, R>(
     this: &mut Async<T>,
-    direction: Direction,
     cx: &mut Context<'_>,
     mut operation: impl FnMut(&mut T) -> io::Result<R>,
 ) -> Poll<io::Result<R>> {
     let io = &mut *this.io;
-    poll::<T, R>(&this.registered, direction, cx, || operation(io))
+    poll::<T, R>(&this.registered, Direction::Write, cx, || operation(io))
 }
 
-/// Reads or writes through a shared reference.
-fn poll_ref<T, R>(
+/// Writes through a shared reference.
+fn poll_write_ref<T, R>(
     this: &Async<T>,
-    direction: Direction,
     cx: &mut Context<'_>,
     mut operation: impl FnMut(&T) -> io::Result<R>,
 ) -> Poll<io::Result<R>> {
-    poll::<T, R>(&this.registered, direction, cx, || operation(&this.io))
+    poll::<T, R>(&this.registered, Direction::Write, cx, || {
+        operation(&this.io)
+    })
+}
+
+/// Reads; from a `TcpStream` with the shortcut.
+fn poll_read<T>(
+    registered: &Registered,
+    capacity: usize,
+    cx: &mut Context<'_>,
+    read: impl FnMut() -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    if trust::is_tcp_stream::<T>() {
+        registered.poll_read_stream(capacity, cx, read)
+    } else {
+        poll::<T, usize>(registered, Direction::Read, cx, read)
+    }
+}
+
+fn capacity(bufs: &[IoSliceMut<'_>]) -> usize {
+    bufs.iter().map(|buf| buf.len()).sum()
 }
 
 fn poll<T, R>(
@@ -46,7 +64,9 @@ impl<T: IoSafe + Read> AsyncRead for Async<T> {
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        poll_mut(&mut self, Direction::Read, cx, |io| io.read(buf))
+        let this = &mut *self;
+        let io = &mut *this.io;
+        poll_read::<T>(&this.registered, buf.len(), cx, || io.read(buf))
     }
 
     fn poll_read_vectored(
@@ -54,7 +74,10 @@ impl<T: IoSafe + Read> AsyncRead for Async<T> {
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        poll_mut(&mut self, Direction::Read, cx, |io| io.read_vectored(bufs))
+        let this = &mut *self;
+        let io = &mut *this.io;
+        let capacity = capacity(bufs);
+        poll_read::<T>(&this.registered, capacity, cx, || io.read_vectored(bufs))
     }
 }
 
@@ -67,7 +90,8 @@ where
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        poll_ref(*self, Direction::Read, cx, |mut io| io.read(buf))
+        let mut io = self.get_ref();
+        poll_read::<T>(&self.registered, buf.len(), cx, || io.read(buf))
     }
 
     fn poll_read_vectored(
@@ -75,7 +99,9 @@ where
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        poll_ref(*self, Direction::Read, cx, |mut io| io.read_vectored(bufs))
+        let mut io = self.get_ref();
+        let capacity = capacity(bufs);
+        poll_read::<T>(&self.registered, capacity, cx, || io.read_vectored(bufs))
     }
 }
 
@@ -85,7 +111,7 @@ impl<T: IoSafe + Write> AsyncWrite for Async<T> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        poll_mut(&mut self, Direction::Write, cx, |io| io.write(buf))
+        poll_write_mut(&mut self, cx, |io| io.write(buf))
     }
 
     fn poll_write_vectored(
@@ -93,13 +119,11 @@ impl<T: IoSafe + Write> AsyncWrite for Async<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        poll_mut(&mut self, Direction::Write, cx, |io| {
-            io.write_vectored(bufs)
-        })
+        poll_write_mut(&mut self, cx, |io| io.write_vectored(bufs))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        poll_mut(&mut self, Direction::Write, cx, |io| io.flush())
+        poll_write_mut(&mut self, cx, |io| io.flush())
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -116,7 +140,7 @@ where
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        poll_ref(*self, Direction::Write, cx, |mut io| io.write(buf))
+        poll_write_ref(*self, cx, |mut io| io.write(buf))
     }
 
     fn poll_write_vectored(
@@ -124,13 +148,11 @@ where
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        poll_ref(*self, Direction::Write, cx, |mut io| {
-            io.write_vectored(bufs)
-        })
+        poll_write_ref(*self, cx, |mut io| io.write_vectored(bufs))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        poll_ref(*self, Direction::Write, cx, |mut io| io.flush())
+        poll_write_ref(*self, cx, |mut io| io.flush())
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,10 +1,12 @@
 //! A registration with the reactor, as the public types hold it: everything about waiting that does not depend on `T`.
 
-use crate::driver::Driver;
+use crate::driver::{Driver, block_on};
 use crate::reactor::waiting::{Parked, Spot, Wait};
 use crate::source::readiness::Snapshot;
+use crate::source::state::Reporting;
 use crate::source::waiters::{Place, WaiterId};
 use crate::source::{Direction, Key, RawSource, Source};
+use crate::sys::{self, REPORTING};
 use std::io;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -102,6 +104,62 @@ impl Registered {
                 }
             }
         }
+    }
+
+    /// Reads from a `TcpStream`: like [`poll_operation`](Self::poll_operation), but after a read that was shorter than its
+    /// buffer the next one waits without a system call, where that is safe.
+    pub(crate) fn poll_read_stream(
+        &self,
+        capacity: usize,
+        cx: &mut Context<'_>,
+        mut read: impl FnMut() -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let seen = self.snapshot(Direction::Read);
+            if !(seen.is_drained() && block_on::will_wait()) {
+                match read() {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    result => {
+                        if matches!(result, Ok(count) if 0 < count && count < capacity) {
+                            self.note_short_read(seen);
+                        }
+                        return Poll::Ready(result);
+                    }
+                }
+            }
+            match self.park(Direction::Read, Place::Slot, Wait::Retry(seen), cx) {
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok(Parked::Waiting) => return Poll::Pending,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    #[inline]
+    fn note_short_read(&self, seen: Snapshot) {
+        match seen.allows_shortcut() {
+            Some(true) => self.source.word(Direction::Read).note_short_read(seen),
+            Some(false) => {}
+            // Once per object; the next short read will be noted.
+            None => drop(self.is_tcp()),
+        }
+    }
+
+    /// Whether the object is a TCP socket, and reads from it may be cut short. A type does not tell: a `TcpStream` can be
+    /// made from any descriptor.
+    pub(crate) fn is_tcp(&self) -> bool {
+        let word = self.source.word(Direction::Read);
+        if let Some(known) = word.snapshot().allows_shortcut() {
+            return known;
+        }
+        let is_tcp = REPORTING == Reporting::Edges && sys::socket::is_tcp(self.raw);
+        word.set_tcp(is_tcp);
+        is_tcp
+    }
+
+    /// The object was accepted from a listener that is TCP.
+    pub(crate) fn set_tcp(&self) {
+        self.source.word(Direction::Read).set_tcp(true);
     }
 
     /// Waits until the operating system says that an operation would not block.

@@ -65,7 +65,11 @@ impl Async<TcpListener> {
     pub async fn accept(&self) -> io::Result<(Async<TcpStream>, SocketAddr)> {
         let accept = |listener: &TcpListener| listener.accept();
         let (stream, peer) = self.operate(Direction::Read, Trust::Kernel, accept).await?;
-        Ok((Async::new(stream)?, peer))
+        let stream = Async::new(stream)?;
+        if self.registered().is_tcp() {
+            stream.registered().set_tcp();
+        }
+        Ok((stream, peer))
     }
 
     /// A stream of accepted connections.
@@ -129,6 +133,7 @@ impl Async<TcpStream> {
     pub async fn connect<A: Into<SocketAddr>>(addr: A) -> io::Result<Async<TcpStream>> {
         let (stream, progress) = socket::connect_tcp(addr.into())?;
         let stream = Async::new_nonblocking(stream)?;
+        stream.registered().set_tcp();
         if progress != Progress::Done {
             stream.writable().await?;
             socket::connect_outcome(stream.get_ref())?;

@@ -15,6 +15,12 @@ pub(super) fn of<T: ?Sized>() -> Trust {
     }
 }
 
+/// Whether the type is `TcpStream`, by itself or by reference.
+pub(super) fn is_tcp_stream<T: ?Sized>() -> bool {
+    let id = typeid::of::<T>();
+    id == typeid::of::<TcpStream>() || id == typeid::of::<&TcpStream>()
+}
+
 fn is_known(id: TypeId) -> bool {
     let is = |known: TypeId| id == known;
     is(typeid::of::<TcpStream>())

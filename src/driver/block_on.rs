@@ -73,6 +73,8 @@ thread_local! {
     static SPARE: Cell<Option<Session>> = const { Cell::new(None) };
     /// The calls that are running on this thread, outermost first.
     static RUNNING: RefCell<Vec<Seat>> = const { RefCell::new(Vec::new()) };
+    /// Whether the innermost call has had a turn of the reactor since it began.
+    static SETTLED: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Session {
@@ -124,6 +126,7 @@ impl Session {
                 let scratch = self.scratch.get_or_insert_with(new_scratch);
                 driver.wait_as(&self.thread, scratch);
                 self.thread.parker.state.take();
+                set_settled(true);
             }
         }
     }
@@ -136,22 +139,42 @@ fn new_scratch() -> Box<Scratch> {
 /// A call of `block_on`, from its beginning until the future is ready or panics.
 struct Call<'a> {
     thread: &'a Arc<Thread>,
+    /// What the outer call had.
+    outer_settled: bool,
 }
 
 impl<'a> Call<'a> {
     fn begin(thread: &'a Arc<Thread>) -> Self {
         let seat = thread.parker.seat;
         let _ = RUNNING.try_with(|running| running.borrow_mut().push(seat));
-        Call { thread }
+        Call {
+            thread,
+            outer_settled: set_settled(false),
+        }
     }
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
         let _ = RUNNING.try_with(|running| running.borrow_mut().pop());
+        set_settled(self.outer_settled);
         let waker_is_held = Arc::strong_count(self.thread) > OWN_REFERENCES;
         self.thread.driver.retire(self.thread, waker_is_held);
     }
+}
+
+fn set_settled(settled: bool) -> bool {
+    SETTLED
+        .try_with(|cell| cell.replace(settled))
+        .unwrap_or(false)
+}
+
+/// Whether a read that is likely to find nothing may wait without looking. Only on a thread inside `block_on` that has waited
+/// before in this call: it will most likely wait again, and hear of the data then. The first poll of a call must look:
+/// a frame loop, `block_on(poll_once(read))`, waits for nothing and must get what is there.
+#[inline]
+pub(crate) fn will_wait() -> bool {
+    SETTLED.try_with(Cell::get).unwrap_or(false)
 }
 
 /// Whether a waker belongs to a call of `block_on` that is running on this thread.

@@ -255,6 +255,7 @@ impl Reactor {
         let (slot, source) = self.registry.take()?;
         let mut state = source.lock();
         state.occupy(raw, initial_interest());
+        source.forget();
         let key = Key {
             slot,
             generation: state.generation,

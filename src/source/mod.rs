@@ -120,6 +120,8 @@ impl Event {
     pub(crate) const PRIORITY: Event = Event(1 << 5);
 
     const READERS: Event = Event(1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5);
+    /// More than data: what makes a short read prove nothing.
+    const NOT_PLAIN: Event = Event(1 << 2 | 1 << 3 | 1 << 4 | 1 << 5);
     const WRITERS: Event = Event(1 << 1 | 1 << 3 | 1 << 4);
 
     pub(crate) fn and(self, other: Event) -> Event {
@@ -129,6 +131,11 @@ impl Event {
     /// `self` if the condition holds, else nothing.
     pub(crate) fn when(self, condition: bool) -> Event {
         if condition { self } else { Event::NONE }
+    }
+
+    /// Whether this tells of data, or of room for it, and of nothing else.
+    pub(crate) fn is_plain(self) -> bool {
+        !self.intersects(Event::NOT_PLAIN)
     }
 
     pub(crate) fn intersects(self, other: Event) -> bool {
@@ -205,6 +212,13 @@ impl Source {
     #[inline]
     pub(crate) fn word(&self, direction: Direction) -> &Readiness {
         self.words.get(direction)
+    }
+
+    /// The slot is used for a new object.
+    pub(crate) fn forget(&self) {
+        for direction in Direction::BOTH {
+            self.word(direction).forget();
+        }
     }
 
     pub(crate) fn words(&self) -> &PerDirection<Readiness> {

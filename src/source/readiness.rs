@@ -22,6 +22,13 @@
 //!   under full duplex).
 //! * 24 bits of sequence: a snapshot would have to be held across 16.7 million deliveries to be taken for current.
 //!
+//! # The short-read shortcut
+//!
+//! A read of a TCP socket that returns less than was asked for has emptied it, so the next read may wait without a system
+//! call that says "would block". Measured exceptions, each of which leaves bytes or the end of the stream behind without a
+//! further edge: data and end in one event, urgent marks, sockets that are not TCP. So any event but plain data turns the
+//! shortcut off, and the system is asked once what the object is.
+//!
 //! # Orderings
 //!
 //! `snapshot` is an Acquire load, so the system call after it cannot be moved before it; its partner is the Release in
@@ -39,6 +46,12 @@ const FLAGS: u32 = SEQUENCE_UNIT - 1;
 
 /// An operation was refused although the kernel says "ready"; see `State::strikes`.
 const STRUCK: u32 = 1 << 0;
+/// A read was shorter than its buffer, and no edge has been delivered since: the stream is empty, or an edge is under way.
+const DRAINED: u32 = 1 << 1;
+/// A short read proves nothing here (any more).
+const NO_SHORTCUT: u32 = 1 << 2;
+/// The object is a TCP socket.
+const TCP: u32 = 1 << 3;
 
 /// The word of one direction.
 #[derive(Debug)]
@@ -70,10 +83,43 @@ impl Readiness {
         (self.0.load(Ordering::Acquire) ^ seen.0) & !FLAGS == 0
     }
 
-    /// Counts an edge. Called under the source's lock, before the waiters are taken.
-    pub(crate) fn deliver(&self) {
-        // A carry out of the top bit is the wrap-around that we want; the flags below are untouched.
-        self.0.fetch_add(SEQUENCE_UNIT, Ordering::Release);
+    /// Counts an edge. Called under the source's lock, before the waiters are taken. `plain`: it tells of data alone.
+    pub(crate) fn deliver(&self, plain: bool) {
+        let flags = if plain { 0 } else { NO_SHORTCUT };
+        let mut current = self.0.load(Ordering::Relaxed);
+        loop {
+            // A carry out of the top bit is the wrap-around that we want.
+            let next = (current & !DRAINED).wrapping_add(SEQUENCE_UNIT) | flags;
+            let swapped =
+                self.0
+                    .compare_exchange_weak(current, next, Ordering::Release, Ordering::Relaxed);
+            match swapped {
+                Ok(_) => return,
+                Err(actual) => current = actual,
+            }
+        }
+    }
+
+    /// The slot is used for a new object: what was known of the old one is forgotten. The sequence goes on.
+    pub(crate) fn forget(&self) {
+        self.0.fetch_and(!FLAGS, Ordering::Relaxed);
+    }
+
+    /// A read that began after `seen` was shorter than its buffer. Noted only if nothing has changed since.
+    pub(crate) fn note_short_read(&self, seen: Snapshot) {
+        // Relaxed: an edge that is delivered later clears the note, an edge that was delivered makes the exchange fail.
+        let _ = self.0.compare_exchange(
+            seen.0,
+            seen.0 | DRAINED,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+    }
+
+    /// Whether a short read means anything here; asked of the system once.
+    pub(crate) fn set_tcp(&self, is_tcp: bool) {
+        let flag = if is_tcp { TCP } else { NO_SHORTCUT };
+        self.0.fetch_or(flag, Ordering::Relaxed);
     }
 
     pub(crate) fn set_struck(&self, struck: bool) {
@@ -92,6 +138,22 @@ impl Snapshot {
     pub(crate) fn is_struck(self) -> bool {
         self.0 & STRUCK != 0
     }
+
+    /// Whether the stream was empty after the last read, and nothing has been delivered since.
+    #[inline]
+    pub(crate) fn is_drained(self) -> bool {
+        self.0 & DRAINED != 0
+    }
+
+    /// Whether a short read may be noted; `None` if it is not known yet what the object is.
+    #[inline]
+    pub(crate) fn allows_shortcut(self) -> Option<bool> {
+        match (self.0 & NO_SHORTCUT != 0, self.0 & TCP != 0) {
+            (true, _) => Some(false),
+            (false, true) => Some(true),
+            (false, false) => None,
+        }
+    }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -105,7 +167,7 @@ mod tests {
             let seen = word.snapshot();
             assert!(word.is_current(seen));
             for _ in 0..deliveries {
-                word.deliver();
+                word.deliver(true);
             }
             assert!(!word.is_current(seen), "after {deliveries} deliveries");
         }
@@ -116,11 +178,41 @@ mod tests {
         let word = Readiness::with_sequence(u32::MAX);
         word.set_struck(true);
         let seen = word.snapshot();
-        word.deliver();
+        word.deliver(true);
         assert!(!word.is_current(seen));
         assert!(word.snapshot().is_struck());
         word.set_struck(false);
         assert!(!word.snapshot().is_struck());
+    }
+
+    #[test]
+    fn short_read_is_noted_only_if_nothing_has_come() {
+        let word = Readiness::new();
+        let seen = word.snapshot();
+        assert_eq!(seen.allows_shortcut(), None);
+        word.set_tcp(true);
+        let seen = word.snapshot();
+        assert_eq!(seen.allows_shortcut(), Some(true));
+        word.note_short_read(seen);
+        assert!(word.snapshot().is_drained());
+        word.deliver(true);
+        assert!(!word.snapshot().is_drained());
+        word.note_short_read(seen);
+        assert!(!word.snapshot().is_drained());
+    }
+
+    #[test]
+    fn more_than_data_turns_the_shortcut_off_until_the_slot_is_used_again() {
+        let word = Readiness::new();
+        word.set_tcp(true);
+        word.deliver(false);
+        assert_eq!(word.snapshot().allows_shortcut(), Some(false));
+        word.deliver(true);
+        assert_eq!(word.snapshot().allows_shortcut(), Some(false));
+        word.forget();
+        assert_eq!(word.snapshot().allows_shortcut(), None);
+        word.set_tcp(false);
+        assert_eq!(word.snapshot().allows_shortcut(), Some(false));
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl State {
             if !event.concerns(direction) {
                 continue;
             }
-            words.get(direction).deliver();
+            words.get(direction).deliver(event.is_plain());
             if self.waiters.claim(direction, turn, batch) {
                 *self.unclaimed.get_mut(direction) = 0;
             } else if self.armed.has(direction) {
@@ -141,7 +141,8 @@ impl State {
     ) {
         self.armed = Interest::NONE;
         for direction in Direction::BOTH {
-            words.get(direction).deliver();
+            // What the lost events would have told is unknown.
+            words.get(direction).deliver(false);
             self.waiters.claim(direction, turn, batch);
         }
     }

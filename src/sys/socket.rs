@@ -119,6 +119,22 @@ mod unix {
         Ok(socket)
     }
 
+    /// Whether this is a TCP socket (and not, say, a Unix socket in the clothes of a `TcpStream`).
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[allow(unsafe_code)]
+    pub(crate) fn is_tcp(raw: std::os::fd::RawFd) -> bool {
+        // SAFETY: the number is only given to the kernel; the caller holds a registration, so it is open.
+        let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(raw) };
+        sockopt::socket_type(fd) == Ok(SocketType::STREAM)
+            && sockopt::socket_protocol(fd) == Ok(Some(ipproto::TCP))
+    }
+
+    /// The question has no portable form, and is only asked where edges are real.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn is_tcp(_raw: std::os::fd::RawFd) -> bool {
+        false
+    }
+
     /// The outcome of a connect whose socket has become writable.
     pub(crate) fn connect_outcome(fd: impl AsFd) -> io::Result<()> {
         match sockopt::socket_error(fd)? {
