@@ -50,7 +50,8 @@ fn explain(error: io::Error) -> io::Error {
         "cannot start the `async-io` thread, which drives I/O outside of `block_on`: {error}; raise the limit on \
          threads, or await inside `async_io::block_on`"
     );
-    io::Error::new(error.kind(), text)
+    // The system says EAGAIN, which among I/O errors would mean "wait and try again".
+    io::Error::other(text)
 }
 
 /// Drives and watches for ever.
@@ -60,12 +61,12 @@ fn run(driver: &'static Driver, thread: &Arc<Thread>) {
     let _ = driver.reactor.poller();
     let mut scratch = Scratch::new();
     loop {
-        // A nudge only means: look again.
-        thread.parker.state.take();
+        driver.roles.fallback_enters();
         if driver.roles.try_lead_vacant(Seat::FALLBACK) == Lead::Granted {
             driver.lead(thread, true, &mut scratch);
             continue;
         }
+        driver.roles.fallback_is_out();
         if driver.sit(thread, &mut scratch.events) {
             take_over(driver, thread, &mut scratch);
         }
@@ -74,13 +75,18 @@ fn run(driver: &'static Driver, thread: &Arc<Thread>) {
 
 /// The alarm went off: whoever leads may have stayed away.
 fn take_over(driver: &Driver, thread: &Thread, scratch: &mut Scratch) {
-    if driver.roles.somebody_waits() {
+    if driver.roles.leader_waits() {
         driver.watch.false_alarm();
     } else if let Some(candidate) = driver.roles.candidate() {
         // Events are this thread's own business only if nobody is there who waits for some. Should the candidate be busy
         // in the next moment, the alarm is set again when this thread sits down.
         candidate.nudge();
-    } else if driver.roles.try_lead(Seat::FALLBACK) != Lead::Occupied {
-        driver.lead(thread, true, scratch);
+    } else {
+        driver.roles.fallback_enters();
+        if driver.roles.try_lead(Seat::FALLBACK) == Lead::Granted {
+            driver.lead(thread, true, scratch);
+        } else {
+            driver.roles.fallback_is_out();
+        }
     }
 }

@@ -114,7 +114,7 @@ impl Driver {
                 Lead::Occupied => {
                     trace::sleeping();
                     let alarmed = self.sit(thread, &mut scratch.events);
-                    if alarmed && self.roles.somebody_waits() {
+                    if alarmed && self.roles.leader_waits() {
                         self.watch.false_alarm();
                     }
                 }
@@ -147,6 +147,9 @@ impl Driver {
         if sleeps {
             thread.parker.state.end();
         }
+        if thread.parker.seat == Seat::FALLBACK {
+            self.roles.fallback_is_out();
+        }
         self.after_turn(thread.parker.seat, outcome);
         scratch.batch.run();
     }
@@ -155,6 +158,9 @@ impl Driver {
         if self.roles.leave(seat) {
             if self.roles.somebody_sits() {
                 self.watch.leader_left();
+            }
+            if self.roles.fallback_is_inside() {
+                self.arm_next();
             }
         } else {
             self.pass_on(outcome);
@@ -165,27 +171,32 @@ impl Driver {
     /// have been meant for there: a notification, and the alarm for the next deadline.
     fn pass_on(&self, outcome: Outcome) {
         trace::stops_hogging();
-        if !self.roles.somebody_waits() {
-            return;
+        if self.roles.leader_waits() {
+            if outcome.notified {
+                self.reactor.notify();
+            }
+            self.arm_next();
         }
-        if outcome.notified {
-            self.reactor.notify();
-        }
+    }
+
+    /// Makes sure that a thread which stays inside its wait comes back for the next deadline.
+    fn arm_next(&self) {
         let next = self.reactor.timers.next();
         if !next.is_never() {
             self.reactor.expect_by(next);
         }
     }
 
-    /// Sleeps while another thread leads. True if the watch's alarm (and nobody's notification) has ended it.
+    /// Sleeps while another thread leads. True if the watch's alarm may have ended it.
     fn sit(&self, thread: &Arc<Thread>, events: &mut Events) -> bool {
         // Made before sitting down: who leaves its wait and sees a sitter finds the alarm.
         let watch = self.watch.poller();
         let seat = thread.parker.seat;
+        thread.parker.state.forget_nudges();
         let Some(sitting) = self.roles.sit(seat, Arc::clone(thread)) else {
             return false;
         };
-        if seat == Seat::FALLBACK && !self.roles.somebody_waits() {
+        if seat == Seat::FALLBACK && !self.roles.leader_waits() {
             self.watch.leader_left();
         }
         match (sitting, watch) {

@@ -10,6 +10,10 @@
 //! ③ tells from the state that it replaced *how* the thread sleeps: inside the reactor's wait, on its own condition
 //! variable, or on the watch; and ends just that sleep. A thread that runs needs no system call.
 //!
+//! A *nudge* ends a sleep without notifying: the thread looks at the roles again, and its future is not polled. It is a flag
+//! beside the state, because it must not be lost when the thread is just about to sleep: who nudges sets the flag and then
+//! looks at the state, who sleeps sets the state and then looks at the flag (both SeqCst).
+//!
 //! # Orderings
 //!
 //! ③ is AcqRel: its Release publishes what the waking thread did, to the Acquire in ① (when it fails), ② and `take`; also
@@ -17,7 +21,7 @@
 //! without a write would lose that.
 
 use super::roles::Seat;
-use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use crate::sync::{Condvar, Mutex};
 use std::time::Duration;
 
@@ -40,11 +44,17 @@ pub(crate) enum Sleep {
 
 /// The state machine alone.
 #[derive(Debug)]
-pub(crate) struct ParkState(AtomicU8);
+pub(crate) struct ParkState {
+    word: AtomicU8,
+    nudged: AtomicBool,
+}
 
 impl ParkState {
     pub(crate) fn new() -> Self {
-        ParkState(AtomicU8::new(RUNNING))
+        ParkState {
+            word: AtomicU8::new(RUNNING),
+            nudged: AtomicBool::new(false),
+        }
     }
 
     /// ① False if the thread has been notified; it must not sleep then.
@@ -54,36 +64,70 @@ impl ParkState {
             Sleep::Parked => PARKED,
             Sleep::Watching => WATCHING,
         };
-        self.0
-            .compare_exchange(RUNNING, to, Ordering::AcqRel, Ordering::Acquire)
+        self.word
+            .compare_exchange(RUNNING, to, Ordering::SeqCst, Ordering::Acquire)
             .is_ok()
+            && !self.end_if_nudged(to)
+    }
+
+    fn end_if_nudged(&self, sleeping: u8) -> bool {
+        if sleeping == POLLING || !self.nudged.load(Ordering::SeqCst) {
+            return false;
+        }
+        let _ = self
+            .word
+            .compare_exchange(sleeping, RUNNING, Ordering::AcqRel, Ordering::Acquire);
+        true
+    }
+
+    /// From now on nudges are meant for the sleep to come.
+    pub(crate) fn forget_nudges(&self) {
+        self.nudged.store(false, Ordering::SeqCst);
+    }
+
+    /// Ends a sleep beside the reactor's wait, or prevents the next one. Returns the sleep that must be ended.
+    pub(crate) fn nudge(&self) -> Option<Sleep> {
+        self.nudged.store(true, Ordering::SeqCst);
+        for (word, sleep) in [(PARKED, Sleep::Parked), (WATCHING, Sleep::Watching)] {
+            let ended =
+                self.word
+                    .compare_exchange(word, RUNNING, Ordering::SeqCst, Ordering::SeqCst);
+            if ended.is_ok() {
+                return Some(sleep);
+            }
+        }
+        None
     }
 
     /// ② The sleep is over, for whatever reason. True if the thread has been notified; the notification stays.
     pub(crate) fn end(&self) -> bool {
         // Only the owner writes the sleeping states: the value is that of `begin`, or "notified".
-        let current = self.0.load(Ordering::Acquire);
+        let current = self.word.load(Ordering::Acquire);
         if current != NOTIFIED {
-            let _ = self
-                .0
-                .compare_exchange(current, RUNNING, Ordering::AcqRel, Ordering::Acquire);
+            let _ =
+                self.word
+                    .compare_exchange(current, RUNNING, Ordering::AcqRel, Ordering::Acquire);
         }
         self.is_notified()
     }
 
+    fn is_parked(&self) -> bool {
+        self.word.load(Ordering::Acquire) == PARKED
+    }
+
     pub(crate) fn is_notified(&self) -> bool {
-        self.0.load(Ordering::Acquire) == NOTIFIED
+        self.word.load(Ordering::Acquire) == NOTIFIED
     }
 
     /// Takes the notification, if there is one. Only for the owner, while it is awake.
     pub(crate) fn take(&self) -> bool {
         // A load first: most calls find nothing, and a swap costs a barrier.
-        self.is_notified() && self.0.swap(RUNNING, Ordering::AcqRel) == NOTIFIED
+        self.is_notified() && self.word.swap(RUNNING, Ordering::AcqRel) == NOTIFIED
     }
 
     /// ③ Returns the sleep that must be ended.
     pub(crate) fn notify(&self) -> Option<Sleep> {
-        match self.0.swap(NOTIFIED, Ordering::AcqRel) {
+        match self.word.swap(NOTIFIED, Ordering::AcqRel) {
             POLLING => Some(Sleep::Polling),
             PARKED => Some(Sleep::Parked),
             WATCHING => Some(Sleep::Watching),
@@ -111,19 +155,19 @@ impl Parker {
         }
     }
 
-    /// Sleeps on the condition variable until notified, or at most for `limit`.
+    /// Sleeps on the condition variable until notified or nudged, or at most for `limit`.
     pub(crate) fn park(&self, limit: Option<Duration>) {
         let mut guard = self.lock.lock();
         if !self.state.begin(Sleep::Parked) {
             return;
         }
         match limit {
-            Some(limit) if !self.state.is_notified() => {
+            Some(limit) if self.state.is_parked() => {
                 guard = self.unparked.wait_timeout(guard, limit);
             }
             Some(_) => {}
             None => {
-                while !self.state.is_notified() {
+                while self.state.is_parked() {
                     guard = self.unparked.wait(guard);
                 }
             }
@@ -166,6 +210,23 @@ mod tests {
             assert_eq!(state.notify(), None);
             assert!(state.take());
         }
+    }
+
+    #[test]
+    fn nudge_ends_or_prevents_a_sleep_and_notifies_nobody() {
+        let state = ParkState::new();
+        for sleep in [Sleep::Parked, Sleep::Watching] {
+            state.forget_nudges();
+            assert!(state.begin(sleep));
+            assert_eq!(state.nudge(), Some(sleep));
+            assert!(!state.end() && !state.take());
+            assert!(!state.begin(sleep), "the nudge is remembered");
+            assert!(!state.end());
+        }
+        // Who is inside the reactor's wait has nothing to look at.
+        assert!(state.begin(Sleep::Polling));
+        assert_eq!(state.nudge(), None);
+        assert_eq!(state.notify(), Some(Sleep::Polling));
     }
 
     #[test]

@@ -28,6 +28,8 @@
 //! * The fallback thread takes the role only from nobody, or from a leader that stayed away; and a `block_on` thread takes
 //!   it from the fallback thread at any time, even from inside its wait. The displaced thread finds out when its wait
 //!   ends. It passes on what it used up (see `Driver::after_turn`).
+//! * The fallback thread that was displaced may stay inside its wait for long, also when nobody leads any more. It counts as
+//!   waiting: whoever changes the next deadline, or leaves a wait, makes sure that the timer is armed for it.
 //! * The kernel may wake any of the threads inside a wait. Nothing here depends on which.
 //!
 //! # Rejected
@@ -37,7 +39,7 @@
 //! * A watcher that looks at the leader every millisecond: wake-ups of an idle process.
 
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A thread's seat in the protocol: a number that is never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +96,8 @@ pub(crate) enum Sitting {
 #[derive(Debug)]
 pub(crate) struct Roles<H> {
     leader: AtomicUsize,
+    /// Whether the fallback thread is inside its wait, or about to be; also when the role has been taken from it.
+    fallback_inside: AtomicBool,
     /// How many sit. Written under the lock of `seats`.
     sitting: AtomicUsize,
     seats: Mutex<Seats<H>>,
@@ -109,6 +113,7 @@ impl<H: Clone> Roles<H> {
     pub(crate) fn new() -> Self {
         Roles {
             leader: AtomicUsize::new(Leader::NONE.0),
+            fallback_inside: AtomicBool::new(false),
             sitting: AtomicUsize::new(0),
             seats: Mutex::new(Seats {
                 watcher: None,
@@ -126,11 +131,28 @@ impl<H: Clone> Roles<H> {
                 return Lead::Occupied;
             }
             match self.replace(current, Leader::waiting(me)) {
-                Ok(()) if over_fallback => return Lead::GrantedOver,
+                Ok(()) if self.fallback_is_inside() && me != Seat::FALLBACK => {
+                    return Lead::GrantedOver;
+                }
                 Ok(()) => return Lead::Granted,
                 Err(actual) => current = actual,
             }
         }
+    }
+
+    /// The fallback thread says that it will be inside its wait, before it offers to lead.
+    pub(crate) fn fallback_enters(&self) {
+        self.fallback_inside.store(true, Ordering::SeqCst);
+    }
+
+    /// It is outside again, and will look at the leader next.
+    pub(crate) fn fallback_is_out(&self) {
+        self.fallback_inside.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether the fallback thread may be inside its wait without leading. It must be told of earlier deadlines then.
+    pub(crate) fn fallback_is_inside(&self) -> bool {
+        self.fallback_inside.load(Ordering::SeqCst)
     }
 
     /// ① for the fallback thread that did not wait for its turn: only from nobody, or from itself.
@@ -154,9 +176,14 @@ impl<H: Clone> Roles<H> {
         self.load() == Leader::away(me) && self.replace(Leader::away(me), Leader::NONE).is_ok()
     }
 
-    /// Whether a thread waits for events, or is about to and has said so.
-    pub(crate) fn somebody_waits(&self) -> bool {
+    /// Whether a leader waits for events, or is about to and has said so.
+    pub(crate) fn leader_waits(&self) -> bool {
         self.load().is_waiting()
+    }
+
+    /// Whether any thread waits for events.
+    pub(crate) fn somebody_waits(&self) -> bool {
+        self.leader_waits() || self.fallback_is_inside()
     }
 
     /// Whether somebody sits and relies on the leader to come back.
@@ -170,7 +197,7 @@ impl<H: Clone> Roles<H> {
         let mut seats = self.seats.lock();
         seats.sitting.push((me, handle));
         self.publish(&seats);
-        if me != Seat::FALLBACK && !self.somebody_waits() {
+        if me != Seat::FALLBACK && !self.leader_waits() {
             seats.remove(me);
             self.publish(&seats);
             return None;
@@ -239,7 +266,7 @@ mod tests {
         assert_eq!(roles.try_lead(one), Lead::Granted);
         assert_eq!(roles.try_lead(two), Lead::Occupied);
         assert!(roles.leave(one));
-        assert!(!roles.somebody_waits());
+        assert!(!roles.leader_waits());
         assert_eq!(roles.try_lead(one), Lead::Granted);
         assert!(roles.leave(one));
         assert_eq!(roles.try_lead(two), Lead::Granted);
@@ -250,14 +277,20 @@ mod tests {
     #[test]
     fn block_on_displaces_the_fallback_thread_and_not_the_reverse() {
         let (roles, one, _) = seats();
+        roles.fallback_enters();
         assert_eq!(roles.try_lead_vacant(Seat::FALLBACK), Lead::Granted);
         assert_eq!(roles.try_lead(one), Lead::GrantedOver);
+        assert!(roles.leave(one) && roles.abandon(one));
+        // Nobody leads, and still somebody is inside a wait who must hear of earlier deadlines.
+        assert!(!roles.leader_waits() && roles.somebody_waits());
+        assert_eq!(roles.try_lead(one), Lead::GrantedOver);
+        roles.fallback_is_out();
         assert!(!roles.leave(Seat::FALLBACK));
         assert!(roles.leave(one));
         assert_eq!(roles.try_lead_vacant(Seat::FALLBACK), Lead::Occupied);
         // The leader has stayed away.
         assert_eq!(roles.try_lead(Seat::FALLBACK), Lead::Granted);
-        assert_eq!(roles.try_lead(one), Lead::GrantedOver);
+        assert_eq!(roles.try_lead(one), Lead::Granted);
     }
 
     #[test]

@@ -38,8 +38,17 @@ impl Thread {
     }
 
     /// Makes the thread look at its future again, however it sleeps.
+    fn notify(&self) {
+        self.end(self.parker.state.notify());
+    }
+
+    /// Makes a thread that sits look at the roles again.
     pub(crate) fn nudge(&self) {
-        match self.parker.state.notify() {
+        self.end(self.parker.state.nudge());
+    }
+
+    fn end(&self, sleep: Option<Sleep>) {
+        match sleep {
             Some(Sleep::Polling) => self.driver.reactor.notify(),
             Some(Sleep::Watching) => self.driver.watch.notify(),
             Some(Sleep::Parked) => self.parker.unpark(),
@@ -84,12 +93,12 @@ unsafe fn clone(data: *const ()) -> RawWaker {
 unsafe fn wake(data: *const ()) {
     // SAFETY: the count of the waker is handed over with this call.
     let thread: Arc<Thread> = unsafe { Arc::from_raw(data.cast()) };
-    thread.nudge();
+    thread.notify();
 }
 
 unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: the waker holds a count for as long as this call.
-    unsafe { borrowed(data) }.nudge();
+    unsafe { borrowed(data) }.notify();
 }
 
 unsafe fn drop_reference(data: *const ()) {

@@ -61,7 +61,7 @@ impl Reactor {
         match self.put_in_place(source, spot, wait, own)? {
             Some(parked) => Ok(parked),
             None if matches!(wait, Wait::Retry(_)) => Ok(Parked::Waiting),
-            None => Ok(self.ask(source, spot, wait)),
+            None => self.ask(source, spot, wait),
         }
     }
 
@@ -94,8 +94,9 @@ impl Reactor {
         } else {
             Displaced::of(spot.place, waiter.park(own))
         };
-        waiter.question = match wait {
-            Wait::Question => Question::Ready,
+        waiter.question = match (wait, waiter.question) {
+            (Wait::Question, Question::ReadyOrUrgent) => Question::ReadyOrUrgent,
+            (Wait::Question, _) => Question::Ready,
             _ => Question::Retry,
         };
         let armed = self.arm(&mut state, source, spot);
@@ -141,11 +142,15 @@ impl Reactor {
 
     /// Asks the kernel whether the wait is needed at all.
     #[cfg(unix)]
-    fn ask(&self, source: &Source, spot: Spot, wait: Wait) -> Parked {
-        let Some(raw) = source.lock().raw else {
-            return Parked::TryAgain;
+    fn ask(&self, source: &Source, spot: Spot, wait: Wait) -> io::Result<Parked> {
+        let raw = source.lock().raw.ok_or_else(gone)?;
+        let answer = match ask::ready_now(raw, spot.direction) {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.unpark(source, spot);
+                return Err(error);
+            }
         };
-        let answer = ask::ready_now(raw, spot.direction);
         // After the answer: only a turn that begins from here on can tell news.
         let asked_at = self.last_turn();
 
@@ -153,25 +158,36 @@ impl Reactor {
         let yes = match answer {
             Answer::Yes => true,
             Answer::No => false,
-            // Urgent data stays reported until somebody takes it, so it is told once per event.
-            Answer::OnlyUrgent => std::mem::take(&mut state.urgent),
+            // Urgent data stays reported until somebody takes it, so each event tells of it once.
+            Answer::OnlyUrgent => {
+                let told = waiter_at(&mut state, spot)?.question == Question::ReadyOrUrgent;
+                told || std::mem::take(&mut state.urgent)
+            }
         };
         if yes {
-            self.found_ready(state, source, spot, wait)
+            Ok(self.found_ready(state, source, spot, wait))
         } else {
             *state.strikes.get_mut(spot.direction) = 0;
             source.word(spot.direction).set_struck(false);
             note_unready(&mut state, spot, asked_at);
-            Parked::Waiting
+            Ok(Parked::Waiting)
         }
     }
 
     /// Where the kernel cannot be asked, an event of a turn that begins from now on is the answer.
     #[cfg(not(unix))]
-    fn ask(&self, source: &Source, spot: Spot, _wait: Wait) -> Parked {
+    fn ask(&self, source: &Source, spot: Spot, _wait: Wait) -> io::Result<Parked> {
         let asked_at = self.last_turn();
         note_unready(&mut source.lock(), spot, asked_at);
-        Parked::Waiting
+        Ok(Parked::Waiting)
+    }
+
+    #[cfg(unix)]
+    fn unpark(&self, source: &Source, spot: Spot) {
+        let mut state = source.lock();
+        let former = waiter_at(&mut state, spot).map(Waiter::unpark);
+        drop(state);
+        wake::discard(former.ok().flatten());
     }
 
     #[cfg(unix)]
@@ -229,7 +245,8 @@ impl Reactor {
 /// Remembers that the kernel has said "not ready", unless an event has come in between.
 fn note_unready(state: &mut State, spot: Spot, asked_at: crate::source::Turn) {
     if let Ok(waiter) = waiter_at(state, spot) {
-        if waiter.question == Question::Ready && waiter.is_parked() {
+        let unanswered = matches!(waiter.question, Question::Ready | Question::ReadyOrUrgent);
+        if unanswered && waiter.is_parked() {
             waiter.question = Question::ReadySince(asked_at);
         }
     }

@@ -99,16 +99,18 @@ impl State {
         reporting: Reporting,
         batch: &mut WakeBatch,
     ) -> Option<Interest> {
-        if event.intersects(Event::PRIORITY) {
-            self.urgent = true;
-        }
+        let urgent = event.intersects(Event::PRIORITY);
         let mut wanted = self.armed;
         for direction in Direction::BOTH {
             if !event.concerns(direction) {
                 continue;
             }
             words.get(direction).deliver(event.is_plain());
-            if self.waiters.claim(direction, turn, batch) {
+            let claimed = self.waiters.claim(direction, turn, urgent, batch);
+            if urgent && direction == Direction::Read {
+                self.urgent = !claimed;
+            }
+            if claimed {
                 *self.unclaimed.get_mut(direction) = 0;
             } else if self.armed.has(direction) {
                 let unclaimed = self.unclaimed.get_mut(direction);
@@ -143,7 +145,7 @@ impl State {
         for direction in Direction::BOTH {
             // What the lost events would have told is unknown.
             words.get(direction).deliver(false);
-            self.waiters.claim(direction, turn, batch);
+            self.waiters.claim(direction, turn, false, batch);
         }
     }
 

@@ -32,6 +32,8 @@ pub(crate) enum Question {
     Ready,
     /// The same; the kernel said "not ready" while this turn was the latest.
     ReadySince(Turn),
+    /// Like `Ready`, and an event told of urgent data meanwhile: even that alone is an answer.
+    ReadyOrUrgent,
     /// Answered: an event came that is certainly younger than the kernel's "not ready".
     Answered,
 }
@@ -68,13 +70,13 @@ impl Waiter {
     }
 
     /// An event came, fetched in `turn`. Returns whom to wake.
-    fn claim(&mut self, turn: Turn) -> Option<Waker> {
+    fn claim(&mut self, turn: Turn, urgent: bool) -> Option<Waker> {
         let waker = self.waker.take()?;
-        if let Question::ReadySince(asked) = self.question {
-            if turn.is_after(asked) {
-                self.question = Question::Answered;
-            }
-        }
+        self.question = match self.question {
+            Question::ReadySince(asked) if turn.is_after(asked) => Question::Answered,
+            Question::Ready | Question::ReadySince(_) if urgent => Question::ReadyOrUrgent,
+            other => other,
+        };
         Some(waker)
     }
 }
@@ -133,15 +135,16 @@ impl Waiters {
         &mut self,
         direction: Direction,
         turn: Turn,
+        urgent: bool,
         batch: &mut WakeBatch,
     ) -> bool {
         let before = batch.len();
-        if let Some(waker) = self.slots.get_mut(direction).claim(turn) {
+        if let Some(waker) = self.slots.get_mut(direction).claim(turn, urgent) {
             batch.push(waker);
         }
         for (_, listed) in self.list.iter_mut().flat_map(|list| list.iter_mut()) {
             if listed.direction == direction {
-                if let Some(waker) = listed.waiter.claim(turn) {
+                if let Some(waker) = listed.waiter.claim(turn, urgent) {
                     batch.push(waker);
                 }
             }
@@ -198,10 +201,10 @@ mod tests {
             park(&mut waiters, direction, Place::Listed(id), Question::Ready);
         }
         let mut batch = WakeBatch::default();
-        assert!(waiters.claim(Read, Turn(1), &mut batch));
+        assert!(waiters.claim(Read, Turn(1), false, &mut batch));
         assert_eq!(batch.len(), 3);
         assert!(!waiters.any(Read) && waiters.any(Write));
-        assert!(!waiters.claim(Read, Turn(2), &mut batch));
+        assert!(!waiters.claim(Read, Turn(2), false, &mut batch));
         assert_eq!(batch.len(), 3);
     }
 
@@ -215,7 +218,7 @@ mod tests {
         assert!(waiters.remove(first).is_some());
         assert!(waiters.remove(first).is_none());
         let mut batch = WakeBatch::default();
-        assert!(waiters.claim(Read, Turn(1), &mut batch));
+        assert!(waiters.claim(Read, Turn(1), false, &mut batch));
         assert_eq!(batch.len(), 1);
     }
 
@@ -230,14 +233,14 @@ mod tests {
                 Place::Slot,
                 Question::ReadySince(Turn(7)),
             );
-            waiters.claim(Read, Turn(turn), &mut batch);
+            waiters.claim(Read, Turn(turn), false, &mut batch);
             let slot = waiters.at(Read, Place::Slot).unwrap();
             assert_eq!(slot.question == Question::Answered, answered);
             slot.unpark();
         }
         // Before the kernel has said "not ready", no event is young enough.
         park(&mut waiters, Read, Place::Slot, Question::Ready);
-        waiters.claim(Read, Turn(100), &mut batch);
+        waiters.claim(Read, Turn(100), false, &mut batch);
         let slot = waiters.at(Read, Place::Slot).unwrap();
         assert_eq!(slot.question, Question::Ready);
     }

@@ -2,6 +2,8 @@
 
 use crate::source::{Direction, RawSource};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::io;
 use std::os::fd::BorrowedFd;
 
 /// The kernel's answer.
@@ -13,9 +15,13 @@ pub(crate) enum Answer {
     OnlyUrgent,
 }
 
-/// Asks. An error of the question counts as "yes": the caller's operation will meet the same error and can report it.
+/// Asks.
+///
+/// # Errors
+///
+/// EBADF if the object has been closed behind our back; whatever else the system says.
 #[allow(unsafe_code)]
-pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> Answer {
+pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answer> {
     let wanted = match direction {
         Direction::Read => read_flags(),
         Direction::Write => PollFlags::OUT,
@@ -26,9 +32,17 @@ pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> Answer {
     let fd = unsafe { BorrowedFd::borrow_raw(raw) };
     let mut fds = [PollFd::from_borrowed_fd(fd, wanted)];
     match poll(&mut fds, Some(&Timespec::default())) {
-        Ok(0) => Answer::No,
-        Ok(_) if fds[0].revents() == PollFlags::PRI => Answer::OnlyUrgent,
-        _ => Answer::Yes,
+        Ok(0) | Err(Errno::INTR) => return Ok(Answer::No),
+        Ok(_) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let told = fds[0].revents();
+    if told.contains(PollFlags::NVAL) {
+        Err(Errno::BADF.into())
+    } else if told == PollFlags::PRI {
+        Ok(Answer::OnlyUrgent)
+    } else {
+        Ok(Answer::Yes)
     }
 }
 
