@@ -88,9 +88,10 @@ impl Registered {
                     return Poll::Ready(result);
                 }
             }
-            let wait = match trust {
-                Trust::Kernel => Wait::Retry(seen),
-                Trust::Nobody => Wait::Refused,
+            let wait = match (trust, REPORTING) {
+                (Trust::Kernel, Reporting::Edges) => Wait::Retry(seen),
+                // One-shot, arming reports again what is ready: a contradiction would make a busy loop of the wait.
+                _ => Wait::Refused,
             };
             let parked = place().and_then(|place| self.park(direction, place, wait, cx));
             match parked {

@@ -23,7 +23,7 @@ mod watch;
 
 use crate::clock::Deadline;
 use crate::reactor::{Outcome, Reactor, Scratch};
-use crate::sys::{CONCURRENT_WAITS, Events};
+use crate::sys::{CONCURRENT_WAITS, Events, Poller};
 use crate::timers::TimerKey;
 use crate::trace;
 use fallback::Fallback;
@@ -131,7 +131,8 @@ impl Driver {
 
     /// Lets I/O and timers proceed although this thread has something to do. Not needed if another thread waits.
     fn turn_without_waiting(&self, thread: &Arc<Thread>, scratch: &mut Scratch) {
-        if self.roles.try_lead(thread.parker.seat) == Lead::Granted {
+        let others_wait = self.roles.somebody_waits();
+        if !others_wait && self.roles.try_lead(thread.parker.seat) != Lead::Occupied {
             self.lead(thread, false, scratch);
         }
     }
@@ -192,17 +193,47 @@ impl Driver {
         // Made before sitting down: who leaves its wait and sees a sitter finds the alarm.
         let watch = self.watch.poller();
         let seat = thread.parker.seat;
-        thread.parker.state.forget_nudges();
-        let Some(sitting) = self.roles.sit(seat, Arc::clone(thread)) else {
+        let state = &thread.parker.state;
+        state.forget_nudges();
+        let Some(mut sitting) = self.roles.sit(seat, Arc::clone(thread)) else {
             return false;
         };
-        if seat == Seat::FALLBACK && !self.roles.leader_waits() {
-            self.watch.leader_left();
+        let alarmed = loop {
+            if seat == Seat::FALLBACK && !self.roles.leader_waits() {
+                self.watch.leader_left();
+            }
+            self.sleep(thread, sitting, watch.as_ref().ok().copied(), events);
+            if state.is_notified() {
+                break false;
+            }
+            if sitting == Sitting::Watching || !self.roles.is_watcher(seat) {
+                break sitting == Sitting::Watching;
+            }
+            // The watcher has risen and named this thread. First forget, then look: a nudge that is forgotten here came
+            // from a leader that has gone before.
+            state.forget_nudges();
+            if seat != Seat::FALLBACK && !self.roles.leader_waits() {
+                break false;
+            }
+            sitting = Sitting::Watching;
+        };
+        if let Some(successor) = self.roles.rise(seat) {
+            successor.nudge();
         }
+        alarmed
+    }
+
+    fn sleep(
+        &self,
+        thread: &Thread,
+        sitting: Sitting,
+        watch: Option<&Poller>,
+        events: &mut Events,
+    ) {
         match (sitting, watch) {
             (Sitting::Parked, _) => thread.parker.park(None),
-            (Sitting::Watching, Err(_)) => thread.parker.park(Some(WITHOUT_ALARM)),
-            (Sitting::Watching, Ok(poller)) => {
+            (Sitting::Watching, None) => thread.parker.park(Some(WITHOUT_ALARM)),
+            (Sitting::Watching, Some(poller)) => {
                 if thread.parker.state.begin(Sleep::Watching) {
                     // If even this wait fails, the pause keeps the thread from spinning.
                     if self.watch.sleep(poller, events).is_err() {
@@ -212,10 +243,6 @@ impl Driver {
                 }
             }
         }
-        if let Some(successor) = self.roles.rise(seat) {
-            successor.nudge();
-        }
-        sitting == Sitting::Watching && !thread.parker.state.is_notified()
     }
 
     /// A call of `block_on` has ended on this thread.

@@ -24,7 +24,8 @@
 //! * Who waits for events either leads, or sits while somebody leads, or is on its way to `try_lead`.
 //! * Who sits looks at the leader *after* it is counted; who leaves looks at the count *after* it has left. Both are
 //!   sequentially consistent, so either the sitter sees that nobody waits, or the leaver arms the timer.
-//! * The watcher that rises names a successor among the parked, who is nudged and finds out for itself what to do.
+//! * While somebody sits there is a watcher. One that rises names a successor, who is nudged; if that one rises instead of
+//!   watching (it had been notified in the same moment), it names the next.
 //! * The fallback thread takes the role only from nobody, or from a leader that stayed away; and a `block_on` thread takes
 //!   it from the fallback thread at any time, even from inside its wait. The displaced thread finds out when its wait
 //!   ends. It passes on what it used up (see `Driver::after_turn`).
@@ -209,7 +210,8 @@ impl<H: Clone> Roles<H> {
         Some(Sitting::Parked)
     }
 
-    /// A thread gets up. If it was the watcher, somebody else must be nudged to become it.
+    /// A thread gets up. If it was the watcher, another sitter is that now; it must be nudged, because it may be sleeping as
+    /// one of the parked.
     pub(crate) fn rise(&self, me: Seat) -> Option<H> {
         let mut seats = self.seats.lock();
         seats.remove(me);
@@ -217,8 +219,14 @@ impl<H: Clone> Roles<H> {
         if seats.watcher != Some(me) {
             return None;
         }
-        seats.watcher = None;
-        seats.sitting.first().map(|(_, handle)| handle.clone())
+        let successor = seats.sitting.first().cloned();
+        seats.watcher = successor.as_ref().map(|(seat, _)| *seat);
+        successor.map(|(_, handle)| handle)
+    }
+
+    /// Whether a sitter has become the watcher.
+    pub(crate) fn is_watcher(&self, me: Seat) -> bool {
+        self.seats.lock().watcher == Some(me)
     }
 
     /// A `block_on` thread that sits, and would be a better leader than the fallback thread.
@@ -301,9 +309,14 @@ mod tests {
         assert_eq!(roles.sit(two, 2), Some(Sitting::Watching));
         assert_eq!(roles.sit(three, 3), Some(Sitting::Parked));
         assert!(roles.somebody_sits());
+        assert_eq!(roles.sit(Seat::FALLBACK, 1), Some(Sitting::Parked));
         assert_eq!(roles.rise(two), Some(3));
-        assert_eq!(roles.rise(three), None);
+        assert!(roles.is_watcher(three));
+        // It leaves instead of watching: the next one is it.
+        assert_eq!(roles.rise(three), Some(1));
+        assert_eq!(roles.rise(Seat::FALLBACK), None);
         assert!(!roles.somebody_sits());
+        assert_eq!(roles.sit(two, 2), Some(Sitting::Watching));
     }
 
     #[test]

@@ -209,7 +209,7 @@ impl Reactor {
             let mut state = source.lock();
             let Some(raw) = state.raw else { continue };
             let generation = state.generation;
-            state.fail(source.words(), self.last_turn(), &mut batch);
+            state.fail(source.words(), &mut batch);
             let key = Key { slot, generation };
             if reopened.is_ok() && poller.register(raw, key, initial_interest()).is_ok() {
                 state.armed = initial_interest();
@@ -236,7 +236,7 @@ impl Reactor {
         };
         match poller.rearm(raw, key, interest) {
             Ok(()) => state.armed = interest,
-            Err(_) => state.fail(source.words(), turn, batch),
+            Err(_) => state.fail(source.words(), batch),
         }
     }
 

@@ -61,7 +61,7 @@ impl Reactor {
         match self.put_in_place(source, spot, wait, own)? {
             Some(parked) => Ok(parked),
             None if matches!(wait, Wait::Retry(_)) => Ok(Parked::Waiting),
-            None => self.ask(source, spot, wait),
+            None => self.ask(source, spot, wait, waker),
         }
     }
 
@@ -134,7 +134,7 @@ impl Reactor {
             Err(error) => {
                 let mut others = WakeBatch::default();
                 // The caller's own waker may be among them: a needless wake-up of a task that gets an error.
-                state.fail(source.words(), self.last_turn(), &mut others);
+                state.fail(source.words(), &mut others);
                 Err((error, others))
             }
         }
@@ -142,12 +142,15 @@ impl Reactor {
 
     /// Asks the kernel whether the wait is needed at all.
     #[cfg(unix)]
-    fn ask(&self, source: &Source, spot: Spot, wait: Wait) -> io::Result<Parked> {
+    fn ask(&self, source: &Source, spot: Spot, wait: Wait, waker: &Waker) -> io::Result<Parked> {
         let raw = source.lock().raw.ok_or_else(gone)?;
         let answer = match ask::ready_now(raw, spot.direction) {
             Ok(answer) => answer,
             Err(error) => {
-                self.unpark(source, spot);
+                let mut state = source.lock();
+                let former = unpark(&mut state, spot, waker);
+                drop(state);
+                wake::discard(former);
                 return Err(error);
             }
         };
@@ -165,7 +168,7 @@ impl Reactor {
             }
         };
         if yes {
-            Ok(self.found_ready(state, source, spot, wait))
+            Ok(self.found_ready(state, source, spot, wait, waker))
         } else {
             *state.strikes.get_mut(spot.direction) = 0;
             source.word(spot.direction).set_struck(false);
@@ -176,18 +179,10 @@ impl Reactor {
 
     /// Where the kernel cannot be asked, an event of a turn that begins from now on is the answer.
     #[cfg(not(unix))]
-    fn ask(&self, source: &Source, spot: Spot, _wait: Wait) -> io::Result<Parked> {
+    fn ask(&self, source: &Source, spot: Spot, _wait: Wait, _waker: &Waker) -> io::Result<Parked> {
         let asked_at = self.last_turn();
         note_unready(&mut source.lock(), spot, asked_at);
         Ok(Parked::Waiting)
-    }
-
-    #[cfg(unix)]
-    fn unpark(&self, source: &Source, spot: Spot) {
-        let mut state = source.lock();
-        let former = waiter_at(&mut state, spot).map(Waiter::unpark);
-        drop(state);
-        wake::discard(former.ok().flatten());
     }
 
     #[cfg(unix)]
@@ -197,11 +192,9 @@ impl Reactor {
         source: &Source,
         spot: Spot,
         wait: Wait,
+        waker: &Waker,
     ) -> Parked {
-        let former = match waiter_at(&mut state, spot) {
-            Ok(waiter) => waiter.unpark(),
-            Err(_) => None,
-        };
+        let former = unpark(&mut state, spot, waker);
         let mut parked = Parked::Ready;
         if matches!(wait, Wait::Refused) {
             let strikes = state.strikes.get_mut(spot.direction);
@@ -239,6 +232,17 @@ impl Reactor {
             drop(state);
             wake::discard(former);
         }
+    }
+}
+
+/// Takes a waiter back, unless another task has displaced it meanwhile: that one's waker must stay.
+#[cfg(unix)]
+fn unpark(state: &mut State, spot: Spot, waker: &Waker) -> Option<Waker> {
+    let waiter = waiter_at(state, spot).ok()?;
+    if !waiter.is_parked() || waiter.would_wake(waker) {
+        waiter.unpark()
+    } else {
+        None
     }
 }
 

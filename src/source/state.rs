@@ -16,7 +16,7 @@
 //! * An event counts as claimed if somebody waited for it; a new waiter forgives the earlier ones.
 
 use super::readiness::Readiness;
-use super::waiters::Waiters;
+use super::waiters::{News, Waiters};
 use super::{Direction, Event, Interest, PerDirection, RawSource, Turn};
 use crate::wake::WakeBatch;
 use std::task::Waker;
@@ -100,13 +100,14 @@ impl State {
         batch: &mut WakeBatch,
     ) -> Option<Interest> {
         let urgent = event.intersects(Event::PRIORITY);
+        let news = News::Event { turn, urgent };
         let mut wanted = self.armed;
         for direction in Direction::BOTH {
             if !event.concerns(direction) {
                 continue;
             }
             words.get(direction).deliver(event.is_plain());
-            let claimed = self.waiters.claim(direction, turn, urgent, batch);
+            let claimed = self.waiters.claim(direction, news, batch);
             if urgent && direction == Direction::Read {
                 self.urgent = !claimed;
             }
@@ -135,17 +136,12 @@ impl State {
     }
 
     /// The system's interest is unknown or gone: everybody tries again and finds out.
-    pub(crate) fn fail(
-        &mut self,
-        words: &PerDirection<Readiness>,
-        turn: Turn,
-        batch: &mut WakeBatch,
-    ) {
+    pub(crate) fn fail(&mut self, words: &PerDirection<Readiness>, batch: &mut WakeBatch) {
         self.armed = Interest::NONE;
         for direction in Direction::BOTH {
             // What the lost events would have told is unknown.
             words.get(direction).deliver(false);
-            self.waiters.claim(direction, turn, false, batch);
+            self.waiters.claim(direction, News::Unknown, batch);
         }
     }
 

@@ -38,6 +38,15 @@ pub(crate) enum Question {
     Answered,
 }
 
+/// Why waiters are woken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum News {
+    /// An event that was fetched in this turn.
+    Event { turn: Turn, urgent: bool },
+    /// Something went wrong: everybody is to look for himself.
+    Unknown,
+}
+
 #[derive(Debug)]
 pub(crate) struct Waiter {
     waker: Option<Waker>,
@@ -69,13 +78,18 @@ impl Waiter {
         self.waker.take()
     }
 
-    /// An event came, fetched in `turn`. Returns whom to wake.
-    fn claim(&mut self, turn: Turn, urgent: bool) -> Option<Waker> {
+    /// An event came. Returns whom to wake.
+    fn claim(&mut self, news: News) -> Option<Waker> {
         let waker = self.waker.take()?;
-        self.question = match self.question {
-            Question::ReadySince(asked) if turn.is_after(asked) => Question::Answered,
-            Question::Ready | Question::ReadySince(_) if urgent => Question::ReadyOrUrgent,
-            other => other,
+        self.question = match (self.question, news) {
+            (Question::ReadySince(asked), News::Event { turn, .. }) if turn.is_after(asked) => {
+                Question::Answered
+            }
+            (Question::Ready | Question::ReadySince(_), News::Event { urgent: true, .. }) => {
+                Question::ReadyOrUrgent
+            }
+            (Question::ReadySince(_), News::Unknown) => Question::Ready,
+            (question, _) => question,
         };
         Some(waker)
     }
@@ -130,21 +144,20 @@ impl Waiters {
         }
     }
 
-    /// An event came for this direction: hands everybody who waits to the batch. Returns whether somebody did.
+    /// There is news for this direction: hands everybody who waits to the batch. Returns whether somebody did.
     pub(crate) fn claim(
         &mut self,
         direction: Direction,
-        turn: Turn,
-        urgent: bool,
+        news: News,
         batch: &mut WakeBatch,
     ) -> bool {
         let before = batch.len();
-        if let Some(waker) = self.slots.get_mut(direction).claim(turn, urgent) {
+        if let Some(waker) = self.slots.get_mut(direction).claim(news) {
             batch.push(waker);
         }
         for (_, listed) in self.list.iter_mut().flat_map(|list| list.iter_mut()) {
             if listed.direction == direction {
-                if let Some(waker) = listed.waiter.claim(turn, urgent) {
+                if let Some(waker) = listed.waiter.claim(news) {
                     batch.push(waker);
                 }
             }
@@ -190,6 +203,13 @@ mod tests {
         waiter.question = question;
     }
 
+    fn event(turn: u32) -> News {
+        News::Event {
+            turn: Turn(turn),
+            urgent: false,
+        }
+    }
+
     #[test]
     fn everybody_of_the_direction_is_claimed_and_nobody_else() {
         let mut waiters = Waiters::new();
@@ -201,10 +221,10 @@ mod tests {
             park(&mut waiters, direction, Place::Listed(id), Question::Ready);
         }
         let mut batch = WakeBatch::default();
-        assert!(waiters.claim(Read, Turn(1), false, &mut batch));
+        assert!(waiters.claim(Read, event(1), &mut batch));
         assert_eq!(batch.len(), 3);
         assert!(!waiters.any(Read) && waiters.any(Write));
-        assert!(!waiters.claim(Read, Turn(2), false, &mut batch));
+        assert!(!waiters.claim(Read, event(2), &mut batch));
         assert_eq!(batch.len(), 3);
     }
 
@@ -218,7 +238,7 @@ mod tests {
         assert!(waiters.remove(first).is_some());
         assert!(waiters.remove(first).is_none());
         let mut batch = WakeBatch::default();
-        assert!(waiters.claim(Read, Turn(1), false, &mut batch));
+        assert!(waiters.claim(Read, event(1), &mut batch));
         assert_eq!(batch.len(), 1);
     }
 
@@ -233,14 +253,24 @@ mod tests {
                 Place::Slot,
                 Question::ReadySince(Turn(7)),
             );
-            waiters.claim(Read, Turn(turn), false, &mut batch);
+            waiters.claim(Read, event(turn), &mut batch);
             let slot = waiters.at(Read, Place::Slot).unwrap();
             assert_eq!(slot.question == Question::Answered, answered);
             slot.unpark();
         }
+        // Nor does a failure answer anything.
+        park(
+            &mut waiters,
+            Read,
+            Place::Slot,
+            Question::ReadySince(Turn(7)),
+        );
+        assert!(waiters.claim(Read, News::Unknown, &mut batch));
+        let slot = waiters.at(Read, Place::Slot).unwrap();
+        assert_eq!(slot.question, Question::Ready);
         // Before the kernel has said "not ready", no event is young enough.
         park(&mut waiters, Read, Place::Slot, Question::Ready);
-        waiters.claim(Read, Turn(100), false, &mut batch);
+        waiters.claim(Read, event(100), &mut batch);
         let slot = waiters.at(Read, Place::Slot).unwrap();
         assert_eq!(slot.question, Question::Ready);
     }

@@ -1,0 +1,87 @@
+//! What must not exist: an impl or a method too many is a promise too many, and can make users' code ambiguous.
+
+use std::borrow::Borrow;
+use std::hash::Hash;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::ops::{Deref, DerefMut};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::sync::Arc;
+
+use async_io::{Async, Readable, ReadableOwned, Timer, Writable, WritableOwned};
+use futures_core::future::FusedFuture;
+use futures_core::stream::FusedStream;
+use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
+use static_assertions::assert_not_impl_any;
+
+struct Plain;
+
+macro_rules! not_a_value_type {
+    ($($ty:ty),*) => {$(
+        assert_not_impl_any!($ty: Clone, Default, PartialEq, PartialOrd, Hash, std::fmt::Display);
+    )*};
+}
+not_a_value_type!(
+    Async<u8>,
+    Timer,
+    Readable<'static, u8>,
+    Writable<'static, u8>
+);
+not_a_value_type!(ReadableOwned<u8>, WritableOwned<u8>);
+
+assert_not_impl_any!(Async<TcpStream>: AsMut<TcpStream>, Deref, DerefMut, Borrow<TcpStream>);
+assert_not_impl_any!(Async<TcpStream>: From<TcpStream>, Into<TcpStream>, From<OwnedFd>, Into<OwnedFd>);
+assert_not_impl_any!(Async<TcpStream>: IntoRawFd, FromRawFd, AsyncSeek, AsyncBufRead);
+assert_not_impl_any!(Async<TcpStream>: TryFrom<Arc<TcpStream>>, TryFrom<UnixStream>);
+assert_not_impl_any!(Async<Arc<TcpStream>>: TryFrom<TcpStream>, TryFrom<Arc<TcpStream>>);
+assert_not_impl_any!(Async<std::fs::File>: TryFrom<std::fs::File>, AsyncSeek);
+assert_not_impl_any!(TcpStream: TryFrom<Async<TcpStream>>, From<Async<TcpStream>>);
+assert_not_impl_any!(Arc<Async<TcpStream>>: AsyncRead, AsyncWrite);
+assert_not_impl_any!(Async<Plain>: std::fmt::Debug);
+
+// Sockets that are not streams of bytes, and types that are not `IoSafe`, are not readers and writers.
+assert_not_impl_any!(Async<TcpListener>: AsyncRead, AsyncWrite);
+assert_not_impl_any!(Async<UdpSocket>: AsyncRead, AsyncWrite);
+assert_not_impl_any!(Async<UnixListener>: AsyncRead, AsyncWrite);
+assert_not_impl_any!(Async<UnixDatagram>: AsyncRead, AsyncWrite);
+assert_not_impl_any!(Async<Arc<std::fs::File>>: AsyncRead, AsyncWrite);
+
+assert_not_impl_any!(Timer: FusedFuture, FusedStream, Copy);
+assert_not_impl_any!(Readable<'static, u8>: FusedFuture);
+
+/// A method of ours would win over that of the trait and have another type.
+mod methods {
+    use super::*;
+
+    struct Ours;
+
+    trait Absent: Sized {
+        fn bind_addr() -> Ours {
+            Ours
+        }
+        fn connect_addr() -> Ours {
+            Ours
+        }
+        fn close(&self) -> Ours {
+            Ours
+        }
+        fn shutdown(&self) -> Ours {
+            Ours
+        }
+        fn ready(&self) -> Ours {
+            Ours
+        }
+    }
+    impl<T> Absent for Async<T> {}
+
+    fn _absent(source: &Async<TcpStream>) -> [Ours; 6] {
+        [
+            Async::<UnixListener>::bind_addr(),
+            Async::<UnixDatagram>::bind_addr(),
+            Async::<UnixStream>::connect_addr(),
+            source.close(),
+            source.shutdown(),
+            source.ready(),
+        ]
+    }
+}

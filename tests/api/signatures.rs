@@ -1,0 +1,109 @@
+//! Every function with its exact parameters, bounds and result.
+//!
+//! A method is coerced to the pointer type that the users' code may coerce it to; generic parameters of the checking
+//! function are exactly the bounds that the method may ask for.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use async_io::{Async, Readable, ReadableOwned, Timer, Writable, WritableOwned};
+
+type Wait<T> = for<'a, 'b, 'c> fn(&'a Async<T>, &'b mut Context<'c>) -> Poll<io::Result<()>>;
+
+const _: fn() -> Option<BorrowedFd<'static>> = async_io::os::unix::reactor_fd;
+
+fn _construction<T: AsFd>() {
+    let _: fn(T) -> io::Result<Async<T>> = Async::<T>::new;
+    let _: fn(T) -> io::Result<Async<T>> = Async::<T>::new_nonblocking;
+}
+
+fn _without_bounds<T>() {
+    let _: for<'a> fn(&'a Async<T>) -> &'a T = Async::<T>::get_ref;
+    let _: for<'a> unsafe fn(&'a mut Async<T>) -> &'a mut T = Async::<T>::get_mut;
+    let _: fn(Async<T>) -> io::Result<T> = Async::<T>::into_inner;
+    let _: Wait<T> = Async::<T>::poll_readable;
+    let _: Wait<T> = Async::<T>::poll_writable;
+    let _: for<'a> fn(&'a Async<T>) -> Readable<'a, T> = Async::<T>::readable;
+    let _: for<'a> fn(&'a Async<T>) -> Writable<'a, T> = Async::<T>::writable;
+    let _: fn(Arc<Async<T>>) -> ReadableOwned<T> = Async::<T>::readable_owned;
+    let _: fn(Arc<Async<T>>) -> WritableOwned<T> = Async::<T>::writable_owned;
+}
+
+/// `readable_owned` and its sibling are methods of an `Arc`.
+fn _as_methods<T>(source: Arc<Async<T>>) -> (ReadableOwned<T>, WritableOwned<T>) {
+    (source.clone().readable_owned(), source.writable_owned())
+}
+
+fn _sockets<A: Into<SocketAddr>>() {
+    let _: fn(A) -> io::Result<Async<TcpListener>> = Async::<TcpListener>::bind::<A>;
+    let _: fn(A) -> io::Result<Async<UdpSocket>> = Async::<UdpSocket>::bind::<A>;
+    _ = Async::<TcpStream>::connect::<A>;
+    _ = Async::<UdpSocket>::send_to::<A>;
+}
+
+fn _unix_sockets<P: AsRef<Path>>() {
+    type Pair<T> = io::Result<(Async<T>, Async<T>)>;
+    let _: fn(P) -> io::Result<Async<UnixListener>> = Async::<UnixListener>::bind::<P>;
+    let _: fn(P) -> io::Result<Async<UnixDatagram>> = Async::<UnixDatagram>::bind::<P>;
+    let _: fn() -> io::Result<Async<UnixDatagram>> = Async::<UnixDatagram>::unbound;
+    let _: fn() -> Pair<UnixDatagram> = Async::<UnixDatagram>::pair;
+    let _: fn() -> Pair<UnixStream> = Async::<UnixStream>::pair;
+    _ = Async::<UnixStream>::connect::<P>;
+    _ = Async::<UnixDatagram>::send_to::<P>;
+}
+
+fn _timer() {
+    let _: fn() -> Timer = Timer::never;
+    let _: fn(Duration) -> Timer = Timer::after;
+    let _: fn(Instant) -> Timer = Timer::at;
+    let _: fn(Duration) -> Timer = Timer::interval;
+    let _: fn(Instant, Duration) -> Timer = Timer::interval_at;
+    let _: for<'a> fn(&'a Timer) -> bool = Timer::will_fire;
+    let _: for<'a> fn(&'a mut Timer) = Timer::clear;
+    let _: for<'a> fn(&'a mut Timer, Duration) = Timer::set_after;
+    let _: for<'a> fn(&'a mut Timer, Instant) = Timer::set_at;
+    let _: for<'a> fn(&'a mut Timer, Duration) = Timer::set_interval;
+    let _: for<'a> fn(&'a mut Timer, Instant, Duration) = Timer::set_interval_at;
+}
+
+/// The future may be neither `Send` nor `'static` nor `Unpin`, and `T` is the one parameter that can be named.
+fn _block_on<'a, T: 'a>(future: impl Future<Output = T> + 'a) -> T {
+    async_io::block_on::<T>(future)
+}
+
+/// Waiting futures that are dropped at once are warned about; timers and sources are not.
+mod must_use {
+    #![deny(unfulfilled_lint_expectations, unused_must_use)]
+
+    use super::{Arc, Async, Timer};
+
+    fn _futures<T>(source: &Arc<Async<T>>) {
+        #[expect(unused_must_use)]
+        {
+            source.readable();
+        }
+        #[expect(unused_must_use)]
+        {
+            source.writable();
+        }
+        #[expect(unused_must_use)]
+        {
+            source.clone().readable_owned();
+        }
+        #[expect(unused_must_use)]
+        {
+            source.clone().writable_owned();
+        }
+    }
+
+    fn _others<T>(make: fn() -> Async<T>) {
+        Timer::never();
+        make();
+    }
+}

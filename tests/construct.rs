@@ -1,0 +1,338 @@
+//! Section 3 of the semantics: how a source is made, converted and destroyed.
+//!
+//! Lines without a test here: "registration happens in one-shot mode" is mechanism (what can be observed of it, that a
+//! source nobody waits for causes no wake-ups, is tested); how O_NONBLOCK is set (ioctl or fcntl) is mechanism too;
+//! "at most one task should use poll_readable" is in `readiness.rs`, who is `IoSafe` in `api.rs`.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use async_io::Async;
+use common::*;
+
+/// An I/O object that says when it is dropped.
+struct Watched<T>(T, Arc<AtomicBool>);
+
+impl<T> Watched<T> {
+    fn new(io: T) -> (Self, Arc<AtomicBool>) {
+        let dropped = Arc::new(AtomicBool::new(false));
+        (Watched(io, dropped.clone()), dropped)
+    }
+}
+
+impl<T: AsFd> AsFd for Watched<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl<T> Drop for Watched<T> {
+    fn drop(&mut self) {
+        self.1.store(true, Ordering::SeqCst);
+    }
+}
+
+/// §3: `new` sets O_NONBLOCK; `new_nonblocking` does not touch the mode, whichever it is.
+#[test]
+fn only_new_changes_the_mode() {
+    let (stream, _peer) = UnixStream::pair().unwrap();
+    assert!(!is_nonblocking(&stream));
+    let source = Async::new_nonblocking(stream).unwrap();
+    assert!(!is_nonblocking(&source));
+    let stream = source.into_inner().unwrap();
+    assert!(!is_nonblocking(&stream));
+
+    let source = Async::new(stream).unwrap();
+    assert!(is_nonblocking(&source));
+    let stream = source.into_inner().unwrap();
+    let source = Async::new_nonblocking(stream).unwrap();
+    assert!(is_nonblocking(&source));
+}
+
+/// §3: on failure the I/O object is dropped.
+#[test]
+fn a_failed_construction_drops_the_object() {
+    let (stream, _peer) = UnixStream::pair().unwrap();
+    let _taken = Async::new(&stream).unwrap();
+    for make in [Async::new, Async::new_nonblocking] {
+        let (object, dropped) = Watched::new(&stream);
+        make(object).err().expect("registered twice");
+        assert!(dropped.load(Ordering::SeqCst));
+    }
+}
+
+/// §3: registering one descriptor number twice gives AlreadyExists, and the first registration keeps working.
+#[test]
+fn one_descriptor_cannot_be_registered_twice() {
+    guarded(|| {
+        let (stream, mut peer) = UnixStream::pair().unwrap();
+        let first = Async::new(&stream).unwrap();
+        for _ in 0..2 {
+            let error = Async::new(&stream).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        }
+        let waiter = first.readable();
+        peer.write_all(b"x").unwrap();
+        foreign(waiter).unwrap();
+
+        drop(first);
+        let again = Async::new(&stream).unwrap();
+        foreign(again.readable()).unwrap();
+    });
+}
+
+/// §3: a dup can be registered besides the original; dropping one leaves the other working.
+#[test]
+fn a_duplicate_is_a_source_of_its_own() {
+    guarded(|| {
+        for drop_original in [true, false] {
+            let (original, mut peer) = unix_pair();
+            let duplicate = Async::new(original.get_ref().try_clone().unwrap()).unwrap();
+            let (kept, dropped) = if drop_original {
+                (duplicate, original)
+            } else {
+                (original, duplicate)
+            };
+            let (_, waker) = hits();
+            assert!(poll_readable(&kept, &waker).is_pending());
+            assert!(poll_readable(&dropped, &waker).is_pending());
+            drop(dropped);
+            peer.write_all(b"x").unwrap();
+            foreign(wait_readable(&kept)).unwrap();
+            foreign(kept.readable()).unwrap();
+        }
+    });
+}
+
+/// §3: regular files, directories and /dev/null give PermissionDenied.
+#[cfg(not(polling_test_poll_backend))]
+#[test]
+fn what_cannot_be_waited_for_is_refused() {
+    for path in ["/", "/dev/null", "/proc/self/exe"] {
+        let file = File::open(path).unwrap();
+        let error = Async::new(file).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{path}");
+    }
+}
+
+/// Beyond §3: the error for a regular file says what is wrong and what to use instead.
+#[cfg(not(polling_test_poll_backend))]
+#[test]
+fn a_regular_file_is_refused_in_helpful_words() {
+    for make in [Async::new, Async::new_nonblocking] {
+        let error = make(tempfile::tempfile().unwrap()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        let text = error.to_string();
+        assert!(text.contains("regular file"), "{text}");
+        assert!(text.contains("blocking"), "{text}");
+    }
+}
+
+/// An object that counts how often it is asked for its descriptor, and can change its answer.
+struct Asked<'a> {
+    descriptors: [&'a UnixStream; 2],
+    chosen: Cell<usize>,
+    asked: &'a AtomicUsize,
+}
+
+impl AsFd for Asked<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.descriptors[self.chosen.get()].as_fd()
+    }
+}
+
+/// §3: `as_fd()` is called once per step at construction and never again; the number is remembered, so that a different
+/// answer later changes nothing.
+#[test]
+fn the_descriptor_is_asked_for_at_construction_only() {
+    guarded(|| {
+        for (new, steps) in [(true, 2), (false, 1)] {
+            let (first, mut first_peer) = UnixStream::pair().unwrap();
+            let (second, mut second_peer) = UnixStream::pair().unwrap();
+            let asked = AtomicUsize::new(0);
+            let object = Asked {
+                descriptors: [&first, &second],
+                chosen: Cell::new(0),
+                asked: &asked,
+            };
+            let make = if new {
+                Async::new
+            } else {
+                Async::new_nonblocking
+            };
+            let source = make(object).unwrap();
+            let calls = asked.load(Ordering::SeqCst);
+            assert!((1..=steps).contains(&calls), "{calls} calls");
+
+            source.get_ref().chosen.set(1);
+            second_peer.write_all(b"x").unwrap();
+            settle();
+            let waiter = source.readable();
+            assert!(poll_now(source.readable()).is_pending());
+            first_peer.write_all(b"x").unwrap();
+            foreign(waiter).unwrap();
+            foreign(source.writable()).unwrap();
+            drop(source);
+            assert_eq!(asked.load(Ordering::SeqCst), calls);
+
+            // It was the first that was taken out.
+            drop(Async::new(&first).unwrap());
+        }
+    });
+}
+
+/// §3: a source without waiters causes no wake-ups, however ready it is.
+#[test]
+fn unwanted_readiness_wakes_nobody() {
+    in_child("unwanted_readiness_wakes_nobody", || {
+        let receiver = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
+        let sender = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+        sender
+            .connect(receiver.get_ref().local_addr().unwrap())
+            .unwrap();
+        settle();
+        let before = reactor_switches();
+        for _ in 0..1000 {
+            sender.send(b"unwanted").unwrap();
+            // A thread that wanted to wake up for it could.
+            std::thread::yield_now();
+        }
+        let switches = reactor_switches() - before;
+        assert!(switches < 100, "{switches} wake-ups for 1000 datagrams");
+
+        let mut buf = [0; 16];
+        assert_eq!(foreign(receiver.recv(&mut buf)).unwrap(), 8);
+    });
+}
+
+/// How often the reactor's thread has gone to sleep so far.
+fn reactor_switches() -> usize {
+    let threads = thread_ids_named("async-io");
+    assert_eq!(threads.len(), 1);
+    let path = format!("/proc/self/task/{}/status", threads[0]);
+    let status = std::fs::read_to_string(path).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
+        .unwrap();
+    line.trim().parse().unwrap()
+}
+
+/// §3: `get_ref` and `AsRef` are the object, `AsFd` and `AsRawFd` its descriptor.
+#[test]
+fn accessors_lead_to_the_object() {
+    let (stream, _peer) = UnixStream::pair().unwrap();
+    let number = stream.as_raw_fd();
+    let source = Async::new(stream).unwrap();
+    assert_eq!(source.get_ref().as_raw_fd(), number);
+    assert_eq!(AsRef::<UnixStream>::as_ref(&source).as_raw_fd(), number);
+    assert_eq!(source.as_raw_fd(), number);
+    assert_eq!(source.as_fd().as_raw_fd(), number);
+    assert_eq!(source.into_inner().unwrap().as_raw_fd(), number);
+}
+
+/// §3: `into_inner` deregisters and returns the object, which stays non-blocking.
+#[test]
+fn into_inner_gives_the_object_back() {
+    guarded(|| {
+        let (source, mut peer) = unix_pair();
+        let stream = source.into_inner().unwrap();
+        assert!(is_nonblocking(&stream));
+        // Registering again works only if the first registration is gone.
+        let source = Async::new(stream).unwrap();
+        let waiter = source.readable();
+        peer.write_all(b"x").unwrap();
+        foreign(waiter).unwrap();
+    });
+}
+
+/// §3: drop deregisters first and drops the object then.
+#[test]
+fn drop_deregisters_before_the_object_goes() {
+    struct Reregisters(UnixStream, Arc<AtomicBool>);
+    impl AsFd for Reregisters {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
+    impl Drop for Reregisters {
+        fn drop(&mut self) {
+            let free = Async::new(&self.0).is_ok();
+            self.1.store(free, Ordering::SeqCst);
+        }
+    }
+    let (stream, _peer) = UnixStream::pair().unwrap();
+    let free = Arc::new(AtomicBool::new(false));
+    drop(Async::new(Reregisters(stream, free.clone())).unwrap());
+    assert!(free.load(Ordering::SeqCst));
+}
+
+/// §3: wakers left by the `poll_*` methods are dropped with the source, not woken.
+#[test]
+fn a_dropped_source_gives_its_wakers_back() {
+    let (hits, waker) = hits();
+    for into_inner in [false, true] {
+        let (source, _peer) = unix_pair();
+        fill(source.get_ref());
+        assert!(poll_readable(&source, &waker).is_pending());
+        assert!(poll_writable(&source, &waker).is_pending());
+        assert_eq!(hits.held(1), 2);
+        if into_inner {
+            source.into_inner().unwrap();
+        } else {
+            drop(source);
+        }
+        assert_eq!(hits.held(1), 0);
+    }
+    settle();
+    assert_eq!(hits.count(), 0);
+}
+
+/// §3: conversions from descriptors and from the standard types are `new`.
+#[test]
+fn conversions_into_a_source_are_new() {
+    fn check<T: AsFd>(source: io::Result<Async<T>>) {
+        assert!(is_nonblocking(source.unwrap()));
+    }
+    let (one, other) = UnixStream::pair().unwrap();
+    let (datagram, _other) = UnixDatagram::pair().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    check(
+        TcpStream::connect(listener.local_addr().unwrap())
+            .unwrap()
+            .try_into() as io::Result<Async<_>>,
+    );
+    check(Async::<TcpListener>::try_from(listener));
+    check(Async::<UdpSocket>::try_from(
+        UdpSocket::bind(("127.0.0.1", 0)).unwrap(),
+    ));
+    check(Async::<UnixListener>::try_from(
+        UnixListener::bind(dir.path().join("s")).unwrap(),
+    ));
+    check(Async::<UnixStream>::try_from(one));
+    check(Async::<UnixDatagram>::try_from(datagram));
+    check(Async::<UnixStream>::try_from(OwnedFd::from(other)));
+    check(Async::<OwnedFd>::try_from(OwnedFd::from(pipe().0)));
+}
+
+/// §3: the conversion into a descriptor is `into_inner`.
+#[test]
+fn conversion_into_a_descriptor_is_into_inner() {
+    let (source, _peer) = unix_pair();
+    let number = source.as_raw_fd();
+    let descriptor = OwnedFd::try_from(source).unwrap();
+    assert_eq!(descriptor.as_raw_fd(), number);
+    assert!(is_nonblocking(&descriptor));
+    drop(Async::new(descriptor).unwrap());
+}

@@ -1,0 +1,306 @@
+//! `block_on` itself: nested, panicking, with wakers that come late or from elsewhere.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use async_io::{Async, Timer, block_on};
+use futures_lite::FutureExt;
+use futures_lite::future::{or, yield_now};
+
+use crate::support::isolated::isolated;
+use crate::support::procfs::{fallback_thread, wait_until_asleep};
+use crate::support::{Counter, Runner, guard, poll};
+
+/// The waker of the `block_on` around.
+async fn own_waker() -> Waker {
+    poll_fn(|cx| Poll::Ready(cx.waker().clone())).await
+}
+
+/// Inner and outer calls have wakers of their own, and a wake-up of one is none of the other.
+#[test]
+fn t38_nested_calls() {
+    guard(|| {
+        let outer_polls = Cell::new(0);
+        block_on(async {
+            let outer = own_waker().await;
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            let source = Async::new(local).unwrap();
+            for depth in 0..3 {
+                let inner_waker = block_on(async {
+                    Timer::after(Duration::from_millis(1)).await;
+                    let inner = own_waker().await;
+                    assert!(!inner.will_wake(&outer));
+                    if depth == 1 {
+                        block_on(Timer::after(Duration::from_millis(1)));
+                    }
+                    peer.write_all(b"x").unwrap();
+                    source.readable().await.unwrap();
+                    source.get_ref().read_exact(&mut [0]).unwrap();
+                    // A wake-up of the outer call, which must get it.
+                    outer.wake_by_ref();
+                    inner
+                });
+                // Harmless: the call that it belongs to is over.
+                inner_waker.wake();
+            }
+            let mut polls = 0;
+            poll_fn(|_| {
+                polls += 1;
+                outer_polls.set(polls);
+                // Pending without a waker: only the wake-up from inside leads to a second poll.
+                if polls == 1 {
+                    Poll::Pending
+                } else {
+                    Poll::Ready(())
+                }
+            })
+            .await;
+        });
+        assert!(outer_polls.get() >= 2);
+    });
+}
+
+/// A wait of the outer call that ends while the inner one runs is not lost.
+#[test]
+fn t38_events_of_the_outer_call_come_in_the_inner_one() {
+    guard(|| {
+        block_on(async {
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            let source = Async::new(local).unwrap();
+            let waker = own_waker().await;
+            let mut readable = source.readable();
+            let mut timer = Timer::after(Duration::from_millis(1));
+            assert!(poll(&mut readable, &waker).is_pending());
+            let due = poll(&mut timer, &waker).is_ready();
+            peer.write_all(b"x").unwrap();
+            block_on(Timer::after(Duration::from_millis(5)));
+            readable.await.unwrap();
+            if !due {
+                timer.await;
+            }
+        });
+    });
+}
+
+/// A wake-up in the poll that is the last one belongs to nobody; the next call sleeps and wakes as if it had not been.
+#[test]
+fn t38_wake_up_in_the_last_poll() {
+    // In a process of its own: other threads' comings and goings may be the reason of a needless poll.
+    isolated("block_on::t38_wake_up_in_the_last_poll", || {
+        let mut wakers = Vec::new();
+        for _ in 0..10 {
+            wakers.push(block_on(async {
+                let waker = own_waker().await;
+                waker.wake_by_ref();
+                waker
+            }));
+            let mut polls = 0;
+            let mut timer = Timer::after(Duration::from_millis(20));
+            block_on(poll_fn(|cx| {
+                polls += 1;
+                timer.poll(cx)
+            }));
+            assert!(polls <= 2, "{polls} polls for one timer");
+        }
+        // Kept over many calls, used from another thread.
+        std::thread::spawn(move || wakers.into_iter().for_each(Waker::wake))
+            .join()
+            .unwrap();
+        block_on(Timer::after(Duration::from_millis(1)));
+    });
+}
+
+/// A wake-up before the future says Pending is not lost, wherever it comes from.
+#[test]
+fn wake_up_before_pending() {
+    guard(|| {
+        for from_elsewhere in [false, true] {
+            for _ in 0..200 {
+                let mut first = true;
+                block_on(poll_fn(|cx| {
+                    if !std::mem::take(&mut first) {
+                        return Poll::Ready(());
+                    }
+                    let waker = cx.waker().clone();
+                    if from_elsewhere {
+                        std::thread::spawn(move || waker.wake()).join().unwrap();
+                    } else {
+                        waker.wake();
+                    }
+                    Poll::Pending
+                }));
+            }
+        }
+    });
+}
+
+/// A panic goes to the caller and leaves nothing behind: later calls on this and other threads work.
+#[test]
+fn panicking_futures() {
+    guard(|| {
+        for round in 0..20 {
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            let source = Async::new(local).unwrap();
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                block_on(async {
+                    if round % 2 == 0 {
+                        // As the one that turns the reactor, with a wait of its own.
+                        let mut far = Timer::after(Duration::from_secs(600));
+                        assert!(poll(&mut far, &own_waker().await).is_pending());
+                        Timer::after(Duration::from_millis(1)).await;
+                    }
+                    block_on(async {
+                        // No message, no back trace.
+                        std::panic::resume_unwind(Box::new("the future's own panic"));
+                    })
+                })
+            }));
+            let message = *panicked.unwrap_err().downcast::<&str>().unwrap();
+            assert_eq!(message, "the future's own panic");
+            block_on(Timer::after(Duration::from_millis(1)));
+            let other = std::thread::spawn(move || {
+                block_on(source.readable()).unwrap();
+            });
+            peer.write_all(b"x").unwrap();
+            other.join().unwrap();
+        }
+    });
+}
+
+/// A thread that ends by a panic while another one sleeps hands over what it had.
+#[test]
+fn panicking_thread_hands_over() {
+    guard(|| {
+        for _ in 0..20 {
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            let (source, other) = (Async::new(local).unwrap(), UnixStream::pair().unwrap());
+            let panicking_source = Async::new(other.0).unwrap();
+            let mut panicking_peer = other.1;
+            let panicking = std::thread::spawn(move || {
+                block_on(async {
+                    panicking_source.readable().await.unwrap();
+                    std::panic::resume_unwind(Box::new("the thread's own panic"));
+                })
+            });
+            let sleeping = std::thread::spawn(move || block_on(source.readable()));
+            panicking_peer.write_all(b"x").unwrap();
+            assert!(panicking.join().is_err());
+            peer.write_all(b"x").unwrap();
+            sleeping.join().unwrap().unwrap();
+        }
+    });
+}
+
+/// A future that always wakes itself does not keep others' waits from being served, while it runs and afterwards.
+#[test]
+fn t36_self_waking_futures_do_not_starve_the_reactor() {
+    isolated(
+        "block_on::t36_self_waking_futures_do_not_starve_the_reactor",
+        || {
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            let source = Async::new(local).unwrap();
+            for _ in 0..20 {
+                let (events, waker) = Counter::new();
+                let mut readable = source.readable();
+                assert!(poll(&mut readable, &waker).is_pending());
+                let mut timer = Timer::after(Duration::from_millis(1));
+                let (ticks, waker) = Counter::new();
+                let due = poll(&mut timer, &waker).is_ready();
+                // The fallback thread is inside its wait while this thread takes its turns.
+                wait_until_asleep(fallback_thread());
+                let mut polls = 0;
+                block_on(async {
+                    while polls < 1_000 || events.wakes() == 0 || (ticks.wakes() == 0 && !due) {
+                        polls += 1;
+                        if polls == 500 {
+                            peer.write_all(b"x").unwrap();
+                        }
+                        yield_now().await;
+                    }
+                });
+                source.get_ref().read_exact(&mut [0]).unwrap();
+                drop(readable);
+                for runner in Runner::BOTH {
+                    runner.block_on(Timer::after(Duration::from_micros(500)));
+                    let waiting = std::thread::spawn(move || {
+                        runner.block_on(Timer::after(Duration::from_micros(500)));
+                    });
+                    runner.block_on(Timer::after(Duration::from_micros(800)));
+                    waiting.join().unwrap();
+                }
+            }
+        },
+    );
+}
+
+/// A future is never polled after it was ready, and may be anything but `Send` and `Unpin`.
+#[test]
+fn futures_of_every_kind() {
+    struct Once(Cell<bool>, std::marker::PhantomPinned);
+    impl Future for Once {
+        type Output = &'static str;
+        fn poll(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> Poll<Self::Output> {
+            assert!(!self.0.replace(true), "polled again");
+            Poll::Ready("done")
+        }
+    }
+    assert_eq!(
+        block_on(Once(Cell::new(false), std::marker::PhantomPinned)),
+        "done"
+    );
+    let borrowed = Mutex::new(1);
+    assert_eq!(block_on(async { *borrowed.lock().unwrap() }), 1);
+}
+
+/// A wake-up from another thread interrupts the wait for I/O, also when it comes at the same time as an event.
+#[test]
+fn wake_ups_from_other_threads() {
+    guard(|| {
+        let (local, mut peer) = UnixStream::pair().unwrap();
+        let source = Async::new(local).unwrap();
+        for round in 0..500 {
+            let flag = Arc::new(AtomicBool::new(false));
+            let (send, waker) = std::sync::mpsc::channel::<Waker>();
+            let setting = flag.clone();
+            let setter = std::thread::spawn(move || {
+                let waker = waker.recv().unwrap();
+                setting.store(true, Ordering::Relaxed);
+                waker.wake();
+            });
+            if round % 2 == 0 {
+                peer.write_all(b"x").unwrap();
+            }
+            let never = async {
+                Timer::after(Duration::from_secs(600)).await;
+            };
+            let reads = async {
+                loop {
+                    source
+                        .read_with(|mut stream| stream.read(&mut [0]))
+                        .await
+                        .unwrap();
+                }
+            };
+            let flagged = poll_fn(|cx| {
+                let _ = send.send(cx.waker().clone());
+                if flag.load(Ordering::Relaxed) {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            });
+            block_on(or(flagged, or(reads, never)));
+            setter.join().unwrap();
+        }
+    });
+}

@@ -1,0 +1,289 @@
+//! Programs that are known to hang with too simple a rule about who turns the reactor.
+
+use std::future::Future;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::pin::pin;
+use std::sync::{Arc, Weak, mpsc};
+use std::task::{Context, Wake, Waker};
+use std::time::Duration;
+
+use async_executor::Executor;
+use async_io::{Async, Timer};
+use futures_lite::AsyncReadExt;
+use futures_lite::future::{pending, poll_once};
+
+use crate::support::{Counter, Runner, eventually, foreign_block_on, guard, poll, tcp_pair};
+
+/// One executor is run by our `block_on` and by a foreign one; the first thread then blocks in a channel until a
+/// task is done that the second runs. That task's wait may have been polled inside of our `block_on`, but it is
+/// certainly not the business of a thread that blocks elsewhere.
+#[test]
+fn t48_executor_shared_with_a_foreign_block_on() {
+    for wait_for_io in [false, true] {
+        guard(move || {
+            for _ in 0..20 {
+                shared_executor(wait_for_io);
+            }
+        });
+    }
+}
+
+fn shared_executor(wait_for_io: bool) {
+    let executor = Arc::new(Executor::new());
+    let (local, mut peer) = UnixStream::pair().unwrap();
+    let source = Async::new(local).unwrap();
+    let (stop, stopped) = async_channel::bounded::<()>(1);
+    let foreign = {
+        let executor = executor.clone();
+        std::thread::spawn(move || foreign_block_on(executor.run(stopped.recv())))
+    };
+    let (done, is_done) = mpsc::channel();
+    let task = executor.spawn(async move {
+        if wait_for_io {
+            source.readable().await.unwrap();
+        } else {
+            Timer::after(Duration::from_millis(2)).await;
+        }
+        done.send(()).unwrap();
+    });
+    async_io::block_on(async {
+        // One step, if the other thread was not faster. Not `run`: the executor would count on this thread then, and
+        // that it blocks would be the program's own fault.
+        executor.try_tick();
+        peer.write_all(b"x").unwrap();
+        is_done.recv().unwrap();
+    });
+    foreign_block_on(task);
+    drop(stop);
+    let _ = foreign.join().unwrap();
+}
+
+/// The same on one thread after the other: the task was polled inside of our `block_on` only, which then blocks.
+#[test]
+fn t48_wait_polled_by_the_blocking_thread() {
+    guard(|| {
+        let executor = Arc::new(Executor::new());
+        let (done, is_done) = mpsc::channel();
+        executor
+            .spawn(async move {
+                Timer::after(Duration::from_millis(5)).await;
+                done.send(()).unwrap();
+            })
+            .detach();
+        let (foreign_may_run, foreign_runs) = mpsc::channel();
+        let (stop, stopped) = async_channel::bounded::<()>(1);
+        let foreign = {
+            let executor = executor.clone();
+            std::thread::spawn(move || {
+                foreign_runs.recv().unwrap();
+                foreign_block_on(executor.run(stopped.recv()))
+            })
+        };
+        async_io::block_on(async {
+            // The task is polled here, and nowhere else so far.
+            assert!(executor.try_tick());
+            assert!(poll_once(pending::<()>()).await.is_none());
+            foreign_may_run.send(()).unwrap();
+            is_done.recv().unwrap();
+        });
+        drop(stop);
+        let _ = foreign.join().unwrap();
+    });
+}
+
+/// A program that looks once per frame whether something came. What was sent before a frame must be seen in it.
+#[test]
+fn t49_frame_loop_sees_what_was_sent() {
+    guard(|| {
+        let (local, mut peer) = tcp_pair();
+        let mut stream = Async::new(local).unwrap();
+        let mut buffer = [0; 64];
+        for frame in 0..20_u8 {
+            peer.write_all(&[frame; 10]).unwrap();
+            // The kernel may take a moment to carry it over; not the library.
+            stream.get_ref().set_nonblocking(false).unwrap();
+            stream.get_ref().peek(&mut buffer).unwrap();
+            stream.get_ref().set_nonblocking(true).unwrap();
+            let read = async_io::block_on(poll_once(stream.read(&mut buffer)));
+            assert_eq!(read.expect("the frame's data").unwrap(), 10);
+            assert_eq!(buffer[..10], [frame; 10]);
+            // A frame without data in between.
+            let read = async_io::block_on(poll_once(stream.read(&mut buffer)));
+            assert!(read.is_none());
+        }
+    });
+}
+
+/// The same with a short read before, in the same run, which is where a shortcut may be taken.
+#[test]
+fn t49_frame_loop_after_short_reads() {
+    guard(|| {
+        let (local, mut peer) = tcp_pair();
+        let mut stream = Async::new(local).unwrap();
+        let mut buffer = [0; 64];
+        for frame in 0..20_u8 {
+            peer.write_all(&[frame; 10]).unwrap();
+            async_io::block_on(async {
+                assert_eq!(stream.read(&mut buffer).await.unwrap(), 10);
+                assert!(poll_once(stream.read(&mut buffer)).await.is_none());
+            });
+            peer.write_all(&[frame; 20]).unwrap();
+            stream.get_ref().set_nonblocking(false).unwrap();
+            stream.get_ref().peek(&mut [0]).unwrap();
+            stream.get_ref().set_nonblocking(true).unwrap();
+            let read = async_io::block_on(poll_once(stream.read(&mut buffer)));
+            assert_eq!(read.expect("the frame's data").unwrap(), 20);
+        }
+    });
+}
+
+/// Datagrams and writes, by frames.
+#[test]
+fn t49_frame_loop_of_datagrams() {
+    guard(|| {
+        let (local, peer) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        let source = Async::new(local).unwrap();
+        let mut buffer = [0; 8];
+        for frame in 0..20_u8 {
+            peer.send(&[frame; 2]).unwrap();
+            let recv = async_io::block_on(poll_once(source.recv(&mut buffer)));
+            assert_eq!(recv.expect("the frame's data").unwrap(), 2);
+            let sent = async_io::block_on(poll_once(source.send(&[frame])));
+            assert_eq!(sent.expect("there is room").unwrap(), 1);
+            assert_eq!(peer.recv(&mut buffer).unwrap(), 1);
+        }
+    });
+}
+
+/// A waker that waits, by our `block_on`, for what only the reactor can give: a timer, and a byte.
+struct Waits {
+    counter: Arc<Counter>,
+    source: Weak<Async<UnixStream>>,
+}
+
+impl Wake for Waits {
+    fn wake(self: Arc<Self>) {
+        async_io::block_on(Timer::after(Duration::from_millis(1)));
+        if let Some(source) = self.source.upgrade() {
+            async_io::block_on(source.readable()).unwrap();
+        }
+        self.counter.clone().wake();
+    }
+}
+
+/// Whoever runs wakers must not hold the right to turn the reactor meanwhile. async-io 2.6.0 hangs.
+#[test]
+fn wakers_that_call_block_on() {
+    for runner in Runner::BOTH {
+        guard(move || {
+            let (inner, mut inner_peer) = UnixStream::pair().unwrap();
+            let inner = Arc::new(Async::new(inner).unwrap());
+            inner_peer.write_all(b"x").unwrap();
+            let (counter, _) = Counter::new();
+            let source = Arc::downgrade(&inner);
+            let waker = Waker::from(Arc::new(Waits {
+                counter: counter.clone(),
+                source,
+            }));
+
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            let source = Async::new(local).unwrap();
+            let mut readable = source.readable();
+            let mut timer = Timer::after(Duration::from_millis(1));
+            assert!(poll(&mut readable, &waker).is_pending());
+            let due = poll(&mut timer, &waker).is_ready();
+            peer.write_all(b"x").unwrap();
+            // So that the wakers run on this thread, in the one case, and on the fallback thread, in the other.
+            runner.block_on(Timer::after(Duration::from_millis(20)));
+            counter.wait_for(if due { 1 } else { 2 });
+            runner.block_on(readable).unwrap();
+        });
+    }
+}
+
+/// A wait begun in a `block_on` that has ended goes on elsewhere, under another waker, on another thread.
+#[test]
+fn cancelled_waits_are_polled_elsewhere() {
+    for runner in Runner::BOTH {
+        guard(move || {
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            let source = Arc::new(Async::new(local).unwrap());
+            for _ in 0..50 {
+                let mut timer = Timer::after(Duration::from_millis(1));
+                let mut readable = source.clone().readable_owned();
+                let reading = source.clone();
+                let mut read =
+                    Box::pin(
+                        async move { reading.read_with(|mut stream| stream.read(&mut [0])).await },
+                    );
+                async_io::block_on(async {
+                    let _ = poll_once(&mut timer).await;
+                    assert!(poll_once(&mut readable).await.is_none());
+                    assert!(poll_once(&mut read).await.is_none());
+                });
+                let timer_is_over = !timer.will_fire();
+                let elsewhere = std::thread::spawn(move || {
+                    runner.block_on(async {
+                        if !timer_is_over {
+                            timer.await;
+                        }
+                        readable.await.unwrap();
+                        read.await.unwrap();
+                    });
+                });
+                peer.write_all(b"x").unwrap();
+                elsewhere.join().unwrap();
+            }
+        });
+    }
+}
+
+/// The same while the wait's first thread is in a `block_on` again, busy with other things.
+#[test]
+fn waits_leave_a_thread_that_goes_on() {
+    guard(|| {
+        let (local, mut peer) = UnixStream::pair().unwrap();
+        let source = Arc::new(Async::new(local).unwrap());
+        let mut readable = source.clone().readable_owned();
+        assert!(async_io::block_on(poll_once(&mut readable)).is_none());
+        let (done, is_done) = mpsc::channel();
+        let elsewhere = std::thread::spawn(move || {
+            foreign_block_on(readable).unwrap();
+            done.send(()).unwrap();
+        });
+        async_io::block_on(async {
+            assert!(
+                poll_once(Timer::after(Duration::from_secs(600)))
+                    .await
+                    .is_none()
+            );
+            peer.write_all(b"x").unwrap();
+            // This blocks the thread that was the first to poll the wait.
+            is_done.recv().unwrap();
+        });
+        elsewhere.join().unwrap();
+    });
+}
+
+/// A wait with a waker of an ended `block_on` is nobody's, but the event must not be taken from the others.
+#[test]
+fn waits_that_nobody_polls_any_more() {
+    guard(|| {
+        let (local, mut peer) = UnixStream::pair().unwrap();
+        let source = Async::new(local).unwrap();
+        let mut abandoned = pin!(source.readable());
+        let first = async_io::block_on(poll_once(abandoned.as_mut()));
+        assert!(first.is_none());
+        let (counter, waker) = Counter::new();
+        let mut readable = source.readable();
+        assert!(poll(&mut readable, &waker).is_pending());
+        peer.write_all(b"x").unwrap();
+        counter.wait_for(1);
+        foreign_block_on(readable).unwrap();
+        eventually("the abandoned wait is over, too", || {
+            let mut context = Context::from_waker(Waker::noop());
+            abandoned.as_mut().poll(&mut context).is_ready()
+        });
+    });
+}

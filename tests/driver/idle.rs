@@ -1,0 +1,103 @@
+//! A process in which everybody waits sleeps: no periodic wake-ups, by nobody.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+use std::task::Waker;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use async_io::{Async, Timer};
+
+use crate::support::isolated::isolated;
+use crate::support::procfs::sleeps_of_all;
+use crate::support::{Runner, foreign_block_on, poll};
+
+/// Threads that each wait for a byte, and the ends by which to let them go.
+fn waiting(runners: &[Runner]) -> Vec<(UnixStream, JoinHandle<()>)> {
+    let start = |runner: &Runner| {
+        let runner = *runner;
+        let (local, peer) = UnixStream::pair().unwrap();
+        let thread = thread::spawn(move || {
+            let source = Async::new(local).unwrap();
+            runner.block_on(source.readable()).unwrap();
+        });
+        (peer, thread)
+    };
+    runners.iter().map(start).collect()
+}
+
+fn assert_nobody_wakes_up() {
+    // For those that are still on their way to sleep.
+    thread::sleep(Duration::from_millis(200));
+    let before = sleeps_of_all();
+    thread::sleep(Duration::from_secs(1));
+    let sleeps = sleeps_of_all() - before;
+    // One is this thread's.
+    assert!(sleeps <= 5, "{sleeps} wake-ups in an idle second");
+}
+
+fn end(waiting: Vec<(UnixStream, JoinHandle<()>)>) {
+    for (mut peer, thread) in waiting {
+        peer.write_all(b"x").unwrap();
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn idle_block_on_threads() {
+    isolated("idle::idle_block_on_threads", || {
+        let threads = waiting(&[Runner::Ours, Runner::Ours, Runner::Ours]);
+        assert_nobody_wakes_up();
+        end(threads);
+    });
+}
+
+#[test]
+fn idle_fallback_thread() {
+    isolated("idle::idle_fallback_thread", || {
+        let mut far = Timer::after(Duration::from_secs(600));
+        assert!(poll(&mut far, Waker::noop()).is_pending());
+        let threads = waiting(&[Runner::Foreign, Runner::Foreign]);
+        assert_nobody_wakes_up();
+        end(threads);
+    });
+}
+
+/// All kinds at once, after they have been busy.
+#[test]
+fn idle_after_work() {
+    isolated("idle::idle_after_work", || {
+        for _ in 0..50 {
+            end(waiting(&[Runner::Ours, Runner::Foreign]));
+            foreign_block_on(Timer::after(Duration::from_micros(100)));
+        }
+        let threads = waiting(&[Runner::Ours, Runner::Foreign, Runner::Ours]);
+        let mut far = Timer::after(Duration::from_secs(600));
+        assert!(poll(&mut far, Waker::noop()).is_pending());
+        assert_nobody_wakes_up();
+        end(threads);
+    });
+}
+
+/// A thread that is away for long, blocked elsewhere inside of its `block_on`, is watched by nobody's clock.
+#[test]
+fn idle_while_a_thread_is_away() {
+    isolated("idle::idle_while_a_thread_is_away", || {
+        let (release, released) = mpsc::channel::<()>();
+        let (local, mut peer) = UnixStream::pair().unwrap();
+        let away = thread::spawn(move || {
+            let source = Async::new(local).unwrap();
+            async_io::block_on(async {
+                source.readable().await.unwrap();
+                let _ = released.recv();
+            });
+        });
+        let threads = waiting(&[Runner::Ours, Runner::Foreign]);
+        peer.write_all(b"x").unwrap();
+        assert_nobody_wakes_up();
+        end(threads);
+        drop(release);
+        away.join().unwrap();
+    });
+}

@@ -1,0 +1,183 @@
+//! Section 9 of the semantics: what `IoSafe` is for. (Who implements it is in `api.rs`.)
+#![cfg(target_os = "linux")]
+// `IoSafe` is an unsafe trait.
+#![allow(unsafe_code)]
+
+mod common;
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use async_io::{Async, IoSafe};
+use common::*;
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
+
+/// Somebody else's type, which is not `IoSafe`, and can be read through a shared reference.
+struct Shared(UnixStream);
+
+impl AsFd for Shared {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Read for &Shared {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&self.0).read(buf)
+    }
+}
+
+impl Write for &Shared {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        (&self.0).write(buf)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        (&self.0).flush()
+    }
+}
+
+/// §6, §9: a shared source needs no `IoSafe`, and neither does a source of a reference.
+#[test]
+fn references_need_no_promise() {
+    static_assertions::assert_not_impl_any!(Shared: IoSafe);
+    guarded(|| {
+        let (stream, mut peer) = UnixStream::pair().unwrap();
+        let object = Shared(stream);
+        peer.write_all(b"ab").unwrap();
+        let mut buf = [0];
+        foreign(async {
+            let mut source = Async::new(&object).unwrap();
+            source.read_exact(&mut buf).await.unwrap();
+            source.write_all(b"c").await.unwrap();
+        });
+        let source = Async::new(object).unwrap();
+        foreign(async {
+            (&source).read_exact(&mut buf).await.unwrap();
+            (&source).write_all(b"d").await.unwrap();
+        });
+        let mut got = [0; 2];
+        peer.read_exact(&mut got).unwrap();
+        assert_eq!((&buf, &got), (b"b", b"cd"));
+    });
+}
+
+/// A buffered reader that has a descriptor, which the one of the standard library lacks.
+struct Buffered(BufReader<UnixStream>);
+
+impl AsFd for Buffered {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.get_ref().as_fd()
+    }
+}
+
+impl Read for Buffered {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf)
+    }
+}
+
+// SAFETY: reading does not drop the stream.
+unsafe impl IoSafe for Buffered {}
+
+/// §9: third parties implement it for their types, for instance around the buffers of the standard library. What such a
+/// buffer holds is had without waiting, though the descriptor has nothing.
+#[test]
+fn third_parties_implement_it() {
+    guarded(|| {
+        let (stream, mut peer) = UnixStream::pair().unwrap();
+        peer.write_all(b"abc").unwrap();
+        let mut source = Async::new(Buffered(BufReader::new(stream))).unwrap();
+        for expected in b"abc" {
+            let mut buf = [0];
+            foreign(source.read_exact(&mut buf)).unwrap();
+            assert_eq!(buf[0], *expected);
+        }
+        assert!(poll_now(source.read(&mut [0])).is_pending());
+        peer.write_all(b"d").unwrap();
+        assert_eq!(foreign(source.read(&mut [0; 8])).unwrap(), 1);
+    });
+}
+
+/// A buffered writer likewise. Its drop writes what is left.
+struct Flushing(BufWriter<UnixStream>);
+
+impl AsFd for Flushing {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.get_ref().as_fd()
+    }
+}
+
+impl Write for Flushing {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.0.write(buf)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+// SAFETY: writing does not drop the stream.
+unsafe impl IoSafe for Flushing {}
+
+/// §6, §9: `poll_flush` and `poll_close` flush such a buffer, and its drop may write.
+#[test]
+fn buffered_writers_are_flushed() {
+    guarded(|| {
+        let (stream, mut peer) = UnixStream::pair().unwrap();
+        let mut source = Async::new(Flushing(BufWriter::new(stream))).unwrap();
+        foreign(async {
+            source.write_all(b"a").await.unwrap();
+            source.flush().await.unwrap();
+            source.write_all(b"b").await.unwrap();
+            source.close().await.unwrap();
+            source.write_all(b"c").await.unwrap();
+        });
+        peer.set_nonblocking(true).unwrap();
+        let mut got = [0; 8];
+        assert_eq!(peer.read(&mut got).unwrap(), 2);
+        drop(source);
+        assert_eq!(peer.read(&mut got).unwrap(), 1);
+        assert_eq!(&got[..2], b"cb");
+    });
+}
+
+/// §9: boxes and exclusive references pass the promise on; other smart pointers serve by reference.
+#[test]
+fn pointers_pass_it_on() {
+    guarded(|| {
+        let (mut stream, mut peer) = UnixStream::pair().unwrap();
+        peer.write_all(b"abc").unwrap();
+        foreign(async {
+            let mut source = Async::new(&mut stream).unwrap();
+            source.read_exact(&mut [0]).await.unwrap();
+        });
+        let mut source = Async::new(Box::new(stream)).unwrap();
+        foreign(source.read_exact(&mut [0])).unwrap();
+        let shared = Arc::new(Async::new(*source.into_inner().unwrap()).unwrap());
+        foreign((&*shared).read_exact(&mut [0])).unwrap();
+    });
+}
+
+/// §9: `File` is `IoSafe`, which is of use for pipes and devices.
+#[test]
+fn files_that_are_pipes_can_be_read() {
+    fn read_all(reader: File) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut source = Async::new(reader).unwrap();
+        foreign(source.read_to_end(&mut all)).unwrap();
+        all
+    }
+    guarded(|| {
+        let (reader, writer) = pipe();
+        let data = vec![3; 300_000];
+        let copy = data.clone();
+        let writing = std::thread::spawn(move || {
+            foreign(Async::new(writer).unwrap().write_all(&copy)).unwrap();
+        });
+        assert!(read_all(reader) == data);
+        writing.join().unwrap();
+    });
+}

@@ -1,0 +1,137 @@
+//! Section 10 of the semantics: `os::unix::reactor_fd`.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use async_io::os::unix::reactor_fd;
+
+/// §10: there is none with the `poll()` back end.
+#[cfg(polling_test_poll_backend)]
+#[test]
+fn there_is_no_descriptor() {
+    assert!(reactor_fd().is_none());
+}
+
+#[cfg(not(polling_test_poll_backend))]
+mod epoll {
+    use std::io::Write;
+    use std::os::fd::{AsRawFd, BorrowedFd};
+    use std::sync::Mutex;
+    use std::sync::mpsc::{self, Sender};
+    use std::time::{Duration, Instant};
+
+    use async_io::{Async, Timer};
+    use rustix::event::{PollFd, PollFlags, Timespec, poll as poll_fds};
+
+    use super::common::*;
+    use super::reactor_fd;
+
+    /// §10: it is the poller's descriptor, always the same, and the thread does its work all the same.
+    #[test]
+    fn it_is_always_the_same() {
+        let fd: BorrowedFd<'static> = reactor_fd().unwrap();
+        assert_eq!(fd.as_raw_fd(), reactor_fd().unwrap().as_raw_fd());
+        let link = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap();
+        assert_eq!(link.to_str(), Some("anon_inode:[eventpoll]"));
+        settle();
+        assert_eq!(fd.as_raw_fd(), reactor_fd().unwrap().as_raw_fd());
+    }
+
+    /// Beyond §10: handing it out starts the thread, since nobody can tell whether it is really watched.
+    #[test]
+    fn handing_it_out_starts_the_thread() {
+        in_child("epoll::handing_it_out_starts_the_thread", || {
+            assert_eq!(threads_named("async-io"), 0);
+            reactor_fd().unwrap();
+            until("the thread starts", || threads_named("async-io") == 1);
+        });
+    }
+
+    /// Keeps the reactor's thread inside a waker, so that events stay where a foreign loop can see them.
+    struct Busy {
+        // Dropped first: this is what the waker waits for.
+        release: Option<Sender<()>>,
+        source: Async<std::os::unix::net::UnixStream>,
+        _peer: std::os::unix::net::UnixStream,
+    }
+
+    impl Busy {
+        fn start() -> Busy {
+            let (source, mut peer) = unix_pair();
+            let (enter, entered) = mpsc::channel();
+            let (release, released) = mpsc::channel::<()>();
+            let released = Mutex::new(released);
+            let waker = waker_fn(move || {
+                _ = enter.send(());
+                // Ends with an error when the sender is dropped.
+                _ = released.lock().unwrap().recv();
+            });
+            assert!(poll_readable(&source, &waker).is_pending());
+            peer.write_all(b"x").unwrap();
+            entered.recv().unwrap();
+            Busy {
+                release: Some(release),
+                source,
+                _peer: peer,
+            }
+        }
+
+        fn end(mut self) {
+            self.release.take();
+            foreign(self.source.readable()).unwrap();
+        }
+    }
+
+    /// Waits like a foreign loop.
+    fn watch() {
+        let fd = reactor_fd().unwrap();
+        let mut fds = [PollFd::new(&fd, PollFlags::IN)];
+        let limit = Timespec::try_from(LIMIT).unwrap();
+        assert_eq!(poll_fds(&mut fds, Some(&limit)).unwrap(), 1, "not readable");
+        assert_eq!(fds[0].revents(), PollFlags::IN);
+    }
+
+    /// §10: it becomes readable when a source that somebody waits for is ready.
+    #[test]
+    fn it_is_readable_when_a_source_is_ready() {
+        in_child("epoll::it_is_readable_when_a_source_is_ready", || {
+            let (source, mut peer) = unix_pair();
+            let (hits, waker) = hits();
+            assert!(poll_readable(&source, &waker).is_pending());
+            let busy = Busy::start();
+            peer.write_all(b"x").unwrap();
+            watch();
+            assert_eq!(hits.count(), 0);
+            busy.end();
+            hits.wait(1);
+        });
+    }
+
+    /// Beyond §10: it becomes readable when a timer is due.
+    #[test]
+    fn it_is_readable_when_a_timer_is_due() {
+        in_child("epoll::it_is_readable_when_a_timer_is_due", || {
+            let mut distance = Duration::from_millis(50);
+            loop {
+                let (hits, waker) = hits();
+                let deadline = Instant::now() + distance;
+                let mut timer = Timer::at(deadline);
+                assert!(poll(&mut timer, &waker).is_pending());
+                settle();
+                let busy = Busy::start();
+                // On a slow machine the timer may have been served before the thread was kept busy: further away, then.
+                let served = Instant::now() >= deadline || hits.count() > 0;
+                if !served {
+                    watch();
+                    assert_eq!(hits.count(), 0);
+                }
+                busy.end();
+                hits.wait(1);
+                if !served {
+                    return;
+                }
+                distance *= 2;
+            }
+        });
+    }
+}

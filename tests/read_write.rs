@@ -1,0 +1,264 @@
+//! Section 6 of the semantics: `AsyncRead` and `AsyncWrite`.
+//!
+//! Lines without a test here: that a zero-length read goes to the system is a quirk; SIGPIPE and SO_NOSIGPIPE concern
+//! other systems. Which types have the traits is in `api.rs`.
+#![cfg(target_os = "linux")]
+// `IoSafe` is an unsafe trait.
+#![allow(unsafe_code)]
+
+mod common;
+
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use async_io::{Async, IoSafe};
+use common::*;
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_lite::{AsyncReadExt, AsyncWriteExt, future, io as aio};
+
+/// §6: reads and writes of an owned and of a shared source; both try first and wait only when they must.
+#[test]
+fn what_is_ready_needs_no_waiting() {
+    let (mut source, mut peer) = unix_pair();
+    peer.write_all(b"abcd").unwrap();
+    let mut buf = [0; 2];
+    assert_eq!(ready(poll_now(source.read(&mut buf))).unwrap(), 2);
+    assert_eq!(ready(poll_now((&source).read(&mut buf))).unwrap(), 2);
+    assert_eq!(&buf, b"cd");
+    assert_eq!(ready(poll_now(source.write(b"ab"))).unwrap(), 2);
+    assert_eq!(ready(poll_now((&source).write(b"cd"))).unwrap(), 2);
+    let mut buf = [0; 4];
+    peer.read_exact(&mut buf).unwrap();
+    assert_eq!(&buf, b"abcd");
+}
+
+/// §6: what is not ready waits, with the waker of the poll.
+#[test]
+fn what_is_not_ready_waits() {
+    guarded(|| {
+        let (source, mut peer) = unix_pair();
+        let queued = fill(source.get_ref());
+        let ((read, read_waker), (write, write_waker)) = (hits(), hits());
+        let mut reader = &source;
+        let mut writer = &source;
+        let mut buf = [0; 8];
+        let mut reading = reader.read(&mut buf);
+        let mut writing = writer.write(b"x");
+        assert!(poll(&mut reading, &read_waker).is_pending());
+        assert!(poll(&mut writing, &write_waker).is_pending());
+        peer.write_all(b"abc").unwrap();
+        read.wait(1);
+        assert_eq!(foreign(reading).unwrap(), 3);
+        assert_eq!(write.count(), 0);
+        peer.read_exact(&mut vec![0; queued]).unwrap();
+        write.wait(1);
+        assert_eq!(foreign(writing).unwrap(), 1);
+    });
+}
+
+/// §6: the end of file is Ok(0), and stays so.
+#[test]
+fn end_of_file_is_zero() {
+    guarded(|| {
+        let (mut source, mut peer) = unix_pair();
+        peer.write_all(b"last").unwrap();
+        drop(peer);
+        let mut all = Vec::new();
+        foreign(source.read_to_end(&mut all)).unwrap();
+        assert_eq!(all, b"last");
+        assert_eq!(foreign(source.read(&mut [0])).unwrap(), 0);
+    });
+}
+
+/// §6: a broken pipe and a reset come back as the errors of the standard library.
+#[test]
+fn errors_are_those_of_std() {
+    guarded(|| {
+        let (mut source, peer) = unix_pair();
+        drop(peer);
+        let error = foreign(source.write(b"x")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+
+        let (mut source, peer) = tcp_pair();
+        let zero = Some(std::time::Duration::ZERO);
+        rustix::net::sockopt::set_socket_linger(&peer, zero).unwrap();
+        drop(peer);
+        let error = foreign(source.read(&mut [0])).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    });
+}
+
+/// §6: `poll_close` is `poll_flush`: the object stays usable, and the peer sees no end of file.
+#[test]
+fn close_does_not_shut_down() {
+    guarded(|| {
+        let (mut source, mut peer) = unix_pair();
+        foreign(source.close()).unwrap();
+        foreign((&source).close()).unwrap();
+        peer.set_nonblocking(true).unwrap();
+        let error = peer.read(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+
+        foreign(source.write_all(b"still")).unwrap();
+        let mut buf = [0; 5];
+        peer.read_exact(&mut buf).unwrap();
+        assert_eq!(&buf, b"still");
+        peer.write_all(b"open").unwrap();
+        foreign(source.read_exact(&mut buf[..4])).unwrap();
+        assert_eq!(&buf[..4], b"open");
+    });
+}
+
+/// §6: one task that reads and one that writes may share a source.
+#[test]
+fn reader_and_writer_may_share() {
+    const TOTAL: usize = 1 << 20;
+    guarded(|| {
+        let (source, peer) = tcp_pair();
+        let (mut from, mut to) = (peer.try_clone().unwrap(), peer);
+        let echo = std::thread::spawn(move || io::copy(&mut from, &mut to).unwrap());
+        let data: Vec<u8> = (0..TOTAL).map(|n| (n * 7 + n / 251) as u8).collect();
+        let mut got = vec![0; TOTAL];
+        std::thread::scope(|scope| {
+            scope.spawn(|| foreign((&source).write_all(&data)).unwrap());
+            foreign((&source).read_exact(&mut got)).unwrap();
+        });
+        assert!(got == data);
+        drop(source);
+        assert_eq!(echo.join().unwrap(), TOTAL as u64);
+    });
+}
+
+/// §6: and the same two as parts of one task.
+#[test]
+fn one_task_may_read_and_write() {
+    guarded(|| {
+        let (source, peer) = unix_pair();
+        let peer = Async::new(peer).unwrap();
+        let data = vec![5; 500_000];
+        let mut got = Vec::new();
+        foreign(future::try_zip(
+            async {
+                (&source).write_all(&data).await?;
+                source.get_ref().shutdown(std::net::Shutdown::Write)
+            },
+            aio::copy(&peer, &mut got),
+        ))
+        .unwrap();
+        assert!(got == data);
+    });
+}
+
+/// An object that notes which of its methods are called, and of which the next call can be made to fail.
+#[derive(Default)]
+struct Script {
+    calls: Vec<&'static str>,
+    failures: Vec<io::ErrorKind>,
+}
+
+impl Script {
+    fn call(&mut self, name: &'static str) -> io::Result<usize> {
+        self.calls.push(name);
+        match self.failures.pop() {
+            Some(kind) => Err(kind.into()),
+            None => Ok(1),
+        }
+    }
+}
+
+struct Scripted(UnixStream, Script);
+
+impl AsFd for Scripted {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Read for Scripted {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.1.call("read")
+    }
+    fn read_vectored(&mut self, _: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.1.call("read_vectored")
+    }
+}
+
+impl Write for Scripted {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        self.1.call("write")
+    }
+    fn write_vectored(&mut self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.1.call("write_vectored")
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.1.call("flush").map(drop)
+    }
+}
+
+// SAFETY: the methods do not touch the stream.
+unsafe impl IoSafe for Scripted {}
+
+type Call = fn(Pin<&mut Async<Scripted>>, &mut Context<'_>) -> Poll<io::Result<()>>;
+
+/// The six methods, by the name of what they must call.
+const CALLS: [(&str, Call); 6] = [
+    ("read", |io, cx| io.poll_read(cx, &mut [0]).map_ok(drop)),
+    ("read_vectored", |io, cx| {
+        io.poll_read_vectored(cx, &mut []).map_ok(drop)
+    }),
+    ("write", |io, cx| io.poll_write(cx, &[0]).map_ok(drop)),
+    ("write_vectored", |io, cx| {
+        io.poll_write_vectored(cx, &[]).map_ok(drop)
+    }),
+    ("flush", |io, cx| io.poll_flush(cx)),
+    ("flush", |io, cx| io.poll_close(cx)),
+];
+
+/// A source over a stream that is both readable and writable.
+fn scripted(failures: &[io::ErrorKind]) -> (Async<Scripted>, UnixStream) {
+    let (stream, mut peer) = UnixStream::pair().unwrap();
+    peer.write_all(b"x").unwrap();
+    let script = Script {
+        failures: failures.to_vec(),
+        ..Script::default()
+    };
+    (Async::new(Scripted(stream, script)).unwrap(), peer)
+}
+
+/// §6: every method calls the one of the object that has its name, once, before any waiting.
+#[test]
+fn each_method_calls_its_own() {
+    for (name, call) in CALLS {
+        let (mut source, _peer) = scripted(&[]);
+        let mut cx = Context::from_waker(Waker::noop());
+        ready(call(Pin::new(&mut source), &mut cx)).unwrap();
+        assert_eq!(source.get_ref().1.calls, [name]);
+    }
+}
+
+/// §6: Interrupted, like every error but WouldBlock, is returned.
+#[test]
+fn interrupted_is_returned() {
+    for (name, call) in CALLS {
+        let (mut source, _peer) = scripted(&[io::ErrorKind::Interrupted]);
+        let mut cx = Context::from_waker(Waker::noop());
+        let error = ready(call(Pin::new(&mut source), &mut cx)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Interrupted, "{name}");
+        assert_eq!(source.get_ref().1.calls, [name]);
+    }
+}
+
+/// §6: on WouldBlock every method waits for its direction and calls the same method again.
+#[test]
+fn wouldblock_leads_to_another_call() {
+    guarded(|| {
+        for (name, call) in CALLS {
+            let (mut source, _peer) = scripted(&[io::ErrorKind::WouldBlock; 3]);
+            foreign(future::poll_fn(|cx| call(Pin::new(&mut source), cx))).unwrap();
+            assert_eq!(source.get_ref().1.calls, [name; 4]);
+        }
+    });
+}

@@ -1,0 +1,264 @@
+//! Section 7 of the semantics: TCP.
+//!
+//! Lines without a test here: what `connect` asks of the system and that it waits once for writability is mechanism; that
+//! it sets no options is tested as far as options have defaults that differ from what is usually set.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use async_io::Async;
+use common::*;
+use futures_lite::StreamExt;
+use rustix::io::{FdFlags, fcntl_getfd};
+use rustix::net::{AddressFamily, SocketType};
+
+const ANY_PORT: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
+
+fn listen() -> (Async<TcpListener>, SocketAddr) {
+    let listener = Async::<TcpListener>::bind(ANY_PORT).unwrap();
+    let addr = listener.get_ref().local_addr().unwrap();
+    (listener, addr)
+}
+
+fn closes_on_exec(io: impl AsFd) -> bool {
+    fcntl_getfd(io).unwrap().contains(FdFlags::CLOEXEC)
+}
+
+/// §7: `bind` is that of the standard library, then `new`.
+#[test]
+fn bind_makes_a_registered_listener() {
+    guarded(|| {
+        let (listener, addr) = listen();
+        assert!(is_nonblocking(&listener) && closes_on_exec(&listener));
+        assert!(addr.port() != 0);
+        let _client = TcpStream::connect(addr).unwrap();
+        foreign(listener.readable()).unwrap();
+
+        let error = Async::<TcpListener>::bind(addr).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    });
+}
+
+/// §7: `accept` waits for a connection and gives it, ready for use, with the client's address.
+#[test]
+fn accept_gives_a_registered_stream() {
+    guarded(|| {
+        let (listener, addr) = listen();
+        let (hits, waker) = hits();
+        let mut accepting = pin!(listener.accept());
+        let mut cx = Context::from_waker(&waker);
+        assert!(accepting.as_mut().poll(&mut cx).is_pending());
+        let mut client = TcpStream::connect(addr).unwrap();
+        hits.wait(1);
+        let (stream, from) = foreign(accepting).unwrap();
+        assert_eq!(from, client.local_addr().unwrap());
+        assert!(is_nonblocking(&stream) && closes_on_exec(&stream));
+        client.write_all(b"x").unwrap();
+        foreign(stream.readable()).unwrap();
+    });
+}
+
+/// §7: cancelling `accept` loses no connection.
+#[test]
+fn cancelling_accept_loses_nothing() {
+    guarded(|| {
+        let (listener, addr) = listen();
+        for _ in 0..10 {
+            let (hits, waker) = hits();
+            let client = {
+                let mut accepting = pin!(listener.accept());
+                let mut cx = Context::from_waker(&waker);
+                assert!(accepting.as_mut().poll(&mut cx).is_pending());
+                let client = TcpStream::connect(addr).unwrap();
+                hits.wait(1);
+                client
+            };
+            let (_, from) = foreign(listener.accept()).unwrap();
+            assert_eq!(from, client.local_addr().unwrap());
+        }
+    });
+}
+
+/// §7: `incoming` gives one connection after another, also across dropped streams.
+#[test]
+fn incoming_goes_on() {
+    guarded(|| {
+        let (listener, addr) = listen();
+        for _ in 0..3 {
+            let mut incoming = pin!(listener.incoming());
+            assert!(poll_now(incoming.next()).is_pending());
+            let clients = [(); 3].map(|()| TcpStream::connect(addr).unwrap());
+            for client in clients {
+                let stream = foreign(incoming.next()).unwrap().unwrap();
+                assert!(is_nonblocking(&stream));
+                let peer = stream.get_ref().peer_addr().unwrap();
+                assert_eq!(peer, client.local_addr().unwrap());
+            }
+            assert!(poll_now(incoming.next()).is_pending());
+        }
+    });
+}
+
+/// §7: an error of `accept` leaves nothing over, is an item of `incoming`, and both go on after it.
+#[test]
+fn accept_survives_a_lack_of_descriptors() {
+    in_child("accept_survives_a_lack_of_descriptors", || {
+        let (listener, addr) = listen();
+        let clients = [(); 2].map(|()| TcpStream::connect(addr).unwrap());
+        settle();
+        let mut incoming = pin!(listener.incoming());
+        for _ in 0..3 {
+            let usual = limit_descriptors(Some(3));
+            let accepted = foreign(listener.accept());
+            let item = foreign(incoming.next());
+            limit_descriptors(usual);
+            for error in [accepted.unwrap_err(), item.unwrap().unwrap_err()] {
+                assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+            }
+        }
+        let (_, from) = foreign(listener.accept()).unwrap();
+        assert_eq!(from, clients[0].local_addr().unwrap());
+        let stream = foreign(incoming.next()).unwrap().unwrap();
+        let peer = stream.get_ref().peer_addr().unwrap();
+        assert_eq!(peer, clients[1].local_addr().unwrap());
+    });
+}
+
+/// §7: `connect` gives a stream that works both ways, non-blocking, closed on exec, with the usual options.
+#[test]
+fn connect_gives_a_registered_stream() {
+    guarded(|| {
+        let (listener, addr) = listen();
+        let stream = foreign(Async::<TcpStream>::connect(addr)).unwrap();
+        assert!(is_nonblocking(&stream) && closes_on_exec(&stream));
+        assert!(!stream.get_ref().nodelay().unwrap());
+        assert_eq!(stream.get_ref().peer_addr().unwrap(), addr);
+        let (mut peer, from) = foreign(async { listener.into_inner().unwrap().accept() }).unwrap();
+        assert_eq!(from, stream.get_ref().local_addr().unwrap());
+
+        peer.write_all(b"x").unwrap();
+        let read = foreign(stream.read_with(|mut io| io.read(&mut [0; 8])));
+        assert_eq!(read.unwrap(), 1);
+        let written = foreign(stream.write_with(|mut io| io.write(b"y")));
+        assert_eq!(written.unwrap(), 1);
+        peer.read_exact(&mut [0]).unwrap();
+    });
+}
+
+/// §7: a refused connection is the bare error of the system.
+#[test]
+fn a_refused_connection_is_an_error() {
+    guarded(|| {
+        // Bound, so that nobody else gets the port, and not listening.
+        let bound = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        rustix::net::bind(&bound, &SocketAddr::from(ANY_PORT)).unwrap();
+        let addr = TcpListener::from(bound.try_clone().unwrap())
+            .local_addr()
+            .unwrap();
+        let error = foreign(Async::<TcpStream>::connect(addr)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(error.raw_os_error(), Some(libc::ECONNREFUSED));
+    });
+}
+
+/// §7: errors of the call itself are returned from the first poll.
+#[test]
+fn an_impossible_address_fails_at_once() {
+    // Only the flag SO_BROADCAST, which this socket lacks, or a family that does not exist could make this work.
+    let broadcast = SocketAddr::from(([255, 255, 255, 255], 9));
+    let expected = TcpStream::connect(broadcast).unwrap_err().raw_os_error();
+    let error = ready(poll_now(Async::<TcpStream>::connect(broadcast))).unwrap_err();
+    assert_eq!(error.raw_os_error(), expected);
+    assert!(expected.is_some());
+}
+
+/// §7: IPv6 works, and the scope of an address reaches the system: with and without one the errors are those of std.
+#[test]
+fn ipv6_addresses_are_passed_whole() {
+    guarded(|| {
+        let Ok(listener) = Async::<TcpListener>::bind((Ipv6Addr::LOCALHOST, 0)) else {
+            // No IPv6 on this machine: std cannot do it either, and says why.
+            assert!(TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err());
+            return;
+        };
+        let addr = listener.get_ref().local_addr().unwrap();
+        let stream = foreign(Async::<TcpStream>::connect(addr)).unwrap();
+        assert_eq!(stream.get_ref().peer_addr().unwrap(), addr);
+
+        let link_local = "fe80::1".parse().unwrap();
+        for scope in [0, i32::MAX as u32] {
+            let addr = SocketAddrV6::new(link_local, 9, 0, scope);
+            let expected = TcpStream::connect(addr).unwrap_err();
+            let error = foreign(Async::<TcpStream>::connect(addr)).unwrap_err();
+            assert_eq!(error.raw_os_error(), expected.raw_os_error(), "{scope}");
+        }
+    });
+}
+
+/// §7: dropping a connection attempt under way closes its socket.
+#[test]
+fn a_dropped_attempt_closes_its_socket() {
+    in_child("a_dropped_attempt_closes_its_socket", || {
+        // A listener whose backlog is full answers no further attempts.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        rustix::net::listen(&listener, 0).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let mut attempts = Vec::new();
+        for _ in 0..8 {
+            let mut attempt = Box::pin(Async::<TcpStream>::connect(addr));
+            let mut cx = Context::from_waker(Waker::noop());
+            if attempt.as_mut().poll(&mut cx).is_pending() {
+                attempts.push(attempt);
+            }
+        }
+        settle();
+        let count = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+        let open = count();
+        let under_way = attempts.len();
+        assert!(under_way > 0);
+        drop(attempts);
+        assert_eq!(count(), open - under_way);
+    });
+}
+
+/// §7: `peek` waits, looks, and leaves what it sees.
+#[test]
+fn peek_leaves_the_data() {
+    guarded(|| {
+        let (stream, mut peer) = tcp_pair();
+        let (hits, waker) = hits();
+        let mut buf = [0; 8];
+        {
+            let mut peeking = pin!(stream.peek(&mut buf));
+            let mut cx = Context::from_waker(&waker);
+            assert!(peeking.as_mut().poll(&mut cx).is_pending());
+            peer.write_all(b"abc").unwrap();
+            hits.wait(1);
+            assert_eq!(foreign(peeking).unwrap(), 3);
+        }
+        assert_eq!(&buf[..3], b"abc");
+        assert_eq!(ready(poll_now(stream.peek(&mut buf[..2]))).unwrap(), 2);
+        let read = poll_now(stream.read_with(|mut io| io.read(&mut [0; 8])));
+        assert_eq!(ready(read).unwrap(), 3);
+        drop(peer);
+        assert_eq!(foreign(stream.peek(&mut buf)).unwrap(), 0);
+    });
+}
+
+/// §7: anything that converts into one address will do.
+#[test]
+fn addresses_convert() {
+    guarded(|| {
+        let localhost: IpAddr = [127, 0, 0, 1].into();
+        let listener = Async::<TcpListener>::bind((localhost, 0)).unwrap();
+        let addr = listener.get_ref().local_addr().unwrap();
+        foreign(Async::<TcpStream>::connect((localhost, addr.port()))).unwrap();
+        foreign(Async::<TcpStream>::connect(([127, 0, 0, 1], addr.port()))).unwrap();
+    });
+}

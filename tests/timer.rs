@@ -1,0 +1,296 @@
+//! Section 8 of the semantics: when timers fire, and what they give. (`timer_wakers.rs` has whom they wake.)
+//!
+//! Lines without a test here: that setting a deadline on an interval timer leaves it an interval is a quirk, documented
+//! otherwise; that every insertion notifies the poller is performance.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use async_io::Timer;
+use common::*;
+use futures_lite::{Stream, StreamExt};
+
+fn poll_next(timer: &mut Timer) -> Poll<Option<Instant>> {
+    Pin::new(timer).poll_next(&mut Context::from_waker(Waker::noop()))
+}
+
+/// The instant of a tick that is due already.
+#[track_caller]
+fn due_tick(timer: &mut Timer) -> Instant {
+    ready(poll_next(timer)).expect("a timer's stream has no end")
+}
+
+fn past(ago: Duration) -> Instant {
+    Instant::now().checked_sub(ago).unwrap()
+}
+
+/// §8: never early, whatever the duration.
+#[test]
+fn timers_are_never_early() {
+    guarded(|| {
+        for nanos in [
+            0, 1, 999, 1_000, 100_000, 900_000, 1_000_000, 1_500_001, 20_000_000,
+        ] {
+            let duration = Duration::from_nanos(nanos);
+            for _ in 0..5 {
+                let before = Instant::now();
+                foreign(Timer::after(duration));
+                assert!(before.elapsed() >= duration, "{duration:?}");
+
+                let deadline = Instant::now() + duration;
+                async_io::block_on(Timer::at(deadline));
+                assert!(Instant::now() >= deadline, "{duration:?}");
+            }
+        }
+    });
+}
+
+/// §8: sub-millisecond deadlines are kept. (Sooner or later one is, on however busy a machine.)
+#[cfg(not(polling_test_poll_backend))]
+#[test]
+fn short_timers_are_short() {
+    guarded(|| {
+        for run in [foreign::<Timer>, async_io::block_on::<Instant>] {
+            loop {
+                let before = Instant::now();
+                run(Timer::after(Duration::from_micros(100)));
+                if before.elapsed() < Duration::from_millis(1) {
+                    break;
+                }
+            }
+        }
+    });
+}
+
+/// §8: the value of the future and of the stream is the scheduled instant, not the present.
+#[test]
+fn the_value_is_the_scheduled_instant() {
+    guarded(|| {
+        let soon = Instant::now() + Duration::from_millis(5);
+        assert_eq!(foreign(Timer::at(soon)), soon);
+        let earlier = past(Duration::from_secs(1));
+        assert_eq!(foreign(Timer::at(earlier)), earlier);
+        assert_eq!(foreign(Timer::at(earlier).next()), Some(earlier));
+
+        let duration = Duration::from_millis(3);
+        let before = Instant::now();
+        let timer = Timer::after(duration);
+        let after = Instant::now();
+        let value = foreign(timer);
+        assert!(before + duration <= value && value <= after + duration);
+    });
+}
+
+/// §8: a timer that is due is Ready in the first poll, for the past and for exactly now.
+#[test]
+fn a_due_timer_needs_one_poll() {
+    for instant in [Instant::now(), past(HOUR)] {
+        assert_eq!(ready(poll_now(Timer::at(instant))), instant);
+        assert_eq!(due_tick(&mut Timer::at(instant)), instant);
+    }
+    assert!(poll_now(Timer::after(Duration::ZERO)).is_ready());
+    let soon = Instant::now() + Duration::from_micros(50);
+    let mut timer = Timer::at(soon);
+    while Instant::now() < soon {
+        std::hint::spin_loop();
+    }
+    assert_eq!(ready(poll(&mut timer, Waker::noop())), soon);
+}
+
+/// §8: `never`, and what overflows, never fires, and `will_fire` says so.
+#[test]
+fn what_overflows_never_fires() {
+    let max = Duration::MAX;
+    let mut timers = [Timer::never(), Timer::after(max), Timer::interval(max)];
+    for timer in &mut timers {
+        assert!(!timer.will_fire());
+        assert!(poll(timer, Waker::noop()).is_pending());
+        assert!(poll_next(timer).is_pending());
+        assert!(!timer.will_fire());
+    }
+}
+
+/// §8: setters that overflow act as `clear`.
+#[test]
+fn setters_that_overflow_clear() {
+    let setters: [fn(&mut Timer); 3] = [
+        |timer| timer.set_after(Duration::MAX),
+        |timer| timer.set_interval(Duration::MAX),
+        Timer::clear,
+    ];
+    for set in setters {
+        let mut timer = Timer::at(past(HOUR));
+        assert!(timer.will_fire());
+        set(&mut timer);
+        assert!(!timer.will_fire());
+        assert!(poll(&mut timer, Waker::noop()).is_pending());
+
+        // And it can be set again.
+        let instant = past(HOUR);
+        timer.set_at(instant);
+        assert!(timer.will_fire());
+        assert_eq!(due_tick(&mut timer), instant);
+    }
+}
+
+/// §8: a deadline that is far away, even past what systems can count, is neither due nor an error.
+#[test]
+fn distant_deadlines_are_possible() {
+    guarded(|| {
+        for seconds in [1 << 22, 1 << 32, 1 << 40, 1 << 55, i64::MAX as u64 / 2] {
+            let mut timer = Timer::after(Duration::from_secs(seconds));
+            assert!(timer.will_fire(), "{seconds}");
+            assert!(poll(&mut timer, Waker::noop()).is_pending());
+            settle();
+            assert!(poll(&mut timer, Waker::noop()).is_pending());
+        }
+    });
+}
+
+/// §8: `after` and `at` fire once; then they are Pending for ever, as a future and as a stream.
+#[test]
+fn one_shot_timers_fire_once() {
+    guarded(|| {
+        let soon = Duration::from_millis(1);
+        let waited = [Timer::after(soon), Timer::at(Instant::now() + soon)];
+        let due = [Timer::after(Duration::ZERO), Timer::at(past(HOUR))];
+        for mut timer in waited.into_iter().chain(due) {
+            assert!(timer.will_fire());
+            foreign(&mut timer);
+            let (hits, waker) = hits();
+            for _ in 0..2 {
+                assert!(!timer.will_fire());
+                assert!(poll(&mut timer, &waker).is_pending());
+                assert!(poll_next(&mut timer).is_pending());
+            }
+            settle();
+            assert_eq!(hits.count(), 0);
+            drop(timer);
+            assert_eq!(hits.held(1), 0);
+        }
+    });
+}
+
+/// §8: `interval(p)` fires first after p, `interval_at(s, p)` first at s; each tick is the one before plus p, no drift.
+#[test]
+fn intervals_do_not_drift() {
+    guarded(|| {
+        let period = Duration::from_millis(2);
+        let before = Instant::now();
+        let mut timer = Timer::interval(period);
+        let after = Instant::now();
+        let first = foreign(timer.next()).unwrap();
+        assert!(before + period <= first && first <= after + period);
+        for n in 1..10 {
+            assert!(timer.will_fire());
+            let tick = foreign(timer.next()).unwrap();
+            assert_eq!(tick, first + n * period);
+            assert!(Instant::now() >= tick);
+        }
+
+        let start = Instant::now() + period;
+        let mut timer = Timer::interval_at(start, period);
+        for n in 0..5 {
+            assert_eq!(foreign(timer.next()), Some(start + n * period));
+        }
+        // As a future it gives the next tick too.
+        assert_eq!(foreign(&mut timer), start + 5 * period);
+        assert!(timer.will_fire());
+    });
+}
+
+/// §8: missed ticks are neither skipped nor merged.
+#[test]
+fn missed_ticks_are_delivered() {
+    let start = past(10 * HOUR);
+    let mut timer = Timer::interval_at(start, HOUR);
+    for n in 0..=10 {
+        assert!(timer.will_fire());
+        assert_eq!(due_tick(&mut timer), start + n * HOUR);
+    }
+    assert!(poll_next(&mut timer).is_pending());
+    assert!(timer.will_fire());
+}
+
+/// §8: a tick after which the next would overflow is the last one.
+#[test]
+fn an_overflowing_interval_ends() {
+    let start = past(HOUR);
+    let mut timer = Timer::interval_at(start, Duration::MAX);
+    assert!(timer.will_fire());
+    assert_eq!(due_tick(&mut timer), start);
+    assert!(!timer.will_fire());
+    assert!(poll_next(&mut timer).is_pending());
+}
+
+/// §8: with period zero every poll is Ready.
+#[test]
+fn an_interval_of_zero_is_always_due() {
+    let start = past(HOUR);
+    let mut timer = Timer::interval_at(start, Duration::ZERO);
+    for _ in 0..100 {
+        assert_eq!(due_tick(&mut timer), start);
+        assert!(timer.will_fire());
+    }
+    let mut timer = Timer::interval(Duration::ZERO);
+    for _ in 0..100 {
+        due_tick(&mut timer);
+    }
+}
+
+/// §8: the setters do to a timer what the constructors of the same name make.
+#[test]
+fn setters_replace_the_schedule() {
+    let start = past(2 * HOUR);
+    let mut timer = Timer::never();
+    timer.set_at(start);
+    assert_eq!(due_tick(&mut timer), start);
+    assert!(poll_next(&mut timer).is_pending());
+
+    timer.set_interval_at(start, HOUR);
+    for n in 0..=2 {
+        assert_eq!(due_tick(&mut timer), start + n * HOUR);
+    }
+    assert!(poll_next(&mut timer).is_pending());
+
+    timer.set_after(Duration::ZERO);
+    assert!(due_tick(&mut timer) >= start + 2 * HOUR);
+
+    timer.set_interval(HOUR);
+    assert!(timer.will_fire());
+    assert!(poll_next(&mut timer).is_pending());
+
+    // What was set before is forgotten.
+    let mut timer = Timer::at(start);
+    timer.set_after(HOUR);
+    assert!(poll_next(&mut timer).is_pending());
+}
+
+/// §8: `set_after` and `set_interval` count from the call.
+#[test]
+fn setters_are_never_early() {
+    guarded(|| {
+        let duration = Duration::from_millis(3);
+        let setters: [fn(&mut Timer, Duration); 2] = [Timer::set_after, Timer::set_interval];
+        for set in setters {
+            let mut timer = Timer::at(past(HOUR));
+            let before = Instant::now();
+            set(&mut timer, duration);
+            let value = foreign(&mut timer);
+            assert!(value >= before + duration && Instant::now() >= value);
+        }
+    });
+}
+
+/// §8: Debug is that of a struct named Timer.
+#[test]
+fn debug_names_the_type() {
+    for timer in [Timer::never(), Timer::after(HOUR), Timer::interval(HOUR)] {
+        let text = format!("{timer:?}");
+        assert!(text.starts_with("Timer {"), "{text}");
+    }
+}

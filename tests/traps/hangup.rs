@@ -1,0 +1,317 @@
+//! Half closes, hang-ups and errors: reported once, for ever, or together with data.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use async_io::{Async, IoSafe};
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::isolated::isolated;
+use crate::support::{Counter, Runner, assert_quiet, drain, fill, guard, poll, raw, tcp_pair};
+
+/// Reads with a large buffer: first what the peer sent, then the end.
+async fn data_then_end<T: IoSafe + Read>(stream: &mut Async<T>) {
+    let mut buffer = [0; 4096];
+    assert_eq!(stream.read(&mut buffer).await.unwrap(), 10);
+    assert_eq!(stream.read(&mut buffer).await.unwrap(), 0);
+}
+
+fn send_and_finish(peer: &TcpStream) {
+    (&*peer).write_all(&[7; 10]).unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+}
+
+/// Data and end of stream in one event: the short read of the data must not hide the end.
+#[test]
+fn t04_end_of_stream_in_the_same_event() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            // All of it before the registration.
+            let (local, peer) = tcp_pair();
+            send_and_finish(&peer);
+            let mut stream = Async::new(local).unwrap();
+            runner.block_on(data_then_end(&mut stream));
+
+            // After the registration, before the first read.
+            let (local, peer) = tcp_pair();
+            let mut stream = Async::new(local).unwrap();
+            send_and_finish(&peer);
+            runner.block_on(data_then_end(&mut stream));
+
+            // Inside of the run that waits: sent between the first read and the wait.
+            let (local, peer) = tcp_pair();
+            let mut stream = Async::new(local).unwrap();
+            runner.block_on(async {
+                let mut buffer = [0; 4096];
+                let first = futures_lite::future::poll_once(stream.read(&mut buffer)).await;
+                assert!(first.is_none());
+                send_and_finish(&peer);
+                stream.readable().await.unwrap();
+                data_then_end(&mut stream).await;
+            });
+        }
+    });
+}
+
+/// The same while the reader sleeps, with the two parts at ever different distances.
+#[test]
+fn t04_end_of_stream_behind_data_for_a_sleeping_reader() {
+    for runner in Runner::BOTH {
+        guard(move || {
+            for round in 0..200 {
+                let (local, peer) = tcp_pair();
+                let sender = thread::spawn(move || {
+                    crate::support::Noise::new(round).dawdle();
+                    send_and_finish(&peer);
+                    peer
+                });
+                let mut stream = Async::new(local).unwrap();
+                runner.block_on(data_then_end(&mut stream));
+                drop(sender.join().unwrap());
+            }
+        });
+    }
+}
+
+/// A terminal that hangs up while more is queued than one read takes.
+#[test]
+fn t05_terminal_hangs_up_with_data_queued() {
+    for runner in Runner::BOTH {
+        guard(move || {
+            const SENT: usize = 30_000;
+            let (master, mut slave) = raw::pty();
+            let sender = thread::spawn(move || slave.write_all(&[b'p'; SENT]).unwrap());
+            let mut master = Async::<File>::new(master).unwrap();
+            let mut buffer = [0; 1000];
+            let mut got = 0;
+            runner.block_on(async {
+                loop {
+                    match master.read(&mut buffer).await {
+                        Ok(0) => break,
+                        Ok(count) => got += count,
+                        // How Linux says that the other side of a terminal is gone.
+                        Err(error) if error.raw_os_error() == Some(libc::EIO) => break,
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            });
+            assert_eq!(got, SENT);
+            sender.join().unwrap();
+        });
+    }
+}
+
+/// The peer's half close says nothing about writing: a writer with a full buffer sleeps.
+#[test]
+fn t07_writer_sleeps_after_the_peers_half_close() {
+    isolated(
+        "hangup::t07_writer_sleeps_after_the_peers_half_close",
+        || {
+            for runner in Runner::BOTH {
+                let (local, peer) = tcp_pair();
+                peer.shutdown(Shutdown::Write).unwrap();
+                let mut stream = Async::new(local).unwrap();
+                let filled = fill(stream.get_ref());
+                let writer = thread::spawn(move || {
+                    runner.block_on(stream.write_all(&[b'w'; 100_000])).unwrap();
+                    stream
+                });
+                assert_quiet("a writer whose peer has half closed");
+                drain(&peer, filled + 100_000);
+                let mut stream = writer.join().unwrap();
+                assert_eq!(runner.block_on(stream.read(&mut [0; 8])).unwrap(), 0);
+            }
+        },
+    );
+}
+
+/// A socket that does not listen yet is "hung up"; this must not stick to it once it listens.
+#[test]
+fn t08_hang_up_before_listen() {
+    isolated("hangup::t08_hang_up_before_listen", || {
+        for runner in Runner::BOTH {
+            let socket = raw::socket(libc::AF_INET, libc::SOCK_STREAM);
+            raw::bind(&socket);
+            let listener = Async::new(TcpListener::from(socket)).unwrap();
+            runner.block_on(listener.readable()).unwrap();
+            raw::listen(listener.get_ref());
+            let address = listener.get_ref().local_addr().unwrap();
+            let tries = Arc::new(AtomicUsize::new(0));
+            let counted = tries.clone();
+            let accepted = thread::spawn(move || {
+                let accept = listener.read_with(|listener| {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    listener.accept()
+                });
+                runner.block_on(accept).unwrap();
+                runner.block_on(listener.accept()).unwrap();
+            });
+            assert_quiet("a listener that was hung up once");
+            let tries = tries.load(Ordering::Relaxed);
+            assert!(tries < 50, "{tries} tries to accept");
+            let _clients = [(); 2].map(|()| TcpStream::connect(address).unwrap());
+            accepted.join().unwrap();
+        }
+    });
+}
+
+/// The same for a socket that is not connected yet.
+#[test]
+fn t08_hang_up_before_connect() {
+    isolated("hangup::t08_hang_up_before_connect", || {
+        for runner in Runner::BOTH {
+            let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let socket = raw::socket(libc::AF_INET, libc::SOCK_STREAM);
+            let mut stream = Async::new(TcpStream::from(socket)).unwrap();
+            runner.block_on(stream.readable()).unwrap();
+            runner.block_on(stream.writable()).unwrap();
+            match raw::connect(stream.get_ref(), port) {
+                Ok(_) => {}
+                Err(error) => assert_eq!(error.raw_os_error(), Some(libc::EINPROGRESS)),
+            }
+            let (mut peer, _) = listener.accept().unwrap();
+            runner.block_on(stream.writable()).unwrap();
+            let reader = thread::spawn(move || {
+                let mut bytes = [0; 10];
+                runner.block_on(stream.read_exact(&mut bytes)).unwrap();
+                bytes
+            });
+            assert_quiet("a stream that was hung up once");
+            peer.write_all(&[3; 10]).unwrap();
+            assert_eq!(reader.join().unwrap(), [3; 10]);
+        }
+    });
+}
+
+/// A pipe whose last writer goes says HUP alone, without IN.
+#[test]
+fn t09_pipe_writer_closes() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            let (reader, mut writer) = raw::pipe();
+            let mut reader = Async::new(reader).unwrap();
+            writer.write_all(b"data").unwrap();
+            runner.block_on(reader.read_exact(&mut [0; 4])).unwrap();
+
+            let (counter, waker) = Counter::new();
+            let mut buffer = [0; 4];
+            let mut read = Box::pin(reader.read(&mut buffer));
+            assert!(poll(&mut read, &waker).is_pending());
+            drop(writer);
+            counter.wait_for(1);
+            assert_eq!(runner.block_on(read).unwrap(), 0);
+        }
+    });
+}
+
+/// A pipe whose last reader goes says ERR alone.
+#[test]
+fn t10_pipe_reader_closes() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            let (reader, writer) = raw::pipe();
+            let mut writer = Async::new(writer).unwrap();
+            fill(writer.get_ref());
+            let (counter, waker) = Counter::new();
+            let mut write = Box::pin(writer.write(b"more"));
+            assert!(poll(&mut write, &waker).is_pending());
+            drop(reader);
+            counter.wait_for(1);
+            let error = runner.block_on(write).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+        }
+    });
+}
+
+/// A UDP socket connected to a port where nobody listens.
+fn towards_nobody() -> UdpSocket {
+    let socket = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+    let gone = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+    socket.connect(gone.local_addr().unwrap()).unwrap();
+    socket
+}
+
+/// An error without IN and OUT (here: the ICMP answer of a closed port) wakes a reader.
+#[test]
+fn t11_error_alone_wakes_readers() {
+    // In a process of its own: another test could get the port that nobody shall listen on.
+    isolated("hangup::t11_error_alone_wakes_readers", || {
+        for runner in Runner::BOTH {
+            let socket = Async::new(towards_nobody()).unwrap();
+            let (counter, waker) = Counter::new();
+            let mut buffer = [0; 8];
+            let mut recv = Box::pin(socket.recv(&mut buffer));
+            assert!(poll(&mut recv, &waker).is_pending());
+            socket.get_ref().send(b"hello").unwrap();
+            counter.wait_for(1);
+            let error = runner.block_on(recv).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        }
+    });
+}
+
+/// The error queue: here is what a failed datagram leaves in it, until somebody takes it out.
+#[test]
+fn t11_error_queue_wakes_readers() {
+    isolated("hangup::t11_error_queue_wakes_readers", || {
+        for runner in Runner::BOTH {
+            let socket = Async::new(towards_nobody()).unwrap();
+            raw::set_option(socket.get_ref(), libc::SOL_IP, libc::IP_RECVERR, 1);
+            let (counter, waker) = Counter::new();
+            let mut readable = socket.readable();
+            assert!(poll(&mut readable, &waker).is_pending());
+            socket.get_ref().send(b"hello").unwrap();
+            counter.wait_for(1);
+            runner.block_on(readable).unwrap();
+            let mut returned = [0; 8];
+            let queue = libc::MSG_ERRQUEUE;
+            let count = raw::recv(socket.get_ref(), &mut returned, queue).unwrap();
+            assert_eq!(&returned[..count], b"hello");
+        }
+    });
+}
+
+/// A stream's hang-up reaches a reader and a writer that both sleep.
+#[test]
+fn t09_hang_up_wakes_both_directions() {
+    guard(|| {
+        let (local, peer) = UnixStream::pair().unwrap();
+        let source = Async::new(local).unwrap();
+        fill(source.get_ref());
+        let (reads, read_waker) = Counter::new();
+        let (writes, write_waker) = Counter::new();
+        let (mut readable, mut writable) = (source.readable(), source.writable());
+        assert!(poll(&mut readable, &read_waker).is_pending());
+        assert!(poll(&mut writable, &write_waker).is_pending());
+        drop(peer);
+        reads.wait_for(1);
+        writes.wait_for(1);
+        Runner::Foreign.block_on(readable).unwrap();
+        Runner::Foreign.block_on(writable).unwrap();
+    });
+}
+
+/// A UDP socket shut down for reading says "readable" for ever, and `WouldBlock` to whoever believes it. With real edges
+/// it says so once; a one-shot back end hears it again each time that it asks.
+#[test]
+fn t50_udp_shut_down_for_reading() {
+    isolated("hangup::t50_udp_shut_down_for_reading", || {
+        for runner in Runner::BOTH {
+            let socket = towards_nobody();
+            let sender = socket.try_clone().unwrap();
+            raw::shutdown_reading(&sender);
+            let socket = Async::new(socket).unwrap();
+            let reader = thread::spawn(move || runner.block_on(socket.recv(&mut [0; 8])));
+            assert_quiet("a UDP socket that is shut down for reading");
+            sender.send(b"hello").unwrap();
+            let error = reader.join().unwrap().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        }
+    });
+}

@@ -1,0 +1,315 @@
+//! Descriptors are not sources: their numbers are reused, doubled, closed by others, and inherited.
+
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, IntoRawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
+use std::thread;
+
+use async_io::{Async, Timer};
+use futures_lite::AsyncReadExt;
+
+use crate::support::isolated::isolated;
+use crate::support::procfs::{fallback_thread, wait_until_asleep};
+use crate::support::raw::Number;
+use crate::support::{
+    Counter, Runner, assert_quiet, fill, foreign_block_on, guard, poll, raw, stress, tcp_pair,
+};
+
+/// Waits until the reactor has surely made a whole turn after now: an event that begins now was delivered.
+fn one_more_turn(control: &Async<UnixStream>, mut peer: &UnixStream) {
+    let (counter, waker) = Counter::new();
+    let mut readable = control.readable();
+    assert!(poll(&mut readable, &waker).is_pending());
+    peer.write_all(b"c").unwrap();
+    counter.wait_for(1);
+    drop(readable);
+    control.get_ref().read_exact(&mut [0]).unwrap();
+}
+
+/// An event of a source that is dropped meanwhile must not reach the one that takes its place and its number.
+#[test]
+fn t13_events_of_a_dropped_source_reach_nobody() {
+    isolated(
+        "identity::t13_events_of_a_dropped_source_reach_nobody",
+        || {
+            let (local, control_peer) = UnixStream::pair().unwrap();
+            let control = Async::new(local).unwrap();
+            let mut reused = 0;
+            for _ in 0..stress(2_000) {
+                let (old, mut old_peer) = UnixStream::pair().unwrap();
+                let (new, mut new_peer) = tcp_pair();
+                let old = Async::new(old).unwrap();
+                let (_old_wakes, old_waker) = Counter::new();
+                assert!(poll(&mut Box::pin(old.readable()), &old_waker).is_pending());
+                let mut old_readable = old.readable();
+                assert!(poll(&mut old_readable, &old_waker).is_pending());
+                let number = old.as_raw_fd();
+
+                old_peer.write_all(b"for the old one").unwrap();
+                drop(old_readable);
+                drop(old);
+                // The lowest free number is the one just closed.
+                let new_source = Async::new(new.try_clone().unwrap()).unwrap();
+                reused += usize::from(new_source.as_raw_fd() == number);
+                let (_new_wakes, new_waker) = Counter::new();
+                let mut readable = new_source.readable();
+                assert!(poll(&mut readable, &new_waker).is_pending());
+                one_more_turn(&control, &control_peer);
+                assert!(poll(&mut readable, &new_waker).is_pending());
+
+                new_peer.write_all(b"for the new one").unwrap();
+                foreign_block_on(readable).unwrap();
+            }
+            assert!(
+                reused > 0,
+                "no number was ever reused, so nothing was tested"
+            );
+        },
+    );
+}
+
+/// A copy of the descriptor keeps the open file alive; its events are nobody's business any more.
+#[test]
+fn t14_copies_of_a_dropped_source() {
+    isolated("identity::t14_copies_of_a_dropped_source", || {
+        for runner in Runner::BOTH {
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            let source = Async::new(local).unwrap();
+            let (counter, waker) = Counter::new();
+            let mut readable = source.readable();
+            assert!(poll(&mut readable, &waker).is_pending());
+            let copy = source.get_ref().try_clone().unwrap();
+            let number = source.as_raw_fd();
+            drop(readable);
+            drop(source);
+
+            // Somebody else gets the number, and waits.
+            let (local, mut new_peer) = UnixStream::pair().unwrap();
+            let mut new_source = Async::new(local).unwrap();
+            assert_eq!(new_source.as_raw_fd(), number);
+            let reader = thread::spawn(move || {
+                let mut byte = [0];
+                runner.block_on(new_source.read_exact(&mut byte)).unwrap();
+                byte
+            });
+            peer.write_all(b"o").unwrap();
+            assert_quiet("a copy of a dropped source became readable");
+            assert_eq!(counter.wakes(), 0, "nobody waited for the dropped source");
+            new_peer.write_all(b"n").unwrap();
+            assert_eq!(reader.join().unwrap(), *b"n");
+
+            // The copy can be registered like anything else.
+            let mut copy = Async::new(copy).unwrap();
+            let mut byte = [0];
+            runner.block_on(copy.read_exact(&mut byte)).unwrap();
+            assert_eq!(byte, *b"o");
+        }
+    });
+}
+
+/// A source and a copy of it side by side: taking one away leaves the other alone, in both orders.
+#[test]
+fn t14_copies_side_by_side() {
+    guard(|| {
+        for first_goes in [true, false] {
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            let copy = Async::new(local.try_clone().unwrap()).unwrap();
+            let source = Async::new(local).unwrap();
+            let (goes, stays) = if first_goes {
+                (source, copy)
+            } else {
+                (copy, source)
+            };
+            let (counter, waker) = Counter::new();
+            let mut readable = stays.readable();
+            assert!(poll(&mut readable, &waker).is_pending());
+            let returned = goes.into_inner().unwrap();
+            peer.write_all(b"x").unwrap();
+            counter.wait_for(1);
+            foreign_block_on(readable).unwrap();
+            // And what was taken out can come back.
+            let back = Async::new(returned).unwrap();
+            foreign_block_on(back.readable()).unwrap();
+        }
+    });
+}
+
+/// A waker that holds whoever calls it until it is let go: here, the thread that turns the reactor.
+struct Gate {
+    entered: Sender<()>,
+    release: Mutex<Receiver<()>>,
+}
+
+impl Wake for Gate {
+    fn wake(self: Arc<Self>) {
+        let _ = self.entered.send(());
+        // An error means that the test has ended.
+        let _ = self.release.lock().unwrap().recv();
+    }
+}
+
+/// Stops the fallback thread inside of a wake-up while `body` runs: what happens meanwhile comes in one batch.
+fn while_reactor_is_held(body: impl FnOnce()) {
+    let (local, mut peer) = UnixStream::pair().unwrap();
+    let source = Async::new(local).unwrap();
+    let (entered, has_entered) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let release_on = Mutex::new(released);
+    let waker = Waker::from(Arc::new(Gate {
+        entered,
+        release: release_on,
+    }));
+    let mut readable = source.readable();
+    assert!(poll(&mut readable, &waker).is_pending());
+    peer.write_all(b"x").unwrap();
+    has_entered.recv().unwrap();
+    body();
+    drop(release);
+}
+
+/// One source whose number is closed by somebody while a copy keeps the kernel's entry alive. It waits in both
+/// directions, so that its first event makes a one-shot reactor re-arm it, which fails. Returns whether that
+/// kept an unrelated source, whose event comes in the same batch, from being woken.
+fn one_bad_descriptor(bad_first: bool) {
+    let (bad, mut bad_peer) = UnixStream::pair().unwrap();
+    let (good, mut good_peer) = UnixStream::pair().unwrap();
+    bad.set_nonblocking(true).unwrap();
+    fill(&bad);
+    let copy = bad.try_clone().unwrap();
+    let bad = Async::new(Number(bad.into_raw_fd())).unwrap();
+    let good = Async::new(good).unwrap();
+
+    let (_bad_wakes, bad_waker) = Counter::new();
+    let (good_wakes, good_waker) = Counter::new();
+    let mut context = Context::from_waker(&bad_waker);
+    assert!(bad.poll_readable(&mut context).is_pending());
+    assert!(bad.poll_writable(&mut context).is_pending());
+    let mut readable = good.readable();
+    assert!(poll(&mut readable, &good_waker).is_pending());
+
+    while_reactor_is_held(|| {
+        raw::close(bad.get_ref().0);
+        if bad_first {
+            bad_peer.write_all(b"x").unwrap();
+        }
+        good_peer.write_all(b"x").unwrap();
+        if !bad_first {
+            bad_peer.write_all(b"x").unwrap();
+        }
+    });
+    good_wakes.wait_for(1);
+    foreign_block_on(readable).unwrap();
+    drop((bad, copy));
+}
+
+/// A descriptor that is closed behind our back hurts its own source only. async-io 2.6.0 loses the others.
+#[test]
+fn t15_descriptors_closed_behind_our_back() {
+    isolated("identity::t15_descriptors_closed_behind_our_back", || {
+        for round in 0..stress(100) {
+            one_bad_descriptor(round % 2 == 0);
+        }
+        assert_quiet("after descriptors were closed behind our back");
+        foreign_block_on(Timer::after(std::time::Duration::from_millis(1)));
+    });
+}
+
+/// The same for the waiters of the source itself. The kernel has forgotten the descriptor, so no event will ever come:
+/// the wait has to end by an error, or by "try it", which then fails.
+#[test]
+fn t15_waiters_of_a_closed_descriptor() {
+    isolated("identity::t15_waiters_of_a_closed_descriptor", || {
+        for _ in 0..100 {
+            let (local, _peer) = UnixStream::pair().unwrap();
+            let source = Async::new(Number(local.into_raw_fd())).unwrap();
+            raw::close(source.get_ref().0);
+            let ends = [
+                foreign_block_on(source.readable()),
+                foreign_block_on(source.writable()),
+                foreign_block_on(source.read_with(|number| raw::recv(number, &mut [0], 0)))
+                    .map(drop),
+            ];
+            for error in ends.into_iter().filter_map(Result::err) {
+                assert_eq!(error.raw_os_error(), Some(libc::EBADF));
+            }
+        }
+        assert_quiet("after waiting for closed descriptors");
+    });
+}
+
+/// Met in async-io 2.6.0: the batch in which a re-arm fails is lost, with wakers already collected.
+#[test]
+fn up1_failing_rearm_loses_no_wake_up() {
+    isolated("identity::up1_failing_rearm_loses_no_wake_up", || {
+        const SOURCES: usize = 8;
+        for bad_at in 0..SOURCES {
+            let pairs = [(); SOURCES].map(|()| UnixStream::pair().unwrap());
+            let (bad, _) = &pairs[bad_at];
+            bad.set_nonblocking(true).unwrap();
+            fill(bad);
+            let copy = bad.try_clone().unwrap();
+            let (objects, mut peers): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+            let numbers = objects.into_iter().map(|object| object.into_raw_fd());
+            let sources: Vec<_> = numbers.map(|fd| Async::new(Number(fd)).unwrap()).collect();
+            let counters: Vec<_> = sources.iter().map(|_| Counter::new()).collect();
+            for (source, (_, waker)) in sources.iter().zip(&counters) {
+                let mut context = Context::from_waker(waker);
+                assert!(source.poll_readable(&mut context).is_pending());
+            }
+            let mut context = Context::from_waker(&counters[bad_at].1);
+            assert!(sources[bad_at].poll_writable(&mut context).is_pending());
+            while_reactor_is_held(|| {
+                raw::close(sources[bad_at].get_ref().0);
+                for peer in &mut peers {
+                    peer.write_all(b"x").unwrap();
+                }
+            });
+            for (index, (counter, _)) in counters.iter().enumerate() {
+                if index != bad_at {
+                    counter.wait_for(1);
+                }
+            }
+            drop(copy);
+        }
+    });
+}
+
+/// A forked child that drops its copies of the sources takes nothing away from its parent.
+/// (A child cannot go on with the reactor: fork without exec is not supported.)
+#[test]
+fn t16_fork_and_the_childs_drops() {
+    isolated("identity::t16_fork_and_the_childs_drops", || {
+        let (local, mut peer) = UnixStream::pair().unwrap();
+        let (idle, mut idle_peer) = UnixStream::pair().unwrap();
+        let mut source = Some(Async::new(local).unwrap());
+        let mut not_awaited = Some(Async::new(idle).unwrap());
+        let (counter, waker) = Counter::new();
+        let ready = source.as_ref().unwrap();
+        assert!(
+            ready
+                .poll_readable(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        // No thread may hold a lock at the moment of the fork.
+        wait_until_asleep(fallback_thread());
+
+        let status = raw::in_forked_child(|| {
+            drop(source.take());
+            drop(not_awaited.take());
+        });
+        assert_eq!(status, 0, "the child did not end by itself");
+
+        peer.write_all(b"x").unwrap();
+        counter.wait_for(1);
+        let not_awaited = not_awaited.unwrap();
+        let (counter, waker) = Counter::new();
+        let mut readable = not_awaited.readable();
+        assert!(poll(&mut readable, &waker).is_pending());
+        idle_peer.write_all(b"x").unwrap();
+        counter.wait_for(1);
+        foreign_block_on(readable).unwrap();
+    });
+}

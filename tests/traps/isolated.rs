@@ -1,0 +1,55 @@
+//! Runs a test's body in a process of its own: for limits, filters, thread counts and CPU time.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+
+use super::{HANG, raw};
+
+const CHOSEN: &str = "ASYNC_IO_ISOLATED_TEST";
+const FINISHED: &str = "the isolated body has run to its end";
+
+/// Runs `body` in a new process that runs nothing but the test called `name` (with its module, as the test
+/// harness prints it), and fails with that process' output if the body does not reach its end.
+pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
+    if std::env::var_os(CHOSEN).is_some_and(|chosen| chosen == name) {
+        body();
+        // Without this line a misspelt name would pass: the harness is content with running no test at all.
+        println!("{FINISHED}");
+        std::io::stdout().flush().unwrap();
+        return;
+    }
+    let output = run(name);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && stdout.contains(FINISHED),
+        "{name} in its own process: {}\n{stdout}\n{stderr}",
+        output.status
+    );
+}
+
+fn run(name: &str) -> Output {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture"])
+        .env(CHOSEN, name)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = child.id();
+    let (done, finished) = mpsc::channel::<()>();
+    let waiter = thread::spawn(move || {
+        let output = child.wait_with_output();
+        drop(done);
+        output
+    });
+    if finished.recv_timeout(HANG) == Err(RecvTimeoutError::Timeout) {
+        // The waiting thread holds the child, so its number cannot have gone to another process.
+        raw::kill(pid);
+        eprintln!("{name}: still running after {HANG:?}, killed");
+    }
+    waiter.join().unwrap().unwrap()
+}

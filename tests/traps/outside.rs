@@ -1,0 +1,172 @@
+//! What becomes ready, or ceases to be, where the library does not see it: before the registration, by calls that go
+//! past it, several things with one event.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::task::Waker;
+
+use async_io::Async;
+use futures_lite::AsyncReadExt;
+
+use crate::support::{Counter, Runner, deliver_event, drain, fill, guard, poll, tcp_pair};
+
+/// Two connections may come with one event.
+#[test]
+fn t31_two_connections_in_one_event() {
+    guard(|| {
+        let listener = Async::<std::net::TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
+        let address = listener.get_ref().local_addr().unwrap();
+        for runner in Runner::BOTH {
+            let (counter, waker) = Counter::new();
+            let mut first = Box::pin(listener.accept());
+            let mut second = Box::pin(listener.accept());
+            assert!(poll(&mut first, &waker).is_pending());
+            assert!(poll(&mut second, &waker).is_pending());
+            let _clients = [(); 2].map(|()| std::net::TcpStream::connect(address).unwrap());
+            counter.wait_for(1);
+            runner.block_on(first).unwrap();
+            runner.block_on(second).unwrap();
+
+            // And one waiter that accepts both, one after the other.
+            let mut first = Box::pin(listener.accept());
+            assert!(poll(&mut first, &waker).is_pending());
+            let _clients = [(); 2].map(|()| std::net::TcpStream::connect(address).unwrap());
+            runner.block_on(first).unwrap();
+            runner.block_on(listener.accept()).unwrap();
+        }
+    });
+}
+
+/// A peek leaves the bytes where they are; a peek that finds none waits for the next ones.
+#[test]
+fn t32_peeking_keeps_the_readiness() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            let (local, mut peer) = tcp_pair();
+            let mut stream = Async::new(local).unwrap();
+            for round in 0..100_u8 {
+                let (_counter, waker) = Counter::new();
+                let mut bytes = [0; 8];
+                let mut peek = Box::pin(stream.peek(&mut bytes));
+                assert!(poll(&mut peek, &waker).is_pending());
+                peer.write_all(&[round, round]).unwrap();
+                assert!(runner.block_on(peek).unwrap() > 0);
+                assert!(runner.block_on(stream.peek(&mut bytes)).unwrap() > 0);
+                runner.block_on(stream.read_exact(&mut bytes[..2])).unwrap();
+                assert_eq!(bytes[..2], [round, round]);
+            }
+        }
+    });
+}
+
+/// Reads that go past the wrapper leave nothing behind that it could take for readiness.
+#[test]
+fn t32_reads_outside_the_wrapper() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            let source = Async::new(local).unwrap();
+            for round in 0..100_u8 {
+                deliver_event(&source, &peer);
+                source.get_ref().read_exact(&mut [0]).unwrap();
+                let (_counter, waker) = Counter::new();
+                let mut readable = source.readable();
+                assert!(poll(&mut readable, &waker).is_pending());
+                peer.write_all(&[round]).unwrap();
+                runner.block_on(readable).unwrap();
+                source.get_ref().read_exact(&mut [0]).unwrap();
+            }
+        }
+    });
+}
+
+/// `readable()` speaks about now: it waits when somebody drained the source, although there was an event...
+#[test]
+fn t33_readable_waits_on_a_drained_source() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            let source = Async::new(local).unwrap();
+            for _ in 0..100 {
+                peer.write_all(b"x").unwrap();
+                runner.block_on(source.readable()).unwrap();
+                source.get_ref().read_exact(&mut [0]).unwrap();
+                let error = source.get_ref().read(&mut [0]).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                for _ in 0..3 {
+                    let mut readable = source.readable();
+                    assert!(poll(&mut readable, Waker::noop()).is_pending());
+                }
+            }
+        }
+    });
+}
+
+/// ...and it does not wait while bytes are left, although there is no new event.
+#[test]
+fn t33_readable_at_once_while_bytes_are_left() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            let (local, mut peer) = tcp_pair();
+            let source = Async::new(local).unwrap();
+            peer.write_all(&[b'x'; 50]).unwrap();
+            for _ in 0..50 {
+                runner.block_on(source.readable()).unwrap();
+                source.get_ref().read_exact(&mut [0]).unwrap();
+            }
+        }
+    });
+}
+
+/// What was there before the registration raises no further edge.
+#[test]
+fn t35_ready_before_the_registration() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            peer.write_all(b"early").unwrap();
+            let mut source = Async::new(local).unwrap();
+            runner.block_on(source.readable()).unwrap();
+            runner.block_on(source.writable()).unwrap();
+            let ready = std::future::poll_fn(|cx| source.poll_readable(cx));
+            runner.block_on(ready).unwrap();
+            let mut bytes = [0; 5];
+            runner.block_on(source.read_exact(&mut bytes)).unwrap();
+            assert_eq!(&bytes, b"early");
+        }
+    });
+}
+
+/// What becomes possible between the operation and the wait has to be noticed too.
+#[test]
+fn t35_ready_between_the_operation_and_the_wait() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            for _ in 0..100 {
+                let (local, mut peer) = UnixStream::pair().unwrap();
+                let source = Async::new(local).unwrap();
+                let mut byte = [0];
+                let mut first = true;
+                let read = source.read_with(|mut stream| {
+                    let result = stream.read(&mut byte);
+                    if std::mem::take(&mut first) {
+                        peer.write_all(b"r")?;
+                    }
+                    result
+                });
+                assert_eq!(runner.block_on(read).unwrap(), 1);
+
+                let filled = fill(source.get_ref());
+                let mut first = true;
+                let write = source.write_with(|mut stream| {
+                    let result = stream.write(b"w");
+                    if std::mem::take(&mut first) {
+                        drain(&mut peer, filled);
+                    }
+                    result
+                });
+                assert_eq!(runner.block_on(write).unwrap(), 1);
+            }
+        }
+    });
+}

@@ -1,0 +1,96 @@
+//! What the kernel tells about this process under `/proc/self`.
+
+use std::fs;
+use std::os::fd::RawFd;
+
+use super::eventually;
+
+/// The name of the fallback thread.
+const FALLBACK: &str = "async-io";
+
+fn thread_ids() -> Vec<u32> {
+    let tasks = fs::read_dir("/proc/self/task").unwrap();
+    tasks
+        .map(|task| task.unwrap().file_name().to_str().unwrap().parse().unwrap())
+        .collect()
+}
+
+pub(crate) fn thread_count() -> usize {
+    thread_ids().len()
+}
+
+/// The fallback threads, by number. There should be at most one.
+pub(crate) fn fallback_threads() -> Vec<u32> {
+    let named = |id: &u32| {
+        // A thread may end while we look at it.
+        fs::read_to_string(format!("/proc/self/task/{id}/comm"))
+            .is_ok_and(|name| name.trim_end() == FALLBACK)
+    };
+    thread_ids().into_iter().filter(named).collect()
+}
+
+/// The fallback thread, once it runs far enough to have its name.
+pub(crate) fn fallback_thread() -> u32 {
+    eventually("a thread called async-io", || {
+        !fallback_threads().is_empty()
+    });
+    fallback_threads()[0]
+}
+
+/// One line of a thread's status, without its label; nothing if the thread has ended.
+pub(crate) fn status(thread: u32, label: &str) -> Option<String> {
+    line_of(&format!("/proc/self/task/{thread}/status"), label)
+}
+
+/// The same of the calling thread.
+pub(crate) fn own_status(label: &str) -> String {
+    line_of("/proc/thread-self/status", label).unwrap()
+}
+
+fn line_of(file: &str, label: &str) -> Option<String> {
+    let status = fs::read_to_string(file).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(label))?;
+    Some(line.trim_start_matches(':').trim().to_owned())
+}
+
+/// How often a thread went to sleep, which is how often it was woken.
+pub(crate) fn sleeps(thread: u32) -> u64 {
+    let count = status(thread, "voluntary_ctxt_switches");
+    count.map_or(0, |count| count.parse().unwrap())
+}
+
+/// How often all threads of this process went to sleep.
+pub(crate) fn sleeps_of_all() -> u64 {
+    thread_ids().into_iter().map(sleeps).sum()
+}
+
+/// Waits until a thread sleeps.
+pub(crate) fn wait_until_asleep(thread: u32) {
+    eventually("a sleeping thread", || {
+        status(thread, "State").is_some_and(|state| state.starts_with('S'))
+    });
+}
+
+/// Our descriptors of one kind, such as `eventpoll`.
+pub(crate) fn descriptors(kind: &str) -> Vec<RawFd> {
+    let name = format!("anon_inode:[{kind}]");
+    let entries = fs::read_dir("/proc/self/fd").unwrap();
+    let is_kind = |path: &std::path::PathBuf| {
+        fs::read_link(path).is_ok_and(|target| target.to_string_lossy() == name)
+    };
+    entries
+        .map(|entry| entry.unwrap().path())
+        .filter(is_kind)
+        .map(|path| path.file_name().unwrap().to_str().unwrap().parse().unwrap())
+        .collect()
+}
+
+/// The highest number any of our descriptors has.
+pub(crate) fn highest_descriptor() -> RawFd {
+    let entries = fs::read_dir("/proc/self/fd").unwrap();
+    let numbers = entries.map(|entry| {
+        let name = entry.unwrap().file_name();
+        name.to_str().unwrap().parse::<RawFd>().unwrap()
+    });
+    numbers.max().unwrap()
+}

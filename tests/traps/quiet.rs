@@ -1,0 +1,131 @@
+//! Readiness that nobody can use must not keep a thread busy.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::UdpSocket;
+use std::os::unix::net::UnixDatagram;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
+use std::thread;
+use std::time::Duration;
+
+use async_io::{Async, Timer};
+use futures_lite::AsyncReadExt;
+
+use crate::support::isolated::isolated;
+use crate::support::procfs::{fallback_thread, sleeps_of_all, wait_until_asleep};
+use crate::support::{Runner, assert_quiet, poll, raw, tcp_pair};
+
+/// An urgent byte may wake a reader, once; it is no data, so the reader goes back to sleep.
+#[test]
+fn t12_urgent_byte_is_no_data() {
+    isolated("quiet::t12_urgent_byte_is_no_data", || {
+        for runner in Runner::BOTH {
+            let (local, mut peer) = tcp_pair();
+            let mut stream = Async::new(local).unwrap();
+            let reader = thread::spawn(move || {
+                let mut bytes = [0; 4];
+                runner.block_on(stream.read_exact(&mut bytes)).unwrap();
+                bytes
+            });
+            raw::send(&peer, b"!", libc::MSG_OOB);
+            assert_quiet("a reader after an urgent byte");
+            peer.write_all(b"data").unwrap();
+            assert_eq!(reader.join().unwrap(), *b"data");
+        }
+    });
+}
+
+/// The same for an operation that the library does not know: it is tried again now and then, and not in a loop.
+#[test]
+fn t12_urgent_byte_and_unknown_operations() {
+    isolated("quiet::t12_urgent_byte_and_unknown_operations", || {
+        for runner in Runner::BOTH {
+            let (local, mut peer) = tcp_pair();
+            let source = Async::new(local).unwrap();
+            let tries = Arc::new(AtomicUsize::new(0));
+            let counted = tries.clone();
+            let reader = thread::spawn(move || {
+                let read = source.read_with(|mut stream| {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    stream.read(&mut [0; 8])
+                });
+                runner.block_on(read).unwrap()
+            });
+            raw::send(&peer, b"!", libc::MSG_OOB);
+            assert_quiet("an operation after an urgent byte");
+            let tries = tries.load(Ordering::Relaxed);
+            assert!(tries < 3_000, "{tries} tries");
+            peer.write_all(b"data").unwrap();
+            assert_eq!(reader.join().unwrap(), 4);
+        }
+    });
+}
+
+/// A source that nobody awaits floods: whoever turns the reactor sleeps on, and nothing is lost for later.
+#[test]
+fn t41_flood_that_nobody_awaits() {
+    isolated("quiet::t41_flood_that_nobody_awaits", || {
+        let source = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
+        let address = source.get_ref().local_addr().unwrap();
+        let sender = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+        // Somebody waits for something else, so the reactor is being turned.
+        let mut timer = Timer::after(Duration::from_secs(600));
+        assert!(poll(&mut timer, Waker::noop()).is_pending());
+        wait_until_asleep(fallback_thread());
+
+        for runner in Runner::BOTH {
+            let before = sleeps_of_all();
+            for number in 0..100_000 {
+                sender.send_to(b"flood", address).unwrap();
+                if number % 100 == 99 {
+                    // So that the queue is never full, and every datagram is an event.
+                    while source.get_ref().recv(&mut [0; 8]).is_ok() {}
+                }
+            }
+            let sleeps = sleeps_of_all() - before;
+            assert!(sleeps < 500, "{sleeps} wake-ups for nobody");
+
+            let mut buffer = [0; 8];
+            sender.send_to(b"now", address).unwrap();
+            assert_eq!(runner.block_on(source.recv(&mut buffer)).unwrap(), 3);
+            let mut recv = Box::pin(source.recv(&mut buffer));
+            assert!(poll(&mut recv, Waker::noop()).is_pending());
+            sender.send_to(b"later", address).unwrap();
+            assert_eq!(runner.block_on(recv).unwrap(), 5);
+        }
+    });
+}
+
+/// A datagram socket is "writable" while the receiver's queue is full: its writer waits without spinning, and its
+/// datagram goes out when there is room. async-io 2.6.0 spins.
+#[test]
+fn t46_full_receiver_of_datagrams() {
+    isolated("quiet::t46_full_receiver_of_datagrams", || {
+        for runner in Runner::BOTH {
+            let place = tempfile::tempdir().unwrap();
+            let path = place.path().join("receiver");
+            let receiver = UnixDatagram::bind(&path).unwrap();
+            let filler = UnixDatagram::unbound().unwrap();
+            filler.set_nonblocking(true).unwrap();
+            let error = loop {
+                if let Err(error) = filler.send_to(b"full", &path) {
+                    break error;
+                }
+            };
+            assert_eq!(error.kind(), ErrorKind::WouldBlock);
+
+            let sender = Async::<UnixDatagram>::unbound().unwrap();
+            let writer = thread::spawn(move || runner.block_on(sender.send_to(b"last", path)));
+            assert_quiet("a writer whose receiver is full");
+            let mut buffer = [0; 8];
+            loop {
+                let count = receiver.recv(&mut buffer).unwrap();
+                if &buffer[..count] == b"last" {
+                    break;
+                }
+            }
+            assert_eq!(writer.join().unwrap().unwrap(), 4);
+        }
+    });
+}

@@ -1,0 +1,253 @@
+//! Readiness that is remembered wrongly: cleared too early, too late, or for the wrong direction.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::thread;
+
+use async_io::{Async, IoSafe};
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::{
+    Counter, Noise, Runner, deliver_event, drain, fill, guard, poll, raw, stress, tcp_pair,
+};
+
+/// Reads bytes one by one; each is sent at an ever different moment after the one before was seen.
+fn bytes_one_by_one<T>(runner: Runner, reader: T, mut writer: impl Write + Send + 'static)
+where
+    T: IoSafe + Read + std::os::fd::AsFd,
+{
+    let rounds = stress(8_000);
+    let seen = Arc::new(AtomicUsize::new(0));
+    let writer_seen = seen.clone();
+    let sender = thread::spawn(move || {
+        let mut noise = Noise::new(1);
+        for round in 0..rounds {
+            while writer_seen.load(Ordering::Acquire) < round {
+                thread::yield_now();
+            }
+            noise.dawdle();
+            writer.write_all(&[round as u8]).unwrap();
+        }
+    });
+    let mut reader = Async::new(reader).unwrap();
+    runner.block_on(async {
+        for round in 0..rounds {
+            let mut byte = [0];
+            reader.read_exact(&mut byte).await.unwrap();
+            assert_eq!(byte[0], round as u8);
+            seen.store(round + 1, Ordering::Release);
+        }
+    });
+    sender.join().unwrap();
+}
+
+/// A byte that comes between a read's `WouldBlock` and the clearing of the readiness must wake the reader.
+#[test]
+fn t01_event_between_would_block_and_clear_unix() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            let (reader, writer) = UnixStream::pair().unwrap();
+            bytes_one_by_one(runner, reader, writer);
+        }
+    });
+}
+
+#[test]
+fn t01_event_between_would_block_and_clear_tcp() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            let (reader, writer) = tcp_pair();
+            bytes_one_by_one(runner, reader, writer);
+        }
+    });
+}
+
+#[test]
+fn t01_event_between_would_block_and_clear_pipe() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            let (reader, writer) = raw::pipe();
+            bytes_one_by_one(runner, reader, writer);
+        }
+    });
+}
+
+/// An operation that saw `WouldBlock` long ago must not clear the event that came after 256 or 65 536 others.
+#[test]
+fn t02_sequence_numbers_wrap_around() {
+    for events in [256, 65_536] {
+        guard(move || {
+            let (local, peer) = UnixStream::pair().unwrap();
+            let source = Async::new(local).unwrap();
+            let mut byte = [0];
+            let mut first = true;
+            let read = source.read_with(|mut stream| {
+                if std::mem::take(&mut first) {
+                    for event in 1..=events {
+                        deliver_event(&source, &peer);
+                        if event < events {
+                            stream.read_exact(&mut byte)?;
+                        }
+                    }
+                    // What an operation says that looked before all of this happened.
+                    return Err(ErrorKind::WouldBlock.into());
+                }
+                stream.read(&mut byte)
+            });
+            assert_eq!(Runner::Foreign.block_on(read).unwrap(), 1);
+        });
+    }
+}
+
+/// A reader that waits must not be disturbed by the writability of its own source, which comes and goes.
+#[test]
+fn t03_writable_events_leave_the_reader_alone() {
+    for runner in Runner::BOTH {
+        guard(move || {
+            const BYTES: usize = 5_000;
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            raw::set_option(&local, libc::SOL_SOCKET, libc::SO_SNDBUF, 4096);
+            let source = Arc::new(Async::new(local).unwrap());
+            let tries = Arc::new(AtomicUsize::new(0));
+
+            let (reading, counted) = (source.clone(), tries.clone());
+            let reader = thread::spawn(move || {
+                let mut byte = [0];
+                let read = reading.read_with(|mut stream| {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    stream.read(&mut byte)
+                });
+                runner.block_on(read).unwrap()
+            });
+            let writer = thread::spawn(move || {
+                runner.block_on(async {
+                    for _ in 0..BYTES {
+                        source.write_with(|mut stream| stream.write(b"w")).await?;
+                    }
+                    io::Result::Ok(())
+                })
+            });
+            for _ in 0..BYTES {
+                peer.read_exact(&mut [0]).unwrap();
+            }
+            peer.write_all(b"r").unwrap();
+            writer.join().unwrap().unwrap();
+            assert_eq!(reader.join().unwrap(), 1);
+            let tries = tries.load(Ordering::Relaxed);
+            assert!(tries < BYTES / 20, "{tries} tries for one byte");
+        });
+    }
+}
+
+/// A reader that finds nothing clears its own direction only: the writer still gets its event, and the reverse.
+#[test]
+fn t34_directions_are_cleared_one_by_one() {
+    guard(|| {
+        for _ in 0..100 {
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            let source = Async::new(local).unwrap();
+            let filled = fill(source.get_ref());
+            let (reads, read_waker) = Counter::new();
+            let (writes, write_waker) = Counter::new();
+            let mut byte = [0];
+            let mut read = Box::pin(source.read_with(|mut stream| stream.read(&mut byte)));
+            let mut write = Box::pin(source.write_with(|mut stream| stream.write(b"w")));
+            assert!(poll(&mut read, &read_waker).is_pending());
+            assert!(poll(&mut write, &write_waker).is_pending());
+
+            drain(&mut peer, filled);
+            // The reader looks again, in vain, whether or not the writer's event is already there.
+            assert!(poll(&mut read, &read_waker).is_pending());
+            writes.wait_for(1);
+            assert!(matches!(poll(&mut write, &write_waker), Poll::Ready(Ok(1))));
+
+            fill(source.get_ref());
+            let mut write = Box::pin(source.write_with(|mut stream| stream.write(b"w")));
+            let before = reads.wakes();
+            assert!(poll(&mut read, &read_waker).is_pending());
+            assert!(poll(&mut write, &write_waker).is_pending());
+            peer.write_all(b"r").unwrap();
+            assert!(poll(&mut write, &write_waker).is_pending());
+            reads.wait_for(before + 1);
+            assert!(matches!(poll(&mut read, &read_waker), Poll::Ready(Ok(1))));
+        }
+    });
+}
+
+/// One direction of a two-way transfer over small buffers; the pieces have ever different sizes.
+fn transfer(runner: Runner, from: Arc<Async<UnixStream>>, to: Arc<Async<UnixStream>>, seed: u64) {
+    let total = stress(400_000);
+    let byte_at = |position: usize| (position % 251) as u8;
+    let sender = thread::spawn(move || {
+        let mut noise = Noise::new(seed);
+        let mut sent = 0;
+        runner.block_on(async {
+            while sent < total {
+                let size = (1 + noise.below(700)).min(total - sent);
+                let piece: Vec<u8> = (sent..sent + size).map(byte_at).collect();
+                (&*from).write_all(&piece).await.unwrap();
+                sent += size;
+            }
+        });
+    });
+    let mut noise = Noise::new(seed + 1);
+    let mut buffer = [0; 700];
+    let mut got = 0;
+    runner.block_on(async {
+        while got < total {
+            let size = 1 + noise.below(buffer.len());
+            let count = (&*to).read(&mut buffer[..size]).await.unwrap();
+            assert!(count > 0, "the stream ended after {got} bytes");
+            assert!(
+                (got..)
+                    .zip(&buffer[..count])
+                    .all(|(at, byte)| *byte == byte_at(at))
+            );
+            got += count;
+        }
+    });
+    sender.join().unwrap();
+}
+
+/// Two threads that change the interest of one source at the same time must not undo each other's change.
+#[test]
+fn t45_reader_and_writer_change_the_interest_together() {
+    for runner in Runner::BOTH {
+        guard(move || {
+            let (left, right) = UnixStream::pair().unwrap();
+            for end in [&left, &right] {
+                raw::set_option(end, libc::SOL_SOCKET, libc::SO_SNDBUF, 4096);
+            }
+            let left = Arc::new(Async::new(left).unwrap());
+            let right = Arc::new(Async::new(right).unwrap());
+            let there = {
+                let (left, right) = (left.clone(), right.clone());
+                thread::spawn(move || transfer(runner, left, right, 1))
+            };
+            transfer(runner, right, left, 3);
+            there.join().unwrap();
+        });
+    }
+}
+
+/// The same at the narrowest place: a pipe that is full all the time.
+#[test]
+fn t45_writer_behind_a_full_pipe() {
+    guard(|| {
+        let rounds = stress(500);
+        let (reader, writer) = raw::pipe();
+        let source: Async<File> = Async::new(writer).unwrap();
+        let total = fill(source.get_ref()) + rounds * 4096;
+        let peer = thread::spawn(move || drain(reader, total));
+        Runner::Foreign.block_on(async {
+            for _ in 0..rounds {
+                (&source).write_all(&[0; 4096]).await.unwrap();
+            }
+        });
+        peer.join().unwrap();
+    });
+}

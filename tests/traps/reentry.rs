@@ -1,0 +1,213 @@
+//! Wakers that use the library, or panic, while it wakes or drops them.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Wake, Waker};
+use std::time::Duration;
+
+use async_io::{Async, Timer};
+use futures_lite::FutureExt;
+
+use crate::support::{Counter, Runner, fill, foreign_block_on, guard, pair, poll};
+
+/// A waker that uses the library whenever it is woken and when it is dropped: the source that woke it, new ones,
+/// timers. Its own counter tells what happened.
+struct Reentrant {
+    source: Weak<Async<UnixStream>>,
+    counter: Arc<Counter>,
+}
+
+impl Reentrant {
+    fn waker(source: &Arc<Async<UnixStream>>) -> (Arc<Counter>, Waker) {
+        let (counter, _) = Counter::new();
+        let source = Arc::downgrade(source);
+        let waker = Waker::from(Arc::new(Self {
+            source,
+            counter: counter.clone(),
+        }));
+        (counter, waker)
+    }
+
+    fn use_the_library(&self) {
+        let mut context = Context::from_waker(Waker::noop());
+        if let Some(source) = self.source.upgrade() {
+            let _ = source.poll_readable(&mut context);
+            let _ = source.poll_writable(&mut context);
+            let _ = source.readable().poll(&mut context);
+        }
+        let mut timer = Timer::after(Duration::from_secs(600));
+        assert!(timer.poll(&mut context).is_pending());
+        timer.set_after(Duration::ZERO);
+        drop(timer);
+        let (other, _peer) = pair();
+        assert!(other.readable().poll(&mut context).is_pending());
+        drop(other);
+    }
+}
+
+impl Wake for Reentrant {
+    fn wake(self: Arc<Self>) {
+        self.use_the_library();
+        self.counter.clone().wake();
+    }
+}
+
+impl Drop for Reentrant {
+    fn drop(&mut self) {
+        self.use_the_library();
+    }
+}
+
+/// Wakers may do anything, also to the source or the timer that wakes them.
+#[test]
+fn t20_wakers_that_use_the_library() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            let (source, mut peer) = pair();
+            let (slot, waker) = Reentrant::waker(&source);
+            assert!(
+                source
+                    .poll_readable(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+            let (waiter, waker) = Reentrant::waker(&source);
+            let mut readable = source.readable();
+            assert!(poll(&mut readable, &waker).is_pending());
+            let (timeout, waker) = Reentrant::waker(&source);
+            let mut timer = Timer::after(Duration::from_millis(1));
+            if poll(&mut timer, &waker).is_ready() {
+                waker.wake_by_ref();
+            }
+            drop(waker);
+            peer.write_all(b"x").unwrap();
+            // So that under `Ours` the wake-ups happen on this thread.
+            runner.block_on(Timer::after(Duration::from_millis(5)));
+            for counter in [slot, waiter, timeout] {
+                counter.wait_for(1);
+            }
+        }
+    });
+}
+
+/// Met in async-io 2.6.0: a displaced waker is woken under the lock of its source, and a replaced or dropped one is
+/// dropped under a lock.
+#[test]
+fn up2_displaced_and_dropped_wakers_that_use_the_library() {
+    guard(|| {
+        for _ in 0..20 {
+            let (source, _peer) = pair();
+            fill(source.get_ref());
+            // Displaced: woken and dropped.
+            let (displaced, waker) = Reentrant::waker(&source);
+            assert!(
+                source
+                    .poll_readable(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+            drop(waker);
+            let mut other = Context::from_waker(Waker::noop());
+            assert!(source.poll_readable(&mut other).is_pending());
+            displaced.wait_for(1);
+            // Replaced in a future: dropped.
+            let (_, waker) = Reentrant::waker(&source);
+            let mut readable = source.readable();
+            assert!(poll(&mut readable, &waker).is_pending());
+            drop(waker);
+            assert!(poll(&mut readable, Waker::noop()).is_pending());
+            drop(readable);
+            // Dropped with its future, with its timer, with its source.
+            let (_, waker) = Reentrant::waker(&source);
+            let mut readable = source.readable();
+            assert!(poll(&mut readable, &waker).is_pending());
+            let mut timer = Timer::after(Duration::from_secs(600));
+            assert!(poll(&mut timer, &waker).is_pending());
+            assert!(
+                source
+                    .poll_writable(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+            drop(waker);
+            drop(readable);
+            timer.set_after(Duration::from_secs(500));
+            drop(timer);
+            drop(source);
+        }
+        // Somebody turns the reactor afterwards.
+        foreign_block_on(Timer::after(Duration::from_millis(1)));
+    });
+}
+
+/// A waker that is the last owner of a task, with a timer and a source inside: dropping the one drops the other.
+#[test]
+fn up2_dropped_waker_owns_timers_and_sources() {
+    struct Task {
+        _timer: Timer,
+        _source: Arc<Async<UnixStream>>,
+    }
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    guard(|| {
+        for runner in Runner::BOTH {
+            for _ in 0..100 {
+                let (source, mut peer) = pair();
+                let mut inner = Timer::after(Duration::from_secs(600));
+                assert!(poll(&mut inner, Waker::noop()).is_pending());
+                let (_timer, _source) = (inner, pair().0);
+                let waker = Waker::from(Arc::new(Task { _timer, _source }));
+                let mut timer = Timer::after(Duration::from_micros(50));
+                let _ = poll(&mut timer, &waker);
+                let mut readable = source.readable();
+                assert!(poll(&mut readable, &waker).is_pending());
+                drop(waker);
+                // One goes by firing, one by being dropped; either may be the last.
+                peer.write_all(b"x").unwrap();
+                drop(timer);
+                runner.block_on(readable).unwrap();
+            }
+        }
+    });
+}
+
+/// A waker that panics does not keep the others of its turn from being woken.
+#[test]
+fn t20_panicking_wakers() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            // Without the message and the back trace of a real panic.
+            std::panic::resume_unwind(Box::new("a waker that panics"));
+        }
+    }
+
+    guard(|| {
+        for runner in Runner::BOTH {
+            for _ in 0..20 {
+                let (source, mut peer) = pair();
+                let counters: Vec<_> = (0..4).map(|_| Counter::new()).collect();
+                let panics = Waker::from(Arc::new(Panics));
+                let mut waiters = Vec::new();
+                for (_, waker) in &counters {
+                    for waker in [&panics, waker, &panics] {
+                        let mut readable = source.readable();
+                        assert!(poll(&mut readable, waker).is_pending());
+                        waiters.push(readable);
+                    }
+                }
+                let mut timer = Timer::after(Duration::from_micros(100));
+                let _ = poll(&mut timer, &panics);
+                peer.write_all(b"x").unwrap();
+                runner.block_on(Timer::after(Duration::from_millis(1)));
+                for (counter, _) in &counters {
+                    counter.wait_for(1);
+                }
+                // The source is none the worse for it.
+                drop(waiters);
+                source.get_ref().read_exact(&mut [0]).unwrap();
+                assert!(poll(&mut source.readable(), Waker::noop()).is_pending());
+            }
+        }
+    });
+}

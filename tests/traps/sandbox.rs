@@ -1,0 +1,227 @@
+//! T39: system calls that are missing or forbidden, as on old kernels and in sandboxes.
+
+#![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+
+use std::ffi::{c_int, c_long};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_io::{Async, Timer};
+use futures_lite::future::zip;
+use futures_lite::{AsyncReadExt, FutureExt};
+
+use crate::support::isolated::isolated;
+use crate::support::seccomp::{Filter, Reach, Verdict};
+use crate::support::{Runner, foreign_block_on};
+
+fn refuse(calls: &[c_long], errno: c_int) {
+    let filter = calls.iter().fold(Filter::new(), |filter, call| {
+        filter.call(*call, Verdict::Fail(errno))
+    });
+    filter.install(Reach::AllThreads);
+}
+
+/// Timers fire, and not early, whatever their size.
+fn timers_work(runner: Runner) {
+    for micros in [0, 1, 300, 999, 1_500, 20_000] {
+        let pause = Duration::from_micros(micros);
+        let start = Instant::now();
+        runner.block_on(Timer::after(pause));
+        assert!(start.elapsed() >= pause, "{pause:?} ended early");
+    }
+    // A second one that is earlier than what is waited for.
+    let start = Instant::now();
+    let far = async {
+        Timer::after(Duration::from_secs(600)).await;
+    };
+    let near = async {
+        Timer::after(Duration::from_millis(3)).await;
+    };
+    runner.block_on(far.or(near));
+    assert!(start.elapsed() >= Duration::from_millis(3));
+}
+
+/// A byte that is sent while the reader waits; only one thread is needed.
+fn io_works(runner: Runner) {
+    let (local, mut peer) = UnixStream::pair().unwrap();
+    let mut stream = Async::new(local).unwrap();
+    for round in 0..20 {
+        let mut byte = [0];
+        let send = async {
+            Timer::after(Duration::from_millis(1)).await;
+            peer.write_all(&[round]).unwrap();
+        };
+        let (read, ()) = runner.block_on(zip(stream.read_exact(&mut byte), send));
+        read.unwrap();
+        assert_eq!(byte, [round]);
+    }
+}
+
+/// Two threads that interrupt each other's waits.
+fn notifications_work() {
+    let (ask, asked) = async_channel::bounded(1);
+    let (answer, answered) = async_channel::bounded(1);
+    let other = thread::spawn(move || {
+        async_io::block_on(async {
+            let echo = async {
+                while let Ok(number) = asked.recv().await {
+                    answer.send(number).await.unwrap();
+                }
+            };
+            let far = async {
+                Timer::after(Duration::from_secs(600)).await;
+            };
+            echo.or(far).await;
+        });
+    });
+    async_io::block_on(async {
+        for number in 0..100 {
+            ask.send(number).await.unwrap();
+            assert_eq!(answered.recv().await.unwrap(), number);
+            Timer::after(Duration::from_micros(10)).await;
+        }
+    });
+    drop(ask);
+    other.join().unwrap();
+}
+
+fn all_works() {
+    for runner in Runner::BOTH {
+        timers_work(runner);
+        io_works(runner);
+    }
+    notifications_work();
+}
+
+#[test]
+fn t39_without_timerfd() {
+    isolated("sandbox::t39_without_timerfd", || {
+        refuse(&[libc::SYS_timerfd_create], libc::ENOSYS);
+        all_works();
+    });
+}
+
+#[test]
+fn t39_timerfd_forbidden() {
+    isolated("sandbox::t39_timerfd_forbidden", || {
+        refuse(&[libc::SYS_timerfd_create], libc::EPERM);
+        all_works();
+    });
+}
+
+#[test]
+fn t39_without_eventfd() {
+    isolated("sandbox::t39_without_eventfd", || {
+        refuse(&[libc::SYS_eventfd2], libc::ENOSYS);
+        all_works();
+    });
+}
+
+#[test]
+fn t39_eventfd_forbidden() {
+    isolated("sandbox::t39_eventfd_forbidden", || {
+        refuse(&[libc::SYS_eventfd2], libc::EPERM);
+        all_works();
+    });
+}
+
+/// The wait with a finer clock came with Linux 5.11; some sandboxes forbid what they do not know.
+#[test]
+fn t39_without_epoll_pwait2() {
+    isolated("sandbox::t39_without_epoll_pwait2", || {
+        refuse(&[libc::SYS_epoll_pwait2], libc::ENOSYS);
+        all_works();
+    });
+}
+
+#[test]
+fn t39_with_the_oldest_calls_only() {
+    isolated("sandbox::t39_with_the_oldest_calls_only", || {
+        let calls = [
+            libc::SYS_epoll_pwait2,
+            libc::SYS_timerfd_create,
+            libc::SYS_eventfd2,
+        ];
+        refuse(&calls, libc::EPERM);
+        all_works();
+    });
+}
+
+/// Without a poller a registration is an error; timers and `block_on` go on.
+#[cfg(not(polling_test_poll_backend))]
+#[test]
+fn t39_without_epoll() {
+    isolated("sandbox::t39_without_epoll", || {
+        refuse(&[libc::SYS_epoll_create1], libc::ENOSYS);
+        for _ in 0..3 {
+            let (local, _peer) = UnixStream::pair().unwrap();
+            let error = Async::new(local).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::ENOSYS));
+        }
+        assert!(async_io::os::unix::reactor_fd().is_none());
+        timers_work(Runner::Ours);
+        timers_work(Runner::Foreign);
+        notifications_work();
+    });
+}
+
+/// Without threads nobody turns the reactor for foreign executors: their waits for I/O get the error, their timers
+/// fire all the same, and everything inside of `block_on` works. async-io 2.6.0 panics.
+#[test]
+fn t39_without_threads() {
+    isolated("sandbox::t39_without_threads", || {
+        refuse(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN);
+        thread::Builder::new()
+            .spawn(|| {})
+            .expect_err("threads are refused");
+        for _ in 0..3 {
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            let mut source = Async::new(local).unwrap();
+            for error in [
+                foreign_block_on(source.readable()).unwrap_err(),
+                foreign_block_on(source.read(&mut [0])).unwrap_err(),
+                foreign_block_on(std::future::poll_fn(|cx| source.poll_readable(cx))).unwrap_err(),
+            ] {
+                // The system says EAGAIN. Whoever gets it from a read would take that for "wait".
+                assert_ne!(error.kind(), ErrorKind::WouldBlock, "{error}");
+            }
+            // What needs no waiting needs no thread.
+            peer.write_all(b"x").unwrap();
+            foreign_block_on(source.read_with(|mut stream| stream.read(&mut [0]))).unwrap();
+
+            timers_work(Runner::Foreign);
+            timers_work(Runner::Ours);
+            io_works(Runner::Ours);
+        }
+    });
+}
+
+/// `block_on` turns the reactor at a bounded interval also when its future always wakes itself: here is nobody else
+/// to do it, and the waiting task belongs to a foreign executor.
+#[test]
+fn t36_self_waking_future_without_threads() {
+    isolated("sandbox::t36_self_waking_future_without_threads", || {
+        refuse(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN);
+        let (local, mut peer) = UnixStream::pair().unwrap();
+        let source = Async::new(local).unwrap();
+        let (counter, waker) = crate::support::Counter::new();
+        let mut readable = source.readable();
+        let start = Instant::now();
+        async_io::block_on(async {
+            // Its error, if it comes at once, is a wake-up just as good.
+            if crate::support::poll(&mut readable, &waker).is_ready() {
+                return;
+            }
+            peer.write_all(b"x").unwrap();
+            while counter.wakes() == 0 {
+                assert!(
+                    start.elapsed() < crate::support::HANG,
+                    "nobody turns the reactor"
+                );
+                futures_lite::future::yield_now().await;
+            }
+        });
+    });
+}

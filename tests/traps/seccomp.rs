@@ -1,0 +1,114 @@
+//! Makes the kernel refuse chosen system calls, as the sandboxes do that libraries meet in the field.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{c_int, c_long};
+use std::os::fd::RawFd;
+
+use super::raw::check;
+
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURE: u32 = 0xC000_003E;
+#[cfg(target_arch = "aarch64")]
+const ARCHITECTURE: u32 = 0xC000_00B7;
+
+/// Where the kernel puts the call's number, the architecture and the low half of the first argument.
+const NUMBER_AT: u32 = 0;
+const ARCHITECTURE_AT: u32 = 4;
+const FIRST_ARGUMENT_AT: u32 = 16;
+
+/// What happens to a call.
+#[derive(Clone, Copy)]
+pub(crate) enum Verdict {
+    Fail(c_int),
+    KillProcess,
+}
+
+impl Verdict {
+    fn code(self) -> u32 {
+        match self {
+            Verdict::Fail(errno) => libc::SECCOMP_RET_ERRNO | errno as u32,
+            Verdict::KillProcess => libc::SECCOMP_RET_KILL_PROCESS,
+        }
+    }
+}
+
+/// Which threads a filter binds, besides those that they start later.
+#[derive(Clone, Copy)]
+pub(crate) enum Reach {
+    ThisThread,
+    AllThreads,
+}
+
+/// A filter in the making. There is no way back once it is installed.
+pub(crate) struct Filter(Vec<libc::sock_filter>);
+
+impl Filter {
+    pub(crate) fn new() -> Self {
+        let mut filter = Self(Vec::new());
+        filter.load(ARCHITECTURE_AT);
+        filter.unless_equal(ARCHITECTURE, 1);
+        filter.jump_over(1);
+        filter.answer(libc::SECCOMP_RET_ALLOW);
+        filter.load(NUMBER_AT);
+        filter
+    }
+
+    /// Every call of this number.
+    pub(crate) fn call(mut self, number: c_long, verdict: Verdict) -> Self {
+        self.unless_equal(number as u32, 1);
+        self.answer(verdict.code());
+        self
+    }
+
+    /// The calls of this number that have the descriptor as first argument.
+    pub(crate) fn call_on(mut self, number: c_long, fd: RawFd, verdict: Verdict) -> Self {
+        self.unless_equal(number as u32, 4);
+        self.load(FIRST_ARGUMENT_AT);
+        self.unless_equal(fd as u32, 1);
+        self.answer(verdict.code());
+        self.load(NUMBER_AT);
+        self
+    }
+
+    pub(crate) fn install(mut self, reach: Reach) {
+        self.answer(libc::SECCOMP_RET_ALLOW);
+        let program = libc::sock_fprog {
+            len: self.0.len() as u16,
+            filter: self.0.as_mut_ptr(),
+        };
+        let flags = match reach {
+            Reach::ThisThread => 0,
+            Reach::AllThreads => libc::SECCOMP_FILTER_FLAG_TSYNC,
+        };
+        let mode = libc::SECCOMP_SET_MODE_FILTER;
+        // SAFETY: numbers, and a valid program, which the kernel copies.
+        unsafe {
+            check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)).unwrap();
+            let installed = libc::syscall(libc::SYS_seccomp, mode, flags, &raw const program);
+            check(installed as c_int).unwrap();
+        }
+    }
+
+    fn load(&mut self, offset: u32) {
+        self.push(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, offset);
+    }
+
+    fn answer(&mut self, code: u32) {
+        self.push(libc::BPF_RET | libc::BPF_K, 0, code);
+    }
+
+    fn jump_over(&mut self, count: u32) {
+        self.push(libc::BPF_JMP | libc::BPF_JA, 0, count);
+    }
+
+    /// Leaves out the next `count` instructions unless the loaded word has this value.
+    fn unless_equal(&mut self, value: u32, count: u8) {
+        self.push(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, count, value);
+    }
+
+    fn push(&mut self, code: u32, jf: u8, k: u32) {
+        let code = code as u16;
+        self.0.push(libc::sock_filter { code, jt: 0, jf, k });
+    }
+}

@@ -1,0 +1,195 @@
+//! A read shorter than its buffer does not prove that nothing is left. Each test queues something behind a short
+//! read, in one go, and expects all of it without a further event.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use async_io::{Async, IoSafe};
+use futures_lite::AsyncReadExt;
+use futures_lite::future::{poll_once, zip};
+
+use crate::support::{Runner, guard, raw, tcp_pair};
+
+/// Reads with a large buffer; `produce` runs while the first read waits, or before all reads. Returns the sizes.
+async fn sizes<T>(source: &mut Async<T>, reads: usize, late: bool, produce: impl Fn()) -> Vec<usize>
+where
+    T: IoSafe + Read,
+{
+    let mut buffer = [0; 4096];
+    let mut sizes = Vec::new();
+    if !late {
+        produce();
+    } else {
+        assert!(poll_once(source.read(&mut buffer)).await.is_none());
+        let (size, ()) = zip(source.read(&mut buffer), async { produce() }).await;
+        sizes.push(size.unwrap());
+    }
+    while sizes.len() < reads {
+        sizes.push(source.read(&mut buffer).await.unwrap());
+    }
+    sizes
+}
+
+/// All four ways: under both runners, produced before the first read and while it waits. `make` returns the object
+/// to be read and what produces at its other end.
+fn each_way<T, P>(expected: &[usize], make: fn() -> (T, P))
+where
+    T: IoSafe + Read + AsFd + 'static,
+    P: Fn() + 'static,
+{
+    let expected = expected.to_vec();
+    guard(move || {
+        for runner in Runner::BOTH {
+            for late in [false, true] {
+                for _ in 0..20 {
+                    let (object, produce) = make();
+                    let mut source = Async::new(object).unwrap();
+                    let sizes = sizes(&mut source, expected.len(), late, produce);
+                    let sizes = runner.block_on(sizes);
+                    assert_eq!(sizes, expected, "{runner:?}, late: {late}");
+                }
+            }
+        }
+    });
+}
+
+fn two_packets(kind: i32) -> (OwnedFd, impl Fn()) {
+    let (local, peer) = raw::socket_pair(kind);
+    let produce = move || {
+        raw::send(&peer, &[1; 10], 0);
+        raw::send(&peer, &[2; 20], 0);
+    };
+    (local, produce)
+}
+
+#[test]
+fn t06_two_datagrams() {
+    each_way(&[10, 20], || {
+        let (local, produce) = two_packets(libc::SOCK_DGRAM);
+        (File::from(local), produce)
+    });
+}
+
+/// The wrapper says "TCP stream", the descriptor is a datagram socket.
+#[test]
+fn t06_two_datagrams_behind_a_tcp_wrapper() {
+    each_way(&[10, 20], || {
+        let (local, produce) = two_packets(libc::SOCK_DGRAM);
+        (TcpStream::from(local), produce)
+    });
+}
+
+/// A counter that gives one at a time, eight bytes into any buffer.
+#[test]
+fn t06_eventfd_as_semaphore() {
+    each_way(&[8, 8, 8], || {
+        let local = raw::eventfd(0, libc::EFD_SEMAPHORE);
+        let peer = local.try_clone().unwrap();
+        (local, move || {
+            (&peer).write_all(&3_u64.to_ne_bytes()).unwrap()
+        })
+    });
+}
+
+/// A pipe in packet mode.
+#[test]
+fn t06_pipe_of_packets() {
+    each_way(&[10, 20], || {
+        let (local, peer) = raw::pipe_of_packets();
+        (local, move || {
+            (&peer).write_all(&[1; 10]).unwrap();
+            (&peer).write_all(&[2; 20]).unwrap();
+        })
+    });
+}
+
+/// inotify stops before an event that does not fit into the buffer.
+#[test]
+fn t06_inotify_stops_before_a_large_event() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            let place = tempfile::tempdir().unwrap();
+            let watch = inotify::Inotify::init().unwrap();
+            let created = inotify::WatchMask::CREATE;
+            watch.watches().add(place.path(), created).unwrap();
+            let mut source = Async::new(File::from(OwnedFd::from(watch))).unwrap();
+            // The header is 16 bytes, the name is padded to a multiple of 16.
+            let long = "n".repeat(100);
+            let mut buffer = [0; 16 + 112];
+            runner.block_on(async {
+                assert!(poll_once(source.read(&mut buffer)).await.is_none());
+                File::create(place.path().join("short")).unwrap();
+                File::create(place.path().join(&long)).unwrap();
+                assert_eq!(source.read(&mut buffer).await.unwrap(), 32);
+                assert_eq!(source.read(&mut buffer).await.unwrap(), 128);
+            });
+        }
+    });
+}
+
+/// A Unix stream stops a read where a descriptor travels with the bytes.
+#[test]
+fn t42_bytes_behind_a_passed_descriptor() {
+    each_way(&[10, 10], || {
+        let (local, peer) = UnixStream::pair().unwrap();
+        (local, move || {
+            raw::send_descriptor(&peer, &mut [1; 10], &peer);
+            (&peer).write_all(&[2; 10]).unwrap();
+        })
+    });
+}
+
+/// A TCP read stops at the urgent mark; nobody takes the urgent byte.
+#[test]
+fn t43_bytes_behind_an_urgent_mark() {
+    each_way(&[10, 10], || {
+        let (local, peer) = tcp_pair();
+        (local, move || send_around_urgent(&peer))
+    });
+}
+
+/// The same, the urgent byte is taken out of line between the reads, so that later events do not show it.
+#[test]
+fn t43_bytes_behind_an_urgent_byte_that_was_taken() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            for _ in 0..20 {
+                let (local, peer) = tcp_pair();
+                let mut source = Async::new(local).unwrap();
+                let mut buffer = [0; 4096];
+                runner.block_on(async {
+                    assert!(poll_once(source.read(&mut buffer)).await.is_none());
+                    send_around_urgent(&peer);
+                    assert_eq!(source.read(&mut buffer).await.unwrap(), 10);
+                    let mut urgent = [0];
+                    raw::recv(source.get_ref(), &mut urgent, libc::MSG_OOB).unwrap();
+                    assert_eq!(urgent, *b"!");
+                    assert_eq!(source.read(&mut buffer).await.unwrap(), 10);
+                    // And a second time: now no event says that there ever was something urgent.
+                    assert!(poll_once(source.read(&mut buffer)).await.is_none());
+                    send_around_urgent(&peer);
+                    assert_eq!(source.read(&mut buffer).await.unwrap(), 10);
+                    assert_eq!(source.read(&mut buffer).await.unwrap(), 10);
+                });
+            }
+        }
+    });
+}
+
+fn send_around_urgent(peer: &TcpStream) {
+    raw::send(peer, &[1; 10], 0);
+    raw::send(peer, b"!", libc::MSG_OOB);
+    raw::send(peer, &[2; 10], 0);
+}
+
+/// Packets behind the wrapper of a Unix stream.
+#[test]
+fn t44_packets_behind_a_stream_wrapper() {
+    each_way(&[10, 20], || {
+        let (local, produce) = two_packets(libc::SOCK_SEQPACKET);
+        (UnixStream::from(local), produce)
+    });
+}

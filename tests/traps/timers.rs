@@ -1,0 +1,239 @@
+//! Deadlines: overtaken, rounded, overflowing, or armed at too high a price.
+
+use std::future::pending;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_io::Timer;
+use futures_lite::future::{or, poll_once};
+
+use crate::support::isolated::isolated;
+use crate::support::procfs::descriptors;
+use crate::support::seccomp::{Filter, Reach, Verdict};
+use crate::support::{
+    Counter, Noise, Runner, assert_quiet, foreign_block_on, guard, poll, raw, stress,
+};
+
+const FAR_AWAY: Duration = Duration::from_secs(600);
+
+/// A thread in `block_on` with a far deadline, for as long as the sender lives.
+fn sleeper() -> (async_channel::Sender<()>, thread::JoinHandle<()>) {
+    let (stop, stopped) = async_channel::bounded::<()>(1);
+    let thread = thread::spawn(move || {
+        let far = async {
+            Timer::after(FAR_AWAY).await;
+        };
+        let end = async {
+            // The sender is dropped, nothing is sent.
+            let _ = stopped.recv().await;
+        };
+        async_io::block_on(or(far, end));
+    });
+    (stop, thread)
+}
+
+/// A new earlier deadline has to interrupt a wait for a later one, whoever waits and whoever inserts.
+#[test]
+fn t21_earlier_timer_interrupts_a_wait() {
+    for runner in Runner::BOTH {
+        guard(move || {
+            let (stop, sleeper) = sleeper();
+            let mut noise = Noise::new(2);
+            for _ in 0..stress(4_000) {
+                let pause = Duration::from_micros(noise.below(60) as u64);
+                let start = Instant::now();
+                runner.block_on(Timer::after(pause));
+                assert!(start.elapsed() >= pause, "early");
+            }
+            drop(stop);
+            sleeper.join().unwrap();
+        });
+    }
+}
+
+/// The same with the wait of the fallback thread.
+#[test]
+fn t21_earlier_timer_interrupts_the_fallback_thread() {
+    guard(|| {
+        let (_counter, waker) = Counter::new();
+        let mut far = Timer::after(FAR_AWAY);
+        assert!(poll(&mut far, &waker).is_pending());
+        for round in 0..stress(2_000) as u64 {
+            foreign_block_on(Timer::after(Duration::from_micros(round % 50)));
+        }
+    });
+}
+
+/// There is one queue and so no minimum over several; but many threads insert into it at once.
+#[test]
+fn t22_many_threads_insert_timers() {
+    guard(|| {
+        let insert = |seed| {
+            let mut noise = Noise::new(seed);
+            for round in 0..stress(3_000) {
+                let runner = Runner::BOTH[round % 2];
+                let pause = Duration::from_micros(noise.below(100) as u64);
+                // A later one stays in the queue at the same time, and is cancelled.
+                let late = async {
+                    Timer::after(FAR_AWAY).await;
+                };
+                let soon = async {
+                    Timer::after(pause).await;
+                };
+                runner.block_on(or(late, soon));
+            }
+        };
+        let threads = [3, 4, 5, 6].map(|seed| thread::spawn(move || insert(seed)));
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+/// A timer of the thread that will wait itself notifies nobody: a filter kills the process at the first write to
+/// the descriptor that interrupts waits. async-io 2.6.0 writes to it for every timer.
+#[test]
+fn t23_own_timers_notify_nobody() {
+    isolated("timers::t23_own_timers_notify_nobody", || {
+        async_io::block_on(Timer::after(Duration::from_millis(1)));
+        let mut filter = Filter::new();
+        let notifiers = descriptors("eventfd");
+        assert!(!notifiers.is_empty(), "how are waits interrupted?");
+        for fd in notifiers {
+            filter = filter.call_on(libc::SYS_write, fd, Verdict::KillProcess);
+        }
+        filter.install(Reach::ThisThread);
+        for round in 0..200 {
+            async_io::block_on(Timer::after(Duration::from_micros(round)));
+        }
+        async_io::block_on(async {
+            // Each is earlier than the one before; all but the last are cancelled.
+            for millis in (1..100).rev() {
+                assert!(
+                    poll_once(Timer::after(Duration::from_millis(millis)))
+                        .await
+                        .is_none()
+                );
+            }
+            Timer::after(Duration::from_millis(1)).await;
+        });
+    });
+}
+
+/// Pauses shorter than the system's units must not become none at all...
+#[test]
+fn t25_short_pauses_are_waited_for() {
+    isolated("timers::t25_short_pauses_are_waited_for", || {
+        for runner in Runner::BOTH {
+            for pause in [1, 999, 1_000, 900_000].map(Duration::from_nanos) {
+                for _ in 0..20 {
+                    let start = Instant::now();
+                    runner.block_on(Timer::after(pause));
+                    assert!(start.elapsed() >= pause, "{pause:?} ended early");
+                }
+            }
+            let worker = thread::spawn(move || {
+                let start = Instant::now();
+                while start.elapsed() < Duration::from_millis(500) {
+                    runner.block_on(Timer::after(Duration::from_micros(900)));
+                }
+            });
+            assert_quiet("one pause of 900 us after the other");
+            worker.join().unwrap();
+        }
+    });
+}
+
+/// ...and pauses longer than the system can count neither wrap around nor spin nor panic.
+#[test]
+fn t25_endless_pauses() {
+    isolated("timers::t25_endless_pauses", || {
+        let pauses = [
+            Duration::from_millis(i32::MAX as u64 + 1),
+            Duration::from_millis(u32::MAX as u64 + 1),
+            Duration::from_secs(u32::MAX as u64 + 1),
+            Duration::from_secs(i64::MAX as u64),
+            Duration::from_nanos(u64::MAX),
+            Duration::MAX,
+        ];
+        let wait = move |runner: Runner| {
+            let (stop, stopped) = async_channel::bounded::<()>(1);
+            let thread = thread::spawn(move || {
+                let mut timers = pauses.map(Timer::after);
+                let all = std::future::poll_fn(|cx| {
+                    for timer in &mut timers {
+                        assert!(poll(timer, cx.waker()).is_pending());
+                    }
+                    std::task::Poll::<()>::Pending
+                });
+                let end = async {
+                    let _ = stopped.recv().await;
+                };
+                runner.block_on(or(all, end));
+            });
+            (stop, thread)
+        };
+        for runner in Runner::BOTH {
+            for pause in pauses {
+                // Each alone is the earliest.
+                let mut timer = Timer::after(pause);
+                runner.block_on(or(
+                    async {
+                        (&mut timer).await;
+                        panic!("{pause:?} is over");
+                    },
+                    async {
+                        Timer::after(Duration::from_millis(1)).await;
+                    },
+                ));
+            }
+            let (stop, thread) = wait(runner);
+            assert_quiet("timers that never fire");
+            drop(stop);
+            thread.join().unwrap();
+        }
+    });
+}
+
+/// Signals that interrupt the wait neither restart it nor shorten it.
+#[test]
+fn t26_interrupted_waits_keep_their_deadline() {
+    isolated("timers::t26_interrupted_waits_keep_their_deadline", || {
+        raw::interrupt_by_sigusr1();
+        let target = raw::Target::current();
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let storm = thread::spawn(move || {
+            let pause = Duration::from_micros(200);
+            while stopped.recv_timeout(pause) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                target.interrupt();
+            }
+        });
+        for runner in Runner::BOTH {
+            let start = Instant::now();
+            runner.block_on(Timer::after(Duration::from_millis(100)));
+            assert!(start.elapsed() >= Duration::from_millis(100));
+        }
+        let (there, ask) = async_channel::bounded(1);
+        let (back, answer) = async_channel::bounded(1);
+        let echo = thread::spawn(move || {
+            foreign_block_on(async {
+                while let Ok(number) = ask.recv().await {
+                    back.send(number).await.unwrap();
+                }
+            });
+        });
+        let far = async {
+            Timer::after(FAR_AWAY).await;
+            pending().await
+        };
+        async_io::block_on(or(far, async {
+            for number in 0..stress(2_000) {
+                there.send(number).await.unwrap();
+                assert_eq!(answer.recv().await.unwrap(), number);
+            }
+        }));
+        drop((there, stop));
+        echo.join().unwrap();
+        storm.join().unwrap();
+    });
+}

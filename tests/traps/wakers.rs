@@ -1,0 +1,215 @@
+//! Wakers that are lost, kept too long, woken alone, or run at a moment at which they must not run.
+
+use std::future::poll_fn;
+use std::io::Write;
+use std::sync::Arc;
+use std::task::Context;
+use std::thread;
+use std::time::Duration;
+
+use async_io::Timer;
+use futures_lite::future::or;
+
+use crate::support::{Counter, Runner, drain, fill, foreign_block_on, guard, pair, poll};
+
+/// A future that was polled by one task and goes on in another wakes the other.
+#[test]
+fn t17_futures_move_between_tasks() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            let (source, mut peer) = pair();
+            let (first, first_waker) = Counter::new();
+            let (second, second_waker) = Counter::new();
+            let mut timer = Timer::after(Duration::from_millis(5));
+            let mut readable = source.readable();
+            let mut owned = source.clone().readable_owned();
+            for waker in [&first_waker, &second_waker] {
+                assert!(poll(&mut readable, waker).is_pending());
+                assert!(poll(&mut owned, waker).is_pending());
+            }
+            // A busy machine may take so long that the timer is due already; then nobody needs a wake-up.
+            let waits = poll(&mut timer, &first_waker).is_pending()
+                && poll(&mut timer, &second_waker).is_pending();
+            if waits {
+                second.wait_for(1);
+                runner.block_on(timer);
+            }
+            let before = second.wakes();
+            assert!(poll(&mut readable, &second_waker).is_pending());
+            assert!(poll(&mut owned, &second_waker).is_pending());
+            peer.write_all(b"x").unwrap();
+            second.wait_for(before + 1);
+            runner.block_on(readable).unwrap();
+            runner.block_on(owned).unwrap();
+            assert_eq!(first.wakes(), 0, "the task that was left");
+        }
+    });
+}
+
+/// The same for `poll_readable`, which has one place for a waker; and from thread to thread.
+#[test]
+fn t17_polls_move_between_tasks() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            let (source, mut peer) = pair();
+            let (_first, waker) = Counter::new();
+            let polled = source.poll_readable(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+            let mut timer = Timer::after(Duration::from_millis(5));
+            let timer_was_due = poll(&mut timer, &waker).is_ready();
+            let mover = thread::spawn(move || {
+                runner.block_on(async {
+                    poll_fn(|cx| source.poll_readable(cx)).await.unwrap();
+                    if !timer_was_due {
+                        timer.await;
+                    }
+                });
+            });
+            peer.write_all(b"x").unwrap();
+            mover.join().unwrap();
+        }
+    });
+}
+
+/// Waiters that are dropped after the event must not take it along.
+#[test]
+fn t18_dropped_waiters_take_nothing_along() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            for keep in 0..5 {
+                let (source, mut peer) = pair();
+                let mut waiters: Vec<_> = (0..5)
+                    .map(|_| (source.readable(), Counter::new()))
+                    .collect();
+                for (readable, (_, waker)) in &mut waiters {
+                    assert!(poll(readable, waker).is_pending());
+                }
+                peer.write_all(b"x").unwrap();
+                waiters[(keep + 1) % 5].1.0.wait_for(1);
+                let (readable, (counter, _)) = waiters.swap_remove(keep);
+                drop(waiters);
+                counter.wait_for(1);
+                runner.block_on(readable).unwrap();
+            }
+        }
+    });
+}
+
+/// A dropped waiter gives its waker back at once, and is not woken.
+#[test]
+fn t18_dropped_waiters_leave_no_waker() {
+    guard(|| {
+        let (source, mut peer) = pair();
+        let (kept, kept_waker) = Counter::new();
+        let mut kept_readable = source.readable();
+        assert!(poll(&mut kept_readable, &kept_waker).is_pending());
+        let (dropped, waker) = Counter::new();
+        let mut readable = source.readable();
+        let mut owned = source.clone().readable_owned();
+        assert!(poll(&mut readable, &waker).is_pending());
+        assert!(poll(&mut owned, &waker).is_pending());
+        drop((readable, owned, waker));
+        assert_eq!(Arc::strong_count(&dropped), 1, "the source keeps a waker");
+        peer.write_all(b"x").unwrap();
+        kept.wait_for(1);
+        assert_eq!(dropped.wakes(), 0);
+    });
+}
+
+/// So does a timer. async-io 2.6.0 keeps the waker until the next turn of the reactor.
+#[test]
+fn t18_dropped_timers_leave_no_waker() {
+    guard(|| {
+        for _ in 0..100 {
+            let (counter, waker) = Counter::new();
+            let mut timer = Timer::after(Duration::from_secs(600));
+            assert!(poll(&mut timer, &waker).is_pending());
+            drop((timer, waker));
+            assert_eq!(Arc::strong_count(&counter), 1, "the queue keeps a waker");
+        }
+    });
+}
+
+/// One event is for everybody who waits for it, whatever way he waits.
+#[test]
+fn t19_one_event_wakes_all_waiters() {
+    guard(|| {
+        let (source, mut peer) = pair();
+        let filled = fill(source.get_ref());
+        let counters: Vec<_> = (0..5).map(|_| Counter::new()).collect();
+        let mut readables: Vec<_> = (0..3).map(|_| source.readable()).collect();
+        for (readable, (_, waker)) in readables.iter_mut().zip(&counters) {
+            assert!(poll(readable, waker).is_pending());
+        }
+        let mut slot = Context::from_waker(&counters[3].1);
+        assert!(source.poll_readable(&mut slot).is_pending());
+        let mut write = Box::pin(source.write_with(|mut stream| stream.write(b"w")));
+        assert!(poll(&mut write, &counters[4].1).is_pending());
+
+        peer.write_all(b"x").unwrap();
+        for (counter, _) in &counters[..4] {
+            counter.wait_for(1);
+        }
+        drain(&mut peer, filled);
+        counters[4].0.wait_for(1);
+        for readable in readables {
+            foreign_block_on(readable).unwrap();
+        }
+        foreign_block_on(write).unwrap();
+    });
+}
+
+/// Two tasks that share `poll_readable` wake each other in turn, and both get on.
+#[test]
+fn t19_two_tasks_on_one_slot() {
+    guard(|| {
+        let (source, mut peer) = pair();
+        let tasks = Runner::BOTH.map(|runner| {
+            let source = source.clone();
+            thread::spawn(move || {
+                for _ in 0..50 {
+                    runner
+                        .block_on(poll_fn(|cx| source.poll_readable(cx)))
+                        .unwrap();
+                }
+            })
+        });
+        peer.write_all(b"x").unwrap();
+        for task in tasks {
+            task.join().unwrap();
+        }
+    });
+}
+
+/// Met in async-io 2.6.0 (issue 156): a fresh event is taken for a stale one, and `poll_writable` is delayed until
+/// something else happens; here, that would be the tick of a second.
+#[test]
+fn up3_writability_is_not_delayed() {
+    for runner in Runner::BOTH {
+        guard(move || {
+            let (source, _peer) = pair();
+            let ticks = async {
+                loop {
+                    Timer::after(Duration::from_secs(1)).await;
+                }
+            };
+            let work = async {
+                for _ in 0..300 {
+                    poll_fn(|cx| source.poll_writable(cx)).await.unwrap();
+                    source.writable().await.unwrap();
+                    // As a sink does: asked, and told "not yet" at most once.
+                    let mut asked = 0;
+                    poll_fn(|cx| {
+                        asked += 1;
+                        let ready = source.poll_writable(cx);
+                        assert!(asked < 1_000, "never ready");
+                        ready
+                    })
+                    .await
+                    .unwrap();
+                }
+            };
+            runner.block_on(or(work, ticks));
+        });
+    }
+}

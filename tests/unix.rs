@@ -1,0 +1,221 @@
+//! Section 7 of the semantics: Unix sockets.
+//!
+//! Lines without a test here: that connecting to a listener with a full backlog ends as NotConnected is a quirk; how the
+//! end of a connection attempt is found is mechanism.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::ffi::OsStr;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
+use std::path::Path;
+use std::pin::pin;
+use std::task::Context;
+
+use async_io::Async;
+use common::*;
+use futures_lite::StreamExt;
+use rustix::io::{FdFlags, fcntl_getfd};
+
+fn closes_on_exec(io: impl AsFd) -> bool {
+    fcntl_getfd(io).unwrap().contains(FdFlags::CLOEXEC)
+}
+
+/// A path of bytes as given, zero bytes included.
+fn raw_path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}
+
+/// §7: listen, connect, accept, and the stream works both ways.
+#[test]
+fn connect_and_accept() {
+    guarded(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let listener = Async::<UnixListener>::bind(&path).unwrap();
+        assert!(is_nonblocking(&listener) && closes_on_exec(&listener));
+        let (hits, waker) = hits();
+        let mut accepting = pin!(listener.accept());
+        let mut cx = Context::from_waker(&waker);
+        assert!(accepting.as_mut().poll(&mut cx).is_pending());
+
+        let client = foreign(Async::<UnixStream>::connect(&path)).unwrap();
+        assert!(is_nonblocking(&client) && closes_on_exec(&client));
+        hits.wait(1);
+        let (server, from) = foreign(accepting).unwrap();
+        assert!(is_nonblocking(&server) && closes_on_exec(&server));
+        assert!(from.is_unnamed());
+        for (sender, receiver) in [(&client, &server), (&server, &client)] {
+            foreign(sender.write_with(|mut io| io.write(b"x"))).unwrap();
+            let read = foreign(receiver.read_with(|mut io| io.read(&mut [0; 8])));
+            assert_eq!(read.unwrap(), 1);
+        }
+    });
+}
+
+/// §7: `incoming` gives one connection after another.
+#[test]
+fn incoming_goes_on() {
+    guarded(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let listener = Async::<UnixListener>::bind(&path).unwrap();
+        let mut incoming = pin!(listener.incoming());
+        for _ in 0..3 {
+            assert!(poll_now(incoming.next()).is_pending());
+            let mut clients = [(); 2].map(|()| UnixStream::connect(&path).unwrap());
+            for client in &mut clients {
+                let stream = foreign(incoming.next()).unwrap().unwrap();
+                client.write_all(b"x").unwrap();
+                foreign(stream.readable()).unwrap();
+            }
+        }
+    });
+}
+
+/// §7: a missing socket is NotFound, one that nobody listens at ConnectionRefused; both at once.
+#[test]
+fn connecting_to_nobody_fails_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("socket");
+    let connect = || ready(poll_now(Async::<UnixStream>::connect(&path))).unwrap_err();
+    assert_eq!(connect().kind(), io::ErrorKind::NotFound);
+    drop(UnixListener::bind(&path).unwrap());
+    let error = connect();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    assert_eq!(error.raw_os_error(), Some(libc::ECONNREFUSED));
+}
+
+/// §7: a path that begins with a zero byte is an abstract name.
+#[test]
+fn connect_knows_abstract_names() {
+    guarded(|| {
+        let name = format!("async-io tests {}", std::process::id());
+        let addr = SocketAddr::from_abstract_name(&name).unwrap();
+        let listener = Async::new(UnixListener::bind_addr(&addr).unwrap()).unwrap();
+        let path = format!("\0{name}");
+        let client = foreign(Async::<UnixStream>::connect(&path)).unwrap();
+        let peer = client.get_ref().peer_addr().unwrap();
+        assert_eq!(peer.as_abstract_name(), Some(name.as_bytes()));
+        foreign(listener.accept()).unwrap();
+
+        let error = foreign(Async::<UnixStream>::connect(format!("{path}!"))).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    });
+}
+
+/// §7: `bind` knows no abstract names.
+#[test]
+fn bind_refuses_abstract_names() {
+    let path = raw_path(b"\0name");
+    let error = Async::<UnixListener>::bind(path).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    let error = Async::<UnixDatagram>::bind(path).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+}
+
+/// §7: a zero byte elsewhere is InvalidInput, and a path that is too long ENAMETOOLONG.
+#[test]
+fn bad_paths_are_refused() {
+    let connect = |path: &[u8]| {
+        let attempt = Async::<UnixStream>::connect(raw_path(path));
+        ready(poll_now(attempt)).unwrap_err()
+    };
+    assert_eq!(connect(b"a\0b").kind(), io::ErrorKind::InvalidInput);
+    assert_eq!(
+        connect(&[b'a'; 200]).raw_os_error(),
+        Some(libc::ENAMETOOLONG)
+    );
+    assert_eq!(
+        connect(&[b'a'; 5000]).raw_os_error(),
+        Some(libc::ENAMETOOLONG)
+    );
+}
+
+/// §7: `pair` gives two connected, registered streams.
+#[test]
+fn stream_pair() {
+    guarded(|| {
+        let (one, other) = Async::<UnixStream>::pair().unwrap();
+        assert!(is_nonblocking(&one) && is_nonblocking(&other));
+        assert!(poll_now(other.readable()).is_pending());
+        foreign(one.write_with(|mut io| io.write(b"x"))).unwrap();
+        foreign(other.readable()).unwrap();
+        let read = foreign(other.read_with(|mut io| io.read(&mut [0; 8])));
+        assert_eq!(read.unwrap(), 1);
+    });
+}
+
+/// §7: datagram sockets by name: `bind`, `unbound`, `send_to`, `recv_from`.
+#[test]
+fn named_datagram_sockets() {
+    guarded(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = [dir.path().join("one"), dir.path().join("other")];
+        let one = Async::<UnixDatagram>::bind(&paths[0]).unwrap();
+        let other = Async::<UnixDatagram>::bind(&paths[1]).unwrap();
+        let unbound = Async::<UnixDatagram>::unbound().unwrap();
+        assert!(is_nonblocking(&one) && is_nonblocking(&unbound));
+        let mut buf = [0; 16];
+        foreign(async {
+            assert_eq!(one.send_to(b"named", &paths[1]).await.unwrap(), 5);
+            let (count, from) = other.recv_from(&mut buf).await.unwrap();
+            assert_eq!((count, from.as_pathname()), (5, Some(&*paths[0])));
+
+            assert_eq!(unbound.send_to(b"nameless", &paths[1]).await.unwrap(), 8);
+            let (count, from) = other.recv_from(&mut buf).await.unwrap();
+            assert_eq!(count, 8);
+            assert!(from.is_unnamed());
+
+            let missing = dir.path().join("missing");
+            let error = unbound.send_to(b"x", &missing).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::NotFound);
+            let error = unbound.send(b"x").await.unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::ENOTCONN));
+        });
+    });
+}
+
+/// §7: a datagram pair; receiving waits when it must, and cuts off what does not fit.
+#[test]
+fn datagram_pair() {
+    guarded(|| {
+        let (one, other) = Async::<UnixDatagram>::pair().unwrap();
+        let mut buf = [0; 4];
+        let (hits, waker) = hits();
+        {
+            let mut receiving = pin!(other.recv(&mut buf));
+            let mut cx = Context::from_waker(&waker);
+            assert!(receiving.as_mut().poll(&mut cx).is_pending());
+            foreign(one.send(b"longer than four")).unwrap();
+            hits.wait(1);
+            assert_eq!(foreign(receiving).unwrap(), 4);
+        }
+        assert_eq!(&buf, b"long");
+        foreign(one.send(b"b")).unwrap();
+        assert_eq!(ready(poll_now(other.recv_from(&mut buf))).unwrap().0, 1);
+    });
+}
+
+/// §7: sending waits while the receiver's queue is full.
+#[test]
+fn sending_waits_for_room() {
+    guarded(|| {
+        let (one, other) = Async::<UnixDatagram>::pair().unwrap();
+        let mut queued = 0;
+        while poll_now(one.send(b"x")).is_ready() {
+            queued += 1;
+        }
+        let sender = std::thread::spawn(move || foreign(one.send(b"last")).unwrap());
+        let mut buf = [0; 8];
+        for _ in 0..queued {
+            assert_eq!(foreign(other.recv(&mut buf)).unwrap(), 1);
+        }
+        assert_eq!(foreign(other.recv(&mut buf)).unwrap(), 4);
+        assert_eq!(sender.join().unwrap(), 4);
+    });
+}

@@ -1,0 +1,331 @@
+//! Section 1 of the semantics: where wakers are called, and what they may do.
+//!
+//! Lines without a test here: that a waker which blocks on I/O hangs is not to be copied (the opposite is tested); that a
+//! panic in `Waker::clone` poisons its source is not to be copied either (likewise).
+#![cfg(target_os = "linux")]
+// A waker whose `clone` panics cannot be made with `Wake`.
+#![allow(unsafe_code)]
+
+mod common;
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{RawWaker, RawWakerVTable, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_io::{Async, Timer, block_on};
+use common::*;
+
+type Source = Async<UnixStream>;
+
+/// §1: with no `block_on` in the program, wakers are called on the reactor's thread.
+#[test]
+fn the_thread_calls_wakers() {
+    in_child("the_thread_calls_wakers", || {
+        let names = Arc::new(Mutex::new(Vec::new()));
+        let noted = names.clone();
+        let waker = waker_fn(move || {
+            let name = thread::current().name().map(str::to_owned);
+            noted.lock().unwrap().push(name);
+        });
+        let (source, mut peer) = unix_pair();
+        assert!(poll_readable(&source, &waker).is_pending());
+        let mut timer = Timer::after(Duration::from_millis(10));
+        assert!(poll(&mut timer, &waker).is_pending());
+        peer.write_all(b"x").unwrap();
+        until("both are woken", || names.lock().unwrap().len() >= 2);
+        let names = names.lock().unwrap();
+        assert!(names.iter().all(|name| name.as_deref() == Some("async-io")));
+    });
+}
+
+/// §1: otherwise on that thread or on one inside `block_on`, and on no other.
+#[test]
+fn threads_in_block_on_call_wakers() {
+    in_child("threads_in_block_on_call_wakers", || {
+        let names = Arc::new(Mutex::new(Vec::new()));
+        let noted = names.clone();
+        let waker = waker_fn(move || {
+            let name = thread::current().name().map(str::to_owned);
+            noted.lock().unwrap().push(name.unwrap());
+        });
+        let (stop, stopped) = async_channel::bounded::<()>(1);
+        let inside = thread::Builder::new().name("inside".into());
+        let inside = inside.spawn(move || _ = block_on(stopped.recv())).unwrap();
+        for round in 1..=20 {
+            let (source, mut peer) = unix_pair();
+            assert!(poll_readable(&source, &waker).is_pending());
+            peer.write_all(b"x").unwrap();
+            until("the source wakes", || names.lock().unwrap().len() >= round);
+        }
+        drop(stop);
+        inside.join().unwrap();
+        let names = names.lock().unwrap();
+        assert!(
+            names
+                .iter()
+                .all(|name| name == "async-io" || name == "inside")
+        );
+    });
+}
+
+/// Does from within a waker what a task might do.
+fn reenter(source: &Weak<Source>) {
+    let mut timer = Timer::after(HOUR);
+    assert!(poll(&mut timer, Waker::noop()).is_pending());
+    timer.set_after(2 * HOUR);
+    drop(timer);
+    let (fresh, mut peer) = unix_pair();
+    assert!(poll_readable(&fresh, Waker::noop()).is_pending());
+    peer.write_all(b"x").unwrap();
+    drop(fresh);
+    if let Some(source) = source.upgrade() {
+        _ = poll_readable(&source, Waker::noop());
+        _ = poll_writable(&source, Waker::noop());
+        _ = poll_now(source.readable());
+        _ = poll_now(source.writable());
+    }
+}
+
+/// Counts the calls of [`reenter`] that came to their end.
+#[derive(Clone, Default)]
+struct Reentries(Arc<AtomicUsize>);
+
+impl Reentries {
+    fn on_wake(&self, source: &Weak<Source>) -> Waker {
+        let (count, source) = (self.0.clone(), source.clone());
+        waker_fn(move || {
+            reenter(&source);
+            count.fetch_add(1, Ordering::SeqCst);
+        })
+    }
+
+    fn on_drop(&self, source: &Weak<Source>) -> Waker {
+        let (count, source) = (self.0.clone(), source.clone());
+        waker_with_drop(move || {
+            reenter(&source);
+            count.fetch_add(1, Ordering::SeqCst);
+        })
+    }
+
+    fn wait(&self, at_least: usize) {
+        until("wakers end", || self.0.load(Ordering::SeqCst) >= at_least);
+    }
+
+    #[track_caller]
+    fn expect(&self, exactly: usize) {
+        assert_eq!(self.0.load(Ordering::SeqCst), exactly);
+    }
+}
+
+fn shared_pair() -> (Arc<Source>, Weak<Source>, UnixStream) {
+    let (source, peer) = unix_pair();
+    let source = Arc::new(source);
+    let weak = Arc::downgrade(&source);
+    (source, weak, peer)
+}
+
+/// §1: a waker may make, poll and drop sources and timers, those that woke it included.
+#[test]
+fn a_woken_waker_may_call_back() {
+    guarded(|| {
+        let count = Reentries::default();
+        let (source, weak, mut peer) = shared_pair();
+        fill(source.get_ref());
+        let waker = count.on_wake(&weak);
+        let (mut readable, mut writable) = (source.readable(), source.writable());
+        assert!(poll(&mut readable, &waker).is_pending());
+        assert!(poll(&mut writable, &waker).is_pending());
+        let mut timer = Timer::after(Duration::from_millis(2));
+        assert!(poll(&mut timer, &waker).is_pending());
+        peer.write_all(b"x").unwrap();
+        count.wait(2);
+        drop(peer);
+        count.wait(3);
+        foreign(async {
+            readable.await.unwrap();
+            writable.await.unwrap();
+            timer.await;
+        });
+    });
+}
+
+/// §1: a waker that is dropped after it was woken may do the same, on whatever thread.
+#[test]
+fn a_waker_dropped_after_waking_may_call_back() {
+    guarded(|| {
+        let count = Reentries::default();
+        let (source, weak, mut peer) = shared_pair();
+        let mut timer = Timer::after(Duration::from_millis(2));
+        assert!(poll(&mut timer, &count.on_drop(&weak)).is_pending());
+        assert!(poll_readable(&source, &count.on_drop(&weak)).is_pending());
+        let mut future = source.readable();
+        assert!(poll(&mut future, &count.on_drop(&weak)).is_pending());
+        peer.write_all(b"x").unwrap();
+        foreign(async {
+            timer.await;
+            future.await.unwrap();
+        });
+        count.wait(3);
+    });
+}
+
+/// Beyond §4: a waker that a poll displaces is woken and dropped with no lock held.
+#[test]
+fn a_displaced_waker_may_call_back() {
+    guarded(|| {
+        let count = Reentries::default();
+        let (source, weak, _peer) = shared_pair();
+        fill(source.get_ref());
+        assert!(poll_readable(&source, &count.on_wake(&weak)).is_pending());
+        assert!(poll_readable(&source, &count.on_drop(&weak)).is_pending());
+        count.wait(1);
+        assert!(poll_writable(&source, &count.on_wake(&weak)).is_pending());
+        assert!(poll_writable(&source, &count.on_drop(&weak)).is_pending());
+        // What the woken ones did with the source has displaced the others in their turn.
+        count.expect(4);
+
+        let count = Reentries::default();
+        let mut future = source.readable();
+        assert!(poll(&mut future, &count.on_drop(&weak)).is_pending());
+        assert!(poll(&mut future, Waker::noop()).is_pending());
+        count.expect(1);
+    });
+}
+
+/// Beyond §4: so is one whose future or source is dropped.
+#[test]
+fn a_waker_given_back_may_call_back() {
+    guarded(|| {
+        let count = Reentries::default();
+        let (source, weak, _peer) = shared_pair();
+        fill(source.get_ref());
+        let mut futures = (source.readable(), source.writable());
+        assert!(poll(&mut futures.0, &count.on_drop(&weak)).is_pending());
+        assert!(poll(&mut futures.1, &count.on_drop(&weak)).is_pending());
+        drop(futures);
+        count.expect(2);
+
+        let other = Arc::downgrade(&source);
+        let (source, _peer) = unix_pair();
+        fill(source.get_ref());
+        assert!(poll_readable(&source, &count.on_drop(&other)).is_pending());
+        assert!(poll_writable(&source, &count.on_drop(&other)).is_pending());
+        drop(source);
+        count.expect(4);
+    });
+}
+
+/// Beyond §8: a waker that a timer gives back may use timers, also when that is because it was displaced.
+#[test]
+fn a_waker_of_a_timer_may_call_back() {
+    guarded(|| {
+        let count = Reentries::default();
+        let mut timer = Timer::after(HOUR);
+        assert!(poll(&mut timer, &count.on_drop(&Weak::new())).is_pending());
+        assert!(poll(&mut timer, &count.on_drop(&Weak::new())).is_pending());
+        count.wait(1);
+        drop(timer);
+        count.wait(2);
+
+        let mut timer = Timer::after(HOUR);
+        assert!(poll(&mut timer, &count.on_wake(&Weak::new())).is_pending());
+        timer.set_at(Instant::now());
+        count.wait(3);
+    });
+}
+
+/// Beyond §1: a waker may even wait for I/O and timers.
+#[test]
+fn a_waker_may_block() {
+    guarded(|| {
+        let done = Arc::new(AtomicUsize::new(0));
+        let count = done.clone();
+        let waker = waker_fn(move || {
+            block_on(async {
+                Timer::after(Duration::from_millis(1)).await;
+                let (source, mut peer) = unix_pair();
+                let waiter = source.readable();
+                peer.write_all(b"x").unwrap();
+                waiter.await.unwrap();
+            });
+            count.fetch_add(1, Ordering::SeqCst);
+        });
+        let (source, mut peer) = unix_pair();
+        assert!(poll_readable(&source, &waker).is_pending());
+        let mut timer = Timer::after(Duration::from_millis(1));
+        assert!(poll(&mut timer, &waker).is_pending());
+        peer.write_all(b"x").unwrap();
+        until("both wakers end", || done.load(Ordering::SeqCst) >= 2);
+        foreign(Timer::after(Duration::from_millis(1)));
+    });
+}
+
+/// §1: a panicking waker is swallowed, and the others are still called.
+#[test]
+fn a_panicking_waker_hurts_nobody() {
+    guarded(|| {
+        for _ in 0..3 {
+            let bad = waker_fn(|| panic!("expected: a waker panics"));
+            let (source, mut peer) = unix_pair();
+            let all = [hits(), hits()];
+            let mut futures = [source.readable(), source.readable(), source.readable()];
+            assert!(poll(&mut futures[0], &all[0].1).is_pending());
+            assert!(poll(&mut futures[1], &bad).is_pending());
+            assert!(poll(&mut futures[2], &all[1].1).is_pending());
+            assert!(poll_readable(&source, &bad).is_pending());
+            let deadline = Instant::now() + Duration::from_millis(2);
+            let mut timers = [Timer::at(deadline), Timer::at(deadline)];
+            _ = poll(&mut timers[0], &bad);
+            peer.write_all(b"x").unwrap();
+            foreign(&mut timers[1]);
+            for (hits, _) in &all {
+                hits.wait(1);
+            }
+            for future in futures {
+                foreign(future).unwrap();
+            }
+        }
+    });
+}
+
+/// A waker that panics when it is copied.
+fn unclonable() -> Waker {
+    static VTABLE: RawWakerVTable = RawWakerVTable::new(
+        |_| panic!("expected: a waker's clone panics"),
+        |_| (),
+        |_| (),
+        |_| (),
+    );
+    // SAFETY: the functions do nothing with the pointer.
+    unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &VTABLE)) }
+}
+
+/// Beyond §1: a panic while a waker is copied leaves the source and the timer usable.
+#[test]
+fn a_waker_that_cannot_be_copied_hurts_nobody() {
+    guarded(|| {
+        let (source, mut peer) = unix_pair();
+        let mut timer = Timer::after(Duration::from_millis(1));
+        let mut readable = source.readable();
+        let panics = |poll: &mut dyn FnMut(&Waker)| {
+            let result = catch_unwind(AssertUnwindSafe(|| poll(&unclonable())));
+            assert!(result.is_err());
+        };
+        panics(&mut |waker| _ = poll_readable(&source, waker));
+        panics(&mut |waker| _ = poll(&mut readable, waker));
+        panics(&mut |waker| _ = poll(&mut Timer::after(HOUR), waker));
+
+        assert!(poll_now(source.readable()).is_pending());
+        peer.write_all(b"x").unwrap();
+        foreign(async {
+            wait_readable(&source).await.unwrap();
+            readable.await.unwrap();
+            (&mut timer).await;
+        });
+    });
+}
