@@ -24,16 +24,17 @@ use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// How long a leader may be away until somebody else polls.
-pub(crate) const GRACE: Duration = Duration::from_millis(1);
+/// When the alarm goes off after it was set.
+const GRACE: Duration = Duration::from_micros(1500);
 
-/// An alarm that was set less than this long ago is left as it is.
-const FRESH: Duration = Duration::from_micros(500);
+/// An alarm that was set less than this long ago is left as it is. So a leader may be away for 0.5 to 1.5 ms until somebody
+/// else polls, and the alarm is set at most once per millisecond.
+const FRESH: Duration = Duration::from_millis(1);
 
-/// A wait after which the alarm is worth two system calls per round.
+/// A round after which the alarm is worth two system calls per round.
 const LONG_ROUND: Duration = Duration::from_millis(1);
 
-const CAREFUL_ROUNDS: u32 = 64;
+const CAREFUL_ROUNDS: u32 = 8;
 
 /// How long a watcher sleeps at a time if it cannot have an alarm (out of descriptors, say).
 pub(crate) const WITHOUT_ALARM: Duration = Duration::from_millis(5);

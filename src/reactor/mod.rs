@@ -16,7 +16,7 @@ pub(crate) mod waiting;
 use crate::clock::{Clock, Deadline};
 use crate::source::{Event, Interest, Key, RawSource, Source, Turn};
 use crate::sync::{Condvar, Mutex};
-use crate::sys::{Events, Poller, REPORTING, Until};
+use crate::sys::{Events, FORGETS_IDLE, Poller, REPORTING, Until};
 use crate::timers::Timers;
 use crate::trace;
 use crate::wake::WakeBatch;
@@ -229,7 +229,10 @@ impl Reactor {
         if state.generation != key.generation {
             return; // The event was fetched before its source was dropped.
         }
-        let change = state.deliver(source.words(), event, turn, REPORTING, batch);
+        let mut change = state.deliver(source.words(), event, turn, REPORTING, batch);
+        if FORGETS_IDLE && change.is_none() {
+            change = Some(state.armed);
+        }
         let (Some(interest), Some(raw), Some(poller)) = (change, state.raw, self.poller.get())
         else {
             return;

@@ -47,6 +47,7 @@ use std::time::Duration;
 
 pub(crate) const REPORTING: Reporting = Reporting::Edges;
 pub(crate) const CONCURRENT_WAITS: bool = true;
+pub(crate) const FORGETS_IDLE: bool = false;
 
 /// Tokens that no key has: the registry does not use the last two slots.
 const NOTIFY: u64 = u64::MAX;

@@ -16,7 +16,8 @@
 //!   again.
 //!
 //! Constants: [`REPORTING`] (are edges real here?), [`CONCURRENT_WAITS`] (may several threads be inside `wait`? If not,
-//! the second one queues behind the first).
+//! the second one queues behind the first), [`FORGETS_IDLE`] (must an object without interest be rearmed with none, so
+//! that it is silent?).
 //!
 //! Both back ends pass the same conformance tests (`conformance.rs`).
 
@@ -39,13 +40,13 @@ pub(crate) mod portable;
     any(target_os = "linux", target_os = "android"),
     not(any(async_io_portable, polling_test_poll_backend))
 ))]
-pub(crate) use epoll::{CONCURRENT_WAITS, Events, Poller, REPORTING};
+pub(crate) use epoll::{CONCURRENT_WAITS, Events, FORGETS_IDLE, Poller, REPORTING};
 #[cfg(any(
     async_io_portable,
     polling_test_poll_backend,
     not(any(target_os = "linux", target_os = "android"))
 ))]
-pub(crate) use portable::{CONCURRENT_WAITS, Events, Poller, REPORTING};
+pub(crate) use portable::{CONCURRENT_WAITS, Events, FORGETS_IDLE, Poller, REPORTING};
 
 #[cfg(unix)]
 pub(crate) mod ask;

@@ -15,6 +15,7 @@ use crate::clock::{Clock, Deadline};
 use crate::source::state::Reporting;
 use crate::source::{Event, Interest, Key, RawSource};
 use crate::sync::Mutex;
+use std::collections::HashSet;
 use std::io;
 #[cfg(unix)]
 use std::os::fd::BorrowedFd;
@@ -24,6 +25,24 @@ use std::os::windows::io::BorrowedSocket;
 pub(crate) const REPORTING: Reporting = Reporting::OneShot;
 pub(crate) const CONCURRENT_WAITS: bool = false;
 
+/// Whether an object in the set reports its hang-up for as long as it is there, whatever its interest: `poll(2)` does. Then
+/// an object that nobody waits for is taken out of the set, or every wait would end at once.
+pub(crate) const FORGETS_IDLE: bool = cfg!(any(
+    polling_test_poll_backend,
+    not(any(
+        windows,
+        target_os = "linux",
+        target_os = "android",
+        target_os = "illumos",
+        target_os = "solaris",
+        target_vendor = "apple",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "dragonfly",
+    ))
+));
+
 #[derive(Debug)]
 pub(crate) struct Poller {
     clock: Clock,
@@ -31,6 +50,8 @@ pub(crate) struct Poller {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     home: Home,
     inner: polling::Poller,
+    /// What is registered but idle, where such objects are taken out of the set.
+    idle: Mutex<HashSet<RawSource>>,
     /// Held by the thread inside `wait`.
     turnstile: Mutex<()>,
     /// What the wait in progress, or the next one, must not outlast.
@@ -44,31 +65,58 @@ impl Poller {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             home: Home::new(),
             inner: polling::Poller::new()?,
+            idle: Mutex::new(HashSet::new()),
             turnstile: Mutex::new(()),
             expected: Mutex::new(Deadline::NEVER),
         })
     }
 
-    /// Not possible here.
+    /// The descriptors of `polling` cannot be replaced. Says whether the poller works, as far as that can be tried without
+    /// taking events.
     pub(crate) fn reopen(&self) -> io::Result<()> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "the poller's descriptor was closed by the program",
-        ))
+        self.inner.notify()
     }
 
     pub(crate) fn register(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
+        if FORGETS_IDLE && self.idle.lock().contains(&raw) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.add(raw, key, interest).map_err(explain)?;
+        if FORGETS_IDLE && interest == Interest::NONE {
+            self.retire(raw)?;
+        }
+        Ok(())
+    }
+
+    fn add(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
         // SAFETY: the contract of the module: the object stays open until `deregister`.
-        unsafe { self.inner.add(raw, polling_event(key, interest)) }.map_err(explain)
+        unsafe { self.inner.add(raw, polling_event(key, interest)) }
+    }
+
+    /// Takes an object that nobody waits for out of the set.
+    fn retire(&self, raw: RawSource) -> io::Result<()> {
+        if self.idle.lock().insert(raw) {
+            self.inner.delete(borrow(raw))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn rearm(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
+        if FORGETS_IDLE && interest == Interest::NONE {
+            return self.retire(raw);
+        }
+        if FORGETS_IDLE && self.idle.lock().remove(&raw) {
+            return self.add(raw, key, interest);
+        }
         self.inner.modify(borrow(raw), polling_event(key, interest))
     }
 
     pub(crate) fn deregister(&self, raw: RawSource) -> io::Result<()> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if !self.home.is_here() {
+            return Ok(());
+        }
+        if FORGETS_IDLE && self.idle.lock().remove(&raw) {
             return Ok(());
         }
         self.inner.delete(borrow(raw))
@@ -91,7 +139,8 @@ impl Poller {
             *expected = Deadline::NEVER;
         }
         match result {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            // `polling`'s poll() back end says "would block" if a notification was used up by another call.
+            Err(error) if !is_harmless(&error) => Err(error),
             _ => Ok(()),
         }
     }
@@ -178,6 +227,13 @@ impl Events {
             (Key::from_token(event.key as u64), reported)
         })
     }
+}
+
+fn is_harmless(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
+    )
 }
 
 fn polling_event(key: Key, interest: Interest) -> polling::Event {

@@ -1,0 +1,75 @@
+//! An echo server and its load generator: how many requests a second, how late, at what cost.
+//!
+//! Both run in this process on loopback unless told otherwise. They share one reactor then, and whichever thread drives
+//! it pays for it; to see the server alone, run it with `--serve-only` and send the load from a second process:
+//!
+//!     cargo run --release --example echo
+//!     cargo run --release --example echo -- --connections 1000 --size 4096 --threads 2
+//!     cargo run --release --example echo -- --serve-only --address 127.0.0.1:7000
+//!     cargo run --release --example echo -- --connect --address 127.0.0.1:7000
+//!
+//! `server.rs` is the server, `client.rs` one client, `load.rs` many of them, `report.rs` the summary, `system.rs` what the system is asked for.
+
+mod client;
+mod load;
+mod options;
+mod report;
+mod server;
+mod system;
+mod timeout;
+
+use std::io;
+use std::process::ExitCode;
+
+use async_io::block_on;
+
+use crate::options::{Mode, Options};
+
+fn main() -> ExitCode {
+    let options = match options::parse() {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            println!("{}", options::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("echo: {error}\n\nTry --help.");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("echo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns whether all went well.
+fn run(options: &Options) -> io::Result<bool> {
+    match options.mode {
+        Mode::Serve => {
+            let server = server::start(options)?;
+            println!("listening on {}, stop with Ctrl-C", server.address);
+            server.serve_for_ever()
+        }
+        Mode::Connect => {
+            system::allow_descriptors(options.connections)?;
+            let streams = block_on(load::connect(options.address, options))?;
+            let result = load::run(streams, options)?;
+            Ok(report::print(options.address, options, &result, None))
+        }
+        Mode::Both => {
+            system::allow_descriptors(2 * options.connections)?;
+            let server = server::start(options)?;
+            let address = server.address;
+            let streams = block_on(load::connect(address, options))?;
+            server.measure();
+            let result = load::run(streams, options)?;
+            let cpu = server.stop()?;
+            Ok(report::print(address, options, &result, cpu))
+        }
+    }
+}

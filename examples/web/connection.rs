@@ -1,0 +1,73 @@
+//! The life of a connection: request after request, until one side has had enough.
+
+use std::io;
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use async_io::Async;
+use futures_lite::{AsyncReadExt, future};
+
+use crate::request::{self, Method, Refusal, Request};
+use crate::response::Response;
+use crate::site::{Found, Site};
+use crate::status::Status;
+use crate::timeout::until;
+
+pub(crate) async fn serve(
+    stream: &Async<TcpStream>,
+    site: &Site,
+    timeout: Duration,
+) -> io::Result<()> {
+    stream.get_ref().set_nodelay(true)?;
+    // What was received and not yet used: a client may send its next request early.
+    let mut received = Vec::new();
+    loop {
+        let deadline = Instant::now() + timeout;
+        let (response, request) = match request::read(stream, &mut received, deadline).await {
+            Ok(Some(request)) => (respond(site, &request), request),
+            Ok(None) => return Ok(()),
+            Err(Refusal::Answer(status)) => (Response::error(status), Request::unreadable()),
+            Err(Refusal::Failed(error)) => return Err(error),
+        };
+        let (with_body, keep_alive) = (request.method != Method::Head, request.keep_alive);
+        response
+            .send(stream, with_body, keep_alive, timeout)
+            .await?;
+        if !keep_alive {
+            return part(stream).await;
+        }
+    }
+}
+
+fn respond(site: &Site, request: &Request) -> Response {
+    if request.method == Method::Other {
+        return Response::error(Status::METHOD_NOT_ALLOWED);
+    }
+    match site.find(&request.target) {
+        Ok(Found::File {
+            file,
+            length,
+            content_type,
+        }) => Response::file(file, length, content_type),
+        Ok(Found::Listing(page)) => Response::page(Status::OK, page),
+        Ok(Found::Moved(location)) => Response::moved(location),
+        Err(status) => Response::error(status),
+    }
+}
+
+/// Ends a connection so that the answer arrives.
+///
+/// If a socket is closed while data sent by the client lies there unread (say, the body of a refused request), TCP
+/// resets the connection, and the client may lose the answer. So say that nothing more will come, and listen on for a
+/// moment.
+async fn part(mut stream: &Async<TcpStream>) -> io::Result<()> {
+    stream.get_ref().shutdown(Shutdown::Write)?;
+    let mut ignored = [0; 4096];
+    until(Instant::now() + Duration::from_secs(2), async {
+        while stream.read(&mut ignored).await? > 0 {
+            future::yield_now().await;
+        }
+        Ok(())
+    })
+    .await
+}

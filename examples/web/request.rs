@@ -1,0 +1,126 @@
+//! Reads a request's head, and takes from it what a file server needs to know.
+
+use std::io::{self, ErrorKind};
+use std::net::TcpStream;
+use std::time::Instant;
+
+use async_io::Async;
+use futures_lite::AsyncReadExt;
+
+use crate::status::Status;
+use crate::timeout::until;
+
+const MAX_HEAD: usize = 16 * 1024;
+const MAX_FIELDS: usize = 64;
+
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) target: String,
+    pub(crate) keep_alive: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Head,
+    Other,
+}
+
+/// Why there is no request.
+pub(crate) enum Refusal {
+    Answer(Status),
+    /// The connection is of no more use.
+    Failed(io::Error),
+}
+
+impl Request {
+    /// Stands for a request that made no sense: the answer is its last one.
+    pub(crate) fn unreadable() -> Request {
+        Request {
+            method: Method::Other,
+            target: String::new(),
+            keep_alive: false,
+        }
+    }
+}
+
+/// The next request, or `None` when the client has no more.
+///
+/// The deadline is for the whole head: a client that sends a byte now and then does not live longer than a silent one.
+pub(crate) async fn read(
+    mut stream: &Async<TcpStream>,
+    received: &mut Vec<u8>,
+    deadline: Instant,
+) -> Result<Option<Request>, Refusal> {
+    loop {
+        if let Some((request, length)) = parse(received).map_err(Refusal::Answer)? {
+            received.drain(..length);
+            return Ok(Some(request));
+        }
+        if received.len() >= MAX_HEAD {
+            return Err(Refusal::Answer(Status::HEAD_TOO_LARGE));
+        }
+
+        let mut chunk = [0; 4096];
+        match until(deadline, stream.read(&mut chunk)).await {
+            Ok(0) if received.is_empty() => return Ok(None),
+            Ok(0) => return Err(Refusal::Answer(Status::BAD_REQUEST)),
+            Ok(length) => received.extend_from_slice(&chunk[..length]),
+            // To a client that asked nothing an answer would be an answer to what it asks next.
+            Err(error) if error.kind() == ErrorKind::TimedOut && received.is_empty() => {
+                return Ok(None);
+            }
+            Err(error) if error.kind() == ErrorKind::TimedOut => {
+                return Err(Refusal::Answer(Status::REQUEST_TIMEOUT));
+            }
+            Err(error) => return Err(Refusal::Failed(error)),
+        }
+    }
+}
+
+/// The request at the start of `bytes` and the length of its head, or `None` if its end is missing.
+fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Status> {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut head = httparse::Request::new(&mut fields);
+    let length = match head.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => return Err(Status::HEAD_TOO_LARGE),
+        Err(httparse::Error::Version) => return Err(Status::VERSION),
+        Err(_) => return Err(Status::BAD_REQUEST),
+    };
+
+    let values = |name: &'static str| {
+        let named = head
+            .headers
+            .iter()
+            .filter(move |field| field.name.eq_ignore_ascii_case(name));
+        named.map(|field| field.value.trim_ascii())
+    };
+    let connection_says = |word: &str| {
+        let mut words = values("connection").flat_map(|value| value.split(|&byte| byte == b','));
+        words.any(|said| said.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+    };
+    let is_1_1 = head.version == Some(1);
+    if is_1_1 && values("host").count() != 1 {
+        return Err(Status::BAD_REQUEST);
+    }
+    // Nobody here reads bodies. Where one may follow, the next request could not be told from it: so there is no next.
+    let no_body = values("transfer-encoding").count() == 0
+        && values("content-length").all(|value| value == b"0");
+    let request = Request {
+        method: match head.method {
+            Some("GET") => Method::Get,
+            Some("HEAD") => Method::Head,
+            _ => Method::Other,
+        },
+        target: head.path.unwrap_or_default().to_owned(),
+        keep_alive: no_body
+            && if is_1_1 {
+                !connection_says("close")
+            } else {
+                connection_says("keep-alive")
+            },
+    };
+    Ok(Some((request, length)))
+}

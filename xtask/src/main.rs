@@ -1,0 +1,126 @@
+//! Everything that is longer than one cargo command: `cargo xtask help` lists it.
+//!
+//! Each recipe is one module with one `run` function. A recipe prints what it does, and fails with one sentence that
+//! says what failed; it installs the Debian packages it needs where that is possible, so that it works on a new machine.
+
+mod compat;
+mod debian;
+mod msrv;
+mod package;
+mod portable;
+mod repeat;
+mod shell;
+mod strace_echo;
+mod tally;
+mod web;
+
+use std::process::ExitCode;
+
+use lexopt::prelude::*;
+use shell::Outcome;
+
+/// What can be asked for: the name with its arguments, what it does, and the function that does it.
+struct Recipe {
+    name: &'static str,
+    arguments: &'static str,
+    summary: &'static str,
+    run: fn(&mut lexopt::Parser) -> Outcome,
+}
+
+/// In the order of the list that `help` prints. A new recipe is a module and a row here; if it must hold for every
+/// change, it also gets a stage in `.ci/run`.
+const RECIPES: &[Recipe] = &[
+    Recipe {
+        name: "msrv",
+        arguments: "",
+        summary: "check everything with the oldest compiler that is supported",
+        run: |args| no_more(args).and_then(|()| msrv::run()),
+    },
+    Recipe {
+        name: "portable",
+        arguments: "[--only portable|poll]",
+        summary: "lint and test with the portable back end, on epoll and on poll(2)",
+        run: portable::run,
+    },
+    Recipe {
+        name: "compat",
+        arguments: "[--only NAME]",
+        summary: "run dependents and their published test suites on this crate",
+        run: compat::run,
+    },
+    Recipe {
+        name: "web",
+        arguments: "",
+        summary: "serve files with the web example to curl and to a load generator",
+        run: |args| no_more(args).and_then(|()| web::run()),
+    },
+    Recipe {
+        name: "package",
+        arguments: "",
+        summary: "build the package as it would be published, without a warning",
+        run: |args| no_more(args).and_then(|()| package::run()),
+    },
+    Recipe {
+        name: "strace-echo",
+        arguments: "[--requests N] [--connections N]",
+        summary: "count the system calls that the echo server makes per request",
+        run: strace_echo::run,
+    },
+    Recipe {
+        name: "repeat",
+        arguments: "N [-- ARGUMENTS OF CARGO TEST]",
+        summary: "run the tests N times, stopping at the first failure",
+        run: repeat::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let mut args = lexopt::Parser::from_env();
+    match dispatch(&mut args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(args: &mut lexopt::Parser) -> Outcome {
+    let name = match args.next().map_err(|error| error.to_string())? {
+        None | Some(Long("help") | Short('h')) => "help".into(),
+        Some(Value(name)) => name.to_string_lossy().into_owned(),
+        Some(other) => return Err(other.unexpected().to_string()),
+    };
+    if name == "help" {
+        help();
+        return Ok(());
+    }
+    match RECIPES.iter().find(|recipe| recipe.name == name) {
+        Some(recipe) => (recipe.run)(args),
+        None => Err(format!(
+            "there is no recipe {name:?}; `cargo xtask help` lists them"
+        )),
+    }
+}
+
+fn help() {
+    println!("Usage: cargo xtask RECIPE [ARGUMENTS]\n");
+    for recipe in RECIPES {
+        println!(
+            "  {} {}\n      {}",
+            recipe.name, recipe.arguments, recipe.summary
+        );
+    }
+    println!(
+        "\nThe tests themselves: cargo test. Everything that must hold before a change lands: .ci/run"
+    );
+}
+
+/// For a recipe that takes no arguments.
+fn no_more(args: &mut lexopt::Parser) -> Outcome {
+    match args.next() {
+        Ok(None) => Ok(()),
+        Ok(Some(argument)) => Err(argument.unexpected().to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,84 @@
+//! The files to be served, and how to tell whether what arrived is what was sent.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::shell::{self, Outcome};
+
+pub(super) const LARGE: usize = 100_000_000;
+pub(super) const SMALL_FILES: usize = 1000;
+
+pub(super) struct Site {
+    pub(super) root: PathBuf,
+    /// Where clients put what they get.
+    pub(super) received: PathBuf,
+}
+
+impl Site {
+    pub(super) fn make(folder: &Path) -> Outcome<Site> {
+        let site = Site {
+            root: folder.join("site"),
+            received: folder.join("received"),
+        };
+        shell::fresh_dir(folder)?;
+        shell::fresh_dir(&site.root.join("small"))?;
+        shell::fresh_dir(&site.received)?;
+        write(&site.root.join("large.bin"), &noise(0, LARGE))?;
+        for number in 0..SMALL_FILES {
+            // From empty to a few pages of memory.
+            write(
+                &site.root.join(format!("small/{number}.bin")),
+                &noise(number as u64, number * 17),
+            )?;
+        }
+        write(&site.root.join("page one.txt"), b"found\n")?;
+        write(&folder.join("secret.txt"), b"not for you\n")?;
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("../secret.txt", site.root.join("way-out"))
+            .map_err(|error| format!("cannot make a symbolic link: {error}"))?;
+        Ok(site)
+    }
+
+    pub(super) fn large(&self) -> PathBuf {
+        self.root.join("large.bin")
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Outcome {
+    fs::write(path, bytes).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+/// Bytes without a pattern (xorshift), so that a piece lost, doubled or exchanged shows.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// Fails, and says where, unless both files have the same bytes.
+pub(super) fn same(sent: &Path, received: &Path) -> Outcome<usize> {
+    let read = |path: &Path| {
+        fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+    };
+    let (sent_bytes, received_bytes) = (read(sent)?, read(received)?);
+    if sent_bytes == received_bytes {
+        return Ok(sent_bytes.len());
+    }
+    let at = sent_bytes
+        .iter()
+        .zip(&received_bytes)
+        .take_while(|(a, b)| a == b)
+        .count();
+    let (expected, got) = (sent_bytes.len(), received_bytes.len());
+    Err(format!(
+        "{}: {got} bytes came of {expected}, and they differ from byte {at} on",
+        sent.display()
+    ))
+}
