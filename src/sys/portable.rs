@@ -133,14 +133,18 @@ impl Poller {
                 (!deadline.is_never()).then(|| deadline.after(now))
             }
         };
-        let result = self.inner.wait(&mut events.fetched, span);
+        let mut result = self.inner.wait(&mut events.fetched, span);
+        while result.as_ref().is_err_and(is_stuck_notification) {
+            result = self
+                .inner
+                .wait(&mut events.fetched, Some(std::time::Duration::ZERO));
+        }
         let mut expected = self.expected.lock();
         if !expected.is_never() && *expected <= self.clock.now() {
             *expected = Deadline::NEVER;
         }
         match result {
-            // `polling`'s poll() back end says "would block" if a notification was used up by another call.
-            Err(error) if !is_harmless(&error) => Err(error),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
             _ => Ok(()),
         }
     }
@@ -229,11 +233,11 @@ impl Events {
     }
 }
 
-fn is_harmless(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
-    )
+/// `polling`'s poll() back end says "would block" if a notification was used up by a change of the set at the same moment.
+/// It returns early then and leaves its mark "notified" behind, which would suppress all notifications to come; another
+/// wait takes the mark away.
+fn is_stuck_notification(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
 }
 
 fn polling_event(key: Key, interest: Interest) -> polling::Event {
