@@ -116,7 +116,11 @@ impl Session {
             if self.thread.parker.state.take() {
                 trace::notified();
                 self_wakes += 1;
-                if self_wakes == SELF_WAKES_PER_TURN {
+                let overdue = self
+                    .scratch
+                    .as_ref()
+                    .is_some_and(|it| driver.is_overdue(it));
+                if self_wakes == SELF_WAKES_PER_TURN || overdue {
                     self_wakes = 0;
                     let scratch = self.scratch.get_or_insert_with(new_scratch);
                     driver.turn_without_waiting(&self.thread, scratch);

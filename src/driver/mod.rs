@@ -120,21 +120,37 @@ impl Driver {
                 }
                 lead => {
                     trace::waiting_on_io();
-                    if lead == Lead::GrantedOver && !CONCURRENT_WAITS {
-                        self.reactor.notify();
-                    }
+                    self.make_room(lead);
                     self.lead(thread, true, scratch);
                 }
             }
         }
     }
 
-    /// Lets I/O and timers proceed although this thread has something to do. Not needed if another thread waits.
+    /// Lets I/O and timers proceed although this thread has something to do. Not needed if another thread leads; but from
+    /// the fallback thread the role is taken back, or it would fetch events one by one for as long as this thread is busy.
     fn turn_without_waiting(&self, thread: &Arc<Thread>, scratch: &mut Scratch) {
-        let others_wait = self.roles.somebody_waits();
-        if !others_wait && self.roles.try_lead(thread.parker.seat) != Lead::Occupied {
-            self.lead(thread, false, scratch);
+        match self.roles.try_lead(thread.parker.seat) {
+            Lead::Occupied => scratch.left_at = None,
+            lead => {
+                self.make_room(lead);
+                self.lead(thread, false, scratch);
+            }
         }
+    }
+
+    /// Where only one thread can be inside the poller's wait, the fallback thread has to come out.
+    fn make_room(&self, lead: Lead) {
+        if lead == Lead::GrantedOver && !CONCURRENT_WAITS {
+            self.reactor.notify();
+        }
+    }
+
+    /// Whether a thread that goes on without waiting should have a turn, because others rely on it.
+    fn is_overdue(&self, scratch: &Scratch) -> bool {
+        scratch
+            .left_at
+            .is_some_and(|left_at| self.watch.is_overdue(left_at))
     }
 
     /// One turn of the reactor, by a thread that has just been granted the lead. Wakers run after the role is given up, so
@@ -151,21 +167,21 @@ impl Driver {
         if thread.parker.seat == Seat::FALLBACK {
             self.roles.fallback_is_out();
         }
-        self.after_turn(thread.parker.seat, outcome);
+        scratch.left_at = self.after_turn(thread.parker.seat, outcome);
         scratch.batch.run();
     }
 
-    fn after_turn(&self, seat: Seat, outcome: Outcome) {
-        if self.roles.leave(seat) {
-            if self.roles.somebody_sits() {
-                self.watch.leader_left();
-            }
-            if self.roles.fallback_is_inside() {
-                self.arm_next();
-            }
-        } else {
+    /// Gives the role up. Returns the time if others rely on this thread to come back.
+    fn after_turn(&self, seat: Seat, outcome: Outcome) -> Option<Deadline> {
+        if !self.roles.leave(seat) {
             self.pass_on(outcome);
+            return None;
         }
+        if self.roles.fallback_is_inside() {
+            self.arm_next();
+        }
+        let others_rely = self.roles.somebody_sits();
+        others_rely.then(|| self.watch.leader_left())
     }
 
     /// Somebody took the role while this thread was inside its wait, and may be inside one now. What was used up here may

@@ -68,12 +68,12 @@ impl Watch {
         }
     }
 
-    /// A leader is away from now on, and somebody sits.
-    pub(crate) fn leader_left(&self) {
-        let Some(poller) = self.poller.get() else {
-            return; // The watcher sleeps in steps.
-        };
+    /// A leader is away from now on, and somebody sits. Returns the time.
+    pub(crate) fn leader_left(&self) -> Deadline {
         let now = self.clock.now();
+        let Some(poller) = self.poller.get() else {
+            return now; // The watcher sleeps in steps.
+        };
         let mut record = self.record.lock();
         record.rounds_are_long = now >= record.last_leave.plus(LONG_ROUND);
         record.last_leave = now;
@@ -81,6 +81,12 @@ impl Watch {
             poller.set_alarm(now.plus(GRACE));
             record.set_at = Some(now);
         }
+        now
+    }
+
+    /// Whether a leader that left then, and has not waited since, had better look at the reactor before the alarm goes off.
+    pub(crate) fn is_overdue(&self, left_at: Deadline) -> bool {
+        self.clock.now() >= left_at.plus(FRESH / 2)
     }
 
     /// A leader is about to wait.

@@ -51,6 +51,8 @@ pub(crate) struct Reactor {
 pub(crate) struct Scratch {
     pub(crate) events: Events,
     pub(crate) batch: WakeBatch,
+    /// When the thread left its last turn, if others relied on it to come back.
+    pub(crate) left_at: Option<Deadline>,
 }
 
 impl Scratch {
@@ -58,6 +60,7 @@ impl Scratch {
         Scratch {
             events: Events::new(),
             batch: WakeBatch::default(),
+            left_at: None,
         }
     }
 }
