@@ -204,7 +204,7 @@ impl Driver {
         }
     }
 
-    /// Sleeps while another thread leads. True if the watch's alarm may have ended it.
+    /// Sleeps while another thread leads. True if the watch's alarm has ended it.
     fn sit(&self, thread: &Arc<Thread>, events: &mut Events) -> bool {
         // Made before sitting down: who leaves its wait and sees a sitter finds the alarm.
         let watch = self.watch.poller();
@@ -218,12 +218,12 @@ impl Driver {
             if seat == Seat::FALLBACK && !self.roles.leader_waits() {
                 self.watch.leader_left();
             }
-            self.sleep(thread, sitting, watch.as_ref().ok().copied(), events);
-            if state.is_notified() {
-                break false;
+            let alarmed = self.sleep(thread, sitting, watch.as_ref().ok().copied(), events);
+            if alarmed || state.is_notified() {
+                break alarmed && !state.is_notified();
             }
             if sitting == Sitting::Watching || !self.roles.is_watcher(seat) {
-                break sitting == Sitting::Watching;
+                break false;
             }
             // The watcher has risen and named this thread. First forget, then look: a nudge that is forgotten here came
             // from a leader that has gone before.
@@ -239,24 +239,39 @@ impl Driver {
         alarmed
     }
 
+    /// Sleeps as the thread sits. True if the watch's alarm has gone off.
     fn sleep(
         &self,
         thread: &Thread,
         sitting: Sitting,
         watch: Option<&Poller>,
         events: &mut Events,
-    ) {
+    ) -> bool {
+        let state = &thread.parker.state;
         match (sitting, watch) {
-            (Sitting::Parked, _) => thread.parker.park(None),
-            (Sitting::Watching, None) => thread.parker.park(Some(WITHOUT_ALARM)),
+            (Sitting::Parked, _) => {
+                thread.parker.park(None);
+                return false;
+            }
+            (Sitting::Watching, None) => {
+                thread.parker.park(Some(WITHOUT_ALARM));
+                return true;
+            }
             (Sitting::Watching, Some(poller)) => {
-                if thread.parker.state.begin(Sleep::Watching) {
+                let mut alarmed = false;
+                while !alarmed && state.begin(Sleep::Watching) {
                     // If even this wait fails, the pause keeps the thread from spinning.
                     if self.watch.sleep(poller, events).is_err() {
                         std::thread::sleep(WITHOUT_ALARM);
                     }
-                    thread.parker.state.end();
+                    let interrupted = !state.is_asleep();
+                    state.end();
+                    alarmed = self.watch.take_alarm();
+                    if interrupted {
+                        break;
+                    }
                 }
+                alarmed
             }
         }
     }

@@ -111,8 +111,9 @@ impl ParkState {
         self.is_notified()
     }
 
-    fn is_parked(&self) -> bool {
-        self.word.load(Ordering::Acquire) == PARKED
+    /// Whether a sleep that was begun has neither been ended nor interrupted.
+    pub(crate) fn is_asleep(&self) -> bool {
+        !matches!(self.word.load(Ordering::Acquire), RUNNING | NOTIFIED)
     }
 
     pub(crate) fn is_notified(&self) -> bool {
@@ -162,12 +163,12 @@ impl Parker {
             return;
         }
         match limit {
-            Some(limit) if self.state.is_parked() => {
+            Some(limit) if self.state.is_asleep() => {
                 guard = self.unparked.wait_timeout(guard, limit);
             }
             Some(_) => {}
             None => {
-                while self.state.is_parked() {
+                while self.state.is_asleep() {
                     guard = self.unparked.wait(guard);
                 }
             }

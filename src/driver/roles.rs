@@ -177,6 +177,11 @@ impl<H: Clone> Roles<H> {
         self.load() == Leader::away(me) && self.replace(Leader::away(me), Leader::NONE).is_ok()
     }
 
+    /// Whether this thread was the last to lead, and is away.
+    pub(crate) fn was_last(&self, me: Seat) -> bool {
+        self.load() == Leader::away(me)
+    }
+
     /// Whether a leader waits for events, or is about to and has said so.
     pub(crate) fn leader_waits(&self) -> bool {
         self.load().is_waiting()

@@ -105,14 +105,19 @@ impl Watch {
 
     /// The alarm went off while a leader was waiting.
     pub(crate) fn false_alarm(&self) {
+        self.record.lock().careful_rounds = CAREFUL_ROUNDS;
+    }
+
+    /// Whether the alarm has gone off; it is not set any more then. A watcher may wake up for other reasons: a notification
+    /// that came late, an alarm that was pushed forward, a system without timerfd.
+    pub(crate) fn take_alarm(&self) -> bool {
+        let now = self.clock.now();
         let mut record = self.record.lock();
-        record.careful_rounds = CAREFUL_ROUNDS;
-        if record
-            .set_at
-            .is_some_and(|at| self.clock.now() >= at.plus(GRACE))
-        {
+        let due = record.set_at.is_some_and(|at| now >= at.plus(GRACE));
+        if due {
             record.set_at = None;
         }
+        due
     }
 
     /// What the watcher sleeps on.

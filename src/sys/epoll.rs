@@ -256,10 +256,15 @@ impl Poller {
     /// Takes back what `expect_by` has asked for.
     pub(crate) fn expect_nothing(&self) {
         let mut armed = self.armed.lock();
-        if let Some(timer) = self.timer.get().filter(|_| !armed.is_never()) {
-            if set_timer(timer, Duration::ZERO).is_ok() {
-                *armed = Deadline::NEVER;
-            }
+        if armed.is_never() {
+            return;
+        }
+        let disarmed = match self.timer.get() {
+            Some(timer) => set_timer(timer, Duration::ZERO).is_ok(),
+            None => true,
+        };
+        if disarmed {
+            *armed = Deadline::NEVER;
         }
     }
 
@@ -292,17 +297,22 @@ impl Poller {
 
     /// Sleeps until an event comes or the deadline has passed, with what a poor system offers.
     fn wait_without_timer(&self, deadline: Deadline) -> io::Result<()> {
-        let alarm = std::mem::replace(&mut *self.armed.lock(), Deadline::NEVER);
-        let deadline = deadline.min(alarm);
+        let deadline = deadline.min(*self.armed.lock());
         let set = self.set()?;
         let mut fds = [PollFd::from_borrowed_fd(set, PollFlags::IN)];
         let span = deadline.after(self.clock.now());
         let limit = (!deadline.is_never()).then(|| timespec(span));
-        match poll(&mut fds, limit.as_ref()) {
+        let slept = match poll(&mut fds, limit.as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(Errno::NOSYS | Errno::PERM) => self.wait_in_milliseconds(span),
             Err(errno) => Err(errno.into()),
+        };
+        // An alarm that has gone off is not set any more.
+        let mut armed = self.armed.lock();
+        if *armed <= self.clock.now() {
+            *armed = Deadline::NEVER;
         }
+        slept
     }
 
     /// The last resort. The descriptor of an inner set is watched by an outer one, without edges, so that nothing is
