@@ -62,7 +62,7 @@ fn whole_nanos(span: Duration) -> u64 {
         .saturating_add(u64::from(span.subsec_nanos()))
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(async_io_loom)))]
 mod tests {
     use super::*;
 

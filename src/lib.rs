@@ -50,37 +50,40 @@
 )]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 // Under the model checker only the pure modules are there, and not all of what they offer is used.
-#![cfg_attr(loom, allow(dead_code, unused_imports))]
+#![cfg_attr(async_io_loom, allow(dead_code, unused_imports))]
 
 #[cfg(not(any(unix, windows)))]
 compile_error!("async-io supports Unix and Windows");
 
-#[cfg(not(loom))]
+#[cfg(not(async_io_loom))]
 mod adapter;
 mod clock;
+#[cfg(not(async_io_loom))]
 mod driver;
-#[cfg(not(loom))]
+#[cfg(all(async_io_loom, test))]
+mod models;
+#[cfg(not(async_io_loom))]
 pub mod os;
-#[cfg(not(loom))]
+#[cfg(not(async_io_loom))]
 mod reactor;
-#[cfg(not(loom))]
+#[cfg(not(async_io_loom))]
 mod ready;
 mod source;
 mod sync;
-#[cfg(not(loom))]
+#[cfg(not(async_io_loom))]
 mod sys;
-#[cfg(not(loom))]
+#[cfg(not(async_io_loom))]
 mod timer;
 mod timers;
-#[cfg(not(loom))]
+#[cfg(not(async_io_loom))]
 mod trace;
 mod wake;
 
-#[cfg(not(loom))]
+#[cfg(not(async_io_loom))]
 pub use adapter::{Async, IoSafe};
-#[cfg(not(loom))]
+#[cfg(not(async_io_loom))]
 pub use driver::block_on::block_on;
-#[cfg(not(loom))]
+#[cfg(not(async_io_loom))]
 pub use ready::{Readable, ReadableOwned, Writable, WritableOwned};
-#[cfg(not(loom))]
+#[cfg(not(async_io_loom))]
 pub use timer::Timer;

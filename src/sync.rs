@@ -1,15 +1,23 @@
-//! Locks and atomics: std's, or loom's when the models run (`--cfg loom`).
+//! Locks and atomics: std's, or loom's when the models run (`--cfg async_io_loom`).
 //!
 //! The wrapper around the mutex ignores poisoning. No foreign code (wakers, closures) ever runs under one of our locks,
 //! so a poisoned lock could only come from a bug of ours, and refusing to work from then on would turn one failed
 //! operation into a dead process.
 
-#[cfg(loom)]
+#[cfg(async_io_loom)]
 use loom::sync as imp;
-#[cfg(not(loom))]
+#[cfg(not(async_io_loom))]
 use std::sync as imp;
 
 pub(crate) use imp::atomic;
+
+/// Between a sequentially consistent write and the read of another location that must not pass it. The accesses being
+/// SeqCst is enough in reality; loom treats those as AcqRel, and only fences as what they are.
+#[inline(always)]
+pub(crate) fn write_before_read() {
+    #[cfg(async_io_loom)]
+    atomic::fence(atomic::Ordering::SeqCst);
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(imp::Mutex<T>);

@@ -51,7 +51,7 @@ fn guarded(call: impl FnOnce()) {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(async_io_loom)))]
 mod tests {
     use super::*;
     use std::sync::Arc;

@@ -8,7 +8,6 @@
 mod common;
 
 use std::cell::Cell;
-use std::fs::File;
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -118,7 +117,7 @@ fn a_duplicate_is_a_source_of_its_own() {
 #[test]
 fn what_cannot_be_waited_for_is_refused() {
     for path in ["/", "/dev/null", "/proc/self/exe"] {
-        let file = File::open(path).unwrap();
+        let file = std::fs::File::open(path).unwrap();
         let error = Async::new(file).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{path}");
     }

@@ -227,18 +227,22 @@ fn dropping_a_closed_descriptor_is_harmless() {
     });
 }
 
-/// A source whose descriptor was closed behind its back.
+/// A source whose descriptor was closed behind its back. Not with poll(2), which is not told of descriptors before a
+/// wait, and then takes a closed one for one that is ready.
+#[cfg(not(polling_test_poll_backend))]
 fn closed_behind_our_back() -> Async<Unowned> {
     let (reader, _writer) = pipe();
     Async::new(Unowned::new(reader.as_raw_fd()).0).unwrap()
 }
 
+#[cfg(not(polling_test_poll_backend))]
 #[track_caller]
 fn bad(result: io::Result<()>) {
     let error = result.expect_err("the descriptor is closed");
     assert_eq!(error.raw_os_error(), Some(libc::EBADF));
 }
 
+#[cfg(not(polling_test_poll_backend))]
 fn never(_: &Unowned) -> io::Result<()> {
     Err(io::ErrorKind::WouldBlock.into())
 }

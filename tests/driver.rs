@@ -3,7 +3,7 @@
 //! The invariant behind all of these: there is never a moment at which somebody waits and nobody turns the reactor
 //! or is certain to.
 
-#![cfg(all(target_os = "linux", not(loom)))]
+#![cfg(all(target_os = "linux", not(async_io_loom)))]
 
 #[path = "driver/block_on.rs"]
 mod block_on;

@@ -137,6 +137,25 @@ fn urgent_data_is_readable() {
     });
 }
 
+/// §4: and by every wait for it, although the kernel tells of it once and the byte stays where it is.
+#[test]
+fn urgent_data_is_told_to_every_waiter() {
+    guarded(|| {
+        let (source, peer) = tcp_pair();
+        let (hits, waker) = hits();
+        let mut waiters = [source.readable(), source.readable()];
+        for waiter in &mut waiters {
+            assert!(poll(waiter, &waker).is_pending());
+        }
+        assert_eq!(send(&peer, b"!", SendFlags::OOB), Ok(1));
+        hits.wait(2);
+        // The first that looks must not take it from the second.
+        for waiter in waiters {
+            foreign(waiter).unwrap();
+        }
+    });
+}
+
 /// §4: writable by room.
 #[test]
 fn room_is_writable() {

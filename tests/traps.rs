@@ -13,9 +13,10 @@
 //! | 13 to 16, up1 | `identity`: descriptors reused, copied, closed, inherited |
 //! | 17, 18, 19, up3 | `wakers`: lost, kept, woken alone |
 //! | 20, up2 | `reentry`: wakers that use the library, or panic |
-//! | 21, 22, 23, 25, 26 | `timers`: deadlines |
+//! | 21, 22, 25, 26 | `timers`: deadlines |
 //! | 28, 29, 37 | `notify`: interrupting a wait |
-//! | 30, 51, up4, up5 | `errors`: limits, closed descriptors, refused files |
+//! | 30, 39, up4, up5 | `errors`: limits, missing calls, refused files |
+//! | 23, 28, 51, up4 | `own`: our own descriptors closed, full, failing |
 //! | 36 (second half), 39 | `sandbox`: missing and forbidden system calls |
 //! | 12, 41, 46 | `quiet`: readiness that nobody can use |
 //! | 36, 38, 48, 49 | `tests/driver.rs`: who turns the reactor |
@@ -29,7 +30,7 @@
 //! - 47: that long time-outs are stretched by a thousandth is a matter of comparison and not of right or wrong: timers
 //!   may be late. That they are never early is tested in `timers`.
 
-#![cfg(all(target_os = "linux", not(loom)))]
+#![cfg(all(target_os = "linux", not(async_io_loom)))]
 
 #[path = "traps/errors.rs"]
 mod errors;
@@ -41,6 +42,9 @@ mod identity;
 mod notify;
 #[path = "traps/outside.rs"]
 mod outside;
+#[cfg(not(polling_test_poll_backend))]
+#[path = "traps/own.rs"]
+mod own;
 #[path = "traps/quiet.rs"]
 mod quiet;
 #[path = "traps/readiness.rs"]

@@ -59,7 +59,8 @@ impl Driver {
         }
     }
 
-    /// The one of this process. The only static of the crate.
+    /// The one of this process. Its accessor is the one static of the crate, besides the count of lost
+    /// descriptors in `sys::epoll`.
     pub(crate) fn global() -> &'static Driver {
         static GLOBAL: LazyLock<Driver> = LazyLock::new(Driver::new);
         &GLOBAL
@@ -251,11 +252,11 @@ impl Driver {
         match (sitting, watch) {
             (Sitting::Parked, _) => {
                 thread.parker.park(None);
-                return false;
+                false
             }
             (Sitting::Watching, None) => {
                 thread.parker.park(Some(WITHOUT_ALARM));
-                return true;
+                true
             }
             (Sitting::Watching, Some(poller)) => {
                 let mut alarmed = false;

@@ -22,7 +22,7 @@
 
 use super::roles::Seat;
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use crate::sync::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex, write_before_read};
 use std::time::Duration;
 
 const RUNNING: u8 = 0;
@@ -71,6 +71,7 @@ impl ParkState {
     }
 
     fn end_if_nudged(&self, sleeping: u8) -> bool {
+        write_before_read();
         if sleeping == POLLING || !self.nudged.load(Ordering::SeqCst) {
             return false;
         }
@@ -88,6 +89,7 @@ impl ParkState {
     /// Ends a sleep beside the reactor's wait, or prevents the next one. Returns the sleep that must be ended.
     pub(crate) fn nudge(&self) -> Option<Sleep> {
         self.nudged.store(true, Ordering::SeqCst);
+        write_before_read();
         for (word, sleep) in [(PARKED, Sleep::Parked), (WATCHING, Sleep::Watching)] {
             let ended =
                 self.word
@@ -185,7 +187,7 @@ impl Parker {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(async_io_loom)))]
 mod tests {
     use super::*;
     use std::sync::Arc;

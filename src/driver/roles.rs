@@ -39,8 +39,8 @@
 //! * Handing the role over at each return: on one processor that is two context switches per event.
 //! * A watcher that looks at the leader every millisecond: wake-ups of an idle process.
 
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Mutex, write_before_read};
 
 /// A thread's seat in the protocol: a number that is never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +153,7 @@ impl<H: Clone> Roles<H> {
 
     /// Whether the fallback thread may be inside its wait without leading. It must be told of earlier deadlines then.
     pub(crate) fn fallback_is_inside(&self) -> bool {
+        write_before_read();
         self.fallback_inside.load(Ordering::SeqCst)
     }
 
@@ -195,6 +196,7 @@ impl<H: Clone> Roles<H> {
     /// Whether somebody sits and relies on the leader to come back.
     pub(crate) fn somebody_sits(&self) -> bool {
         // SeqCst: see the rules; partner of the store in `publish`.
+        write_before_read();
         self.sitting.load(Ordering::SeqCst) > 0
     }
 
@@ -247,6 +249,7 @@ impl<H: Clone> Roles<H> {
     }
 
     fn load(&self) -> Leader {
+        write_before_read();
         // SeqCst: partner of `replace` on one side, of the count of sitters and of the timers' flag on the other.
         Leader(self.leader.load(Ordering::SeqCst))
     }
@@ -265,7 +268,7 @@ impl<H> Seats<H> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(async_io_loom)))]
 mod tests {
     use super::*;
 

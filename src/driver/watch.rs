@@ -132,7 +132,9 @@ impl Watch {
 
     /// Sleeps until the alarm or a notification.
     pub(crate) fn sleep(&self, poller: &Poller, events: &mut Events) -> io::Result<()> {
-        poller.wait(events, Until::Deadline(Deadline::NEVER))
+        poller
+            .wait(events, Until::Deadline(Deadline::NEVER))
+            .or_else(|_| poller.reopen(events).map(drop))
     }
 
     /// Ends the watcher's sleep.

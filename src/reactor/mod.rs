@@ -165,7 +165,7 @@ impl Reactor {
         let Some(poller) = self.poller.get() else {
             return self.wait_bare(until);
         };
-        if self.broken.load(Ordering::Relaxed) && self.reopen(poller).is_err() {
+        if self.broken.load(Ordering::Relaxed) && self.reopen(poller, events).is_err() {
             return self.wait_bare(until);
         }
         match poller.wait(events, until) {
@@ -174,7 +174,7 @@ impl Reactor {
             },
             Err(_) => {
                 // Our own descriptor is gone (closed by the program). Whoever waits finds out by trying again.
-                let _ = self.reopen(poller);
+                let _ = self.reopen(poller, events);
                 Outcome { notified: true }
             }
         }
@@ -204,8 +204,11 @@ impl Reactor {
 
     /// Opens the poller again and registers everything; or else tells everybody.
     #[cold]
-    fn reopen(&self, poller: &Poller) -> io::Result<()> {
-        let reopened = poller.reopen();
+    fn reopen(&self, poller: &Poller, failed: &Events) -> io::Result<()> {
+        let reopened = poller.reopen(failed);
+        if let Ok(false) = reopened {
+            return Ok(());
+        }
         self.broken.store(reopened.is_err(), Ordering::Relaxed);
         let mut batch = WakeBatch::default();
         for (slot, source) in self.registry.iter() {
@@ -219,7 +222,7 @@ impl Reactor {
             }
         }
         batch.run();
-        reopened
+        reopened.map(drop)
     }
 
     /// Tells one source of its event. A failing call to the system is this source's alone: all its waiters try again,

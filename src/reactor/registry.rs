@@ -98,7 +98,7 @@ fn full() -> io::Error {
     )
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(async_io_loom)))]
 mod tests {
     use super::*;
 

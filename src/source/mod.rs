@@ -230,7 +230,7 @@ impl Source {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(async_io_loom)))]
 mod tests {
     use super::*;
 

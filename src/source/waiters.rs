@@ -192,7 +192,7 @@ impl Waiters {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(async_io_loom)))]
 mod tests {
     use super::*;
     use Direction::{Read, Write};

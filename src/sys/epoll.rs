@@ -42,12 +42,17 @@ use rustix::time::{
 use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::time::Duration;
 
 pub(crate) const REPORTING: Reporting = Reporting::Edges;
 pub(crate) const CONCURRENT_WAITS: bool = true;
 pub(crate) const FORGETS_IDLE: bool = false;
+
+/// How often descriptors of ours were found closed. Numbers are the process's, so this is too: a program that closes one
+/// poller's set closes all, and the new set of the first poller that finds out may get the number that another one still
+/// believes to be its own. Each poller that sees the count changed makes new descriptors before it waits.
+static LOSSES: AtomicU32 = AtomicU32::new(0);
 
 /// Tokens that no key has: the registry does not use the last two slots.
 const NOTIFY: u64 = u64::MAX;
@@ -102,6 +107,8 @@ pub(crate) struct Poller {
     bell: Descriptor,
     /// The other end of the pipe; absent with an eventfd.
     bell_reader: Descriptor,
+    /// The count of losses at which the descriptors were made.
+    opened: AtomicU32,
     /// What the timerfd will fire for. The lock also keeps the order of the calls that program it.
     armed: Mutex<Deadline>,
 }
@@ -160,22 +167,53 @@ impl Poller {
             timer: Descriptor::new(parts.timer),
             bell: Descriptor::new(Some(parts.bell)),
             bell_reader: Descriptor::new(parts.bell_reader),
+            opened: AtomicU32::new(LOSSES.load(Ordering::SeqCst)),
             armed: Mutex::new(Deadline::NEVER),
         })
     }
 
     /// Makes new descriptors, after a wait has failed for good: the program has closed ours. The caller registers all
-    /// sources again. The old numbers are not closed, they may be anybody's now.
-    pub(crate) fn reopen(&self) -> io::Result<()> {
+    /// sources again if the answer is `true`; `false` means that another thread has done all that since the failure.
+    ///
+    /// The old numbers are not closed, they may be anybody's now.
+    pub(crate) fn reopen(&self, failed: &Events) -> io::Result<bool> {
         self.check_home()?;
-        let parts = Parts::open()?;
         let mut armed = self.armed.lock();
+        let opened = self.opened.load(Ordering::Acquire);
+        if opened != failed.opened {
+            return Ok(false);
+        }
+        // Before new numbers are given out: the first to find out tells the others.
+        let _ = LOSSES.compare_exchange(
+            opened,
+            opened.wrapping_add(1),
+            Ordering::SeqCst,
+            Ordering::SeqCst,
+        );
+        let parts = Parts::open()?;
+        self.call_back_sleepers();
         self.timer.put(parts.timer);
         self.bell.put(Some(parts.bell));
         self.bell_reader.put(parts.bell_reader);
         self.epoll.put(Some(parts.epoll));
+        // Release: who sees the new count sees the new descriptors.
+        let losses = LOSSES.load(Ordering::SeqCst);
+        self.opened.store(losses, Ordering::Release);
         *armed = Deadline::NEVER;
-        Ok(())
+        Ok(true)
+    }
+
+    /// A thread that was inside its wait when the set lost its number is still there: the kernel keeps the set for it. It
+    /// would never hear the new bell. The old one is rung if it is certainly ours; once for each thread that may be inside.
+    fn call_back_sleepers(&self) {
+        let Some(bell) = self.bell.get() else { return };
+        let path = format!("/proc/self/fd/{}", bell.as_raw_fd());
+        let target = std::fs::read_link(path).unwrap_or_default();
+        if target.as_os_str() == "anon_inode:[eventfd]" {
+            for _ in 0..MOST_INSIDE {
+                ring(bell);
+            }
+        }
     }
 
     pub(crate) fn register(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
@@ -206,6 +244,7 @@ impl Poller {
 
     pub(crate) fn wait(&self, events: &mut Events, until: Until) -> io::Result<()> {
         events.clear();
+        events.opened = self.opened.load(Ordering::Acquire);
         let mut limit = Some(Timespec::default());
         if let Until::Deadline(deadline) = until {
             let has_timer = self.timer.get().is_some();
@@ -275,10 +314,11 @@ impl Poller {
 
     /// Makes the timerfd fire by the deadline. False if there is no timerfd.
     fn program(&self, deadline: Deadline) -> bool {
+        // Under the lock: `reopen` replaces the timerfd under it.
+        let mut armed = self.armed.lock();
         let Some(timer) = self.timer.get() else {
             return false;
         };
-        let mut armed = self.armed.lock();
         if deadline < *armed {
             if set_timer(timer, self.span_until(deadline)).is_err() {
                 return false;
@@ -348,8 +388,11 @@ impl Poller {
         }
     }
 
+    /// The set of sources; EBADF if its number may name another one by now.
     fn set(&self) -> io::Result<BorrowedFd<'_>> {
-        self.epoll.get().ok_or_else(|| Errno::BADF.into())
+        let lost = LOSSES.load(Ordering::SeqCst) != self.opened.load(Ordering::Acquire);
+        let set = self.epoll.get().filter(|_| !lost);
+        set.ok_or_else(|| Errno::BADF.into())
     }
 
     fn check_home(&self) -> io::Result<()> {
@@ -373,6 +416,9 @@ impl Drop for Poller {
     }
 }
 
+/// A leader, and the fallback thread that it has displaced.
+const MOST_INSIDE: u32 = 2;
+
 /// The longest time-out of `epoll_wait`. Who must sleep longer comes back.
 const MAX_MILLIS: u64 = i32::MAX as u64;
 
@@ -380,6 +426,8 @@ const MAX_MILLIS: u64 = i32::MAX as u64;
 pub(crate) struct Events {
     fetched: Vec<epoll::Event>,
     notified: bool,
+    /// Which opening of the descriptors the wait was for.
+    opened: u32,
 }
 
 impl fmt::Debug for Events {
@@ -396,6 +444,7 @@ impl Events {
         Events {
             fetched: Vec::with_capacity(BATCH),
             notified: false,
+            opened: 0,
         }
     }
 

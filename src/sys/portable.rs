@@ -73,8 +73,8 @@ impl Poller {
 
     /// The descriptors of `polling` cannot be replaced. Says whether the poller works, as far as that can be tried without
     /// taking events.
-    pub(crate) fn reopen(&self) -> io::Result<()> {
-        self.inner.notify()
+    pub(crate) fn reopen(&self, _failed: &Events) -> io::Result<bool> {
+        self.inner.notify().map(|()| true)
     }
 
     pub(crate) fn register(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {

@@ -8,8 +8,8 @@
 pub(crate) mod queue;
 
 use crate::clock::Deadline;
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, write_before_read};
 use crate::wake::WakeBatch;
 use queue::Queue;
 pub(crate) use queue::TimerKey;
@@ -34,6 +34,7 @@ impl Timers {
     #[inline]
     pub(crate) fn next(&self) -> Deadline {
         // SeqCst: see the head of the file.
+        write_before_read();
         if self.pending.load(Ordering::SeqCst) {
             self.queue.lock().next()
         } else {

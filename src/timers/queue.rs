@@ -238,6 +238,6 @@ fn parent(position: usize) -> usize {
     (position - 1) / CHILDREN
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(async_io_loom)))]
 #[path = "queue_tests.rs"]
 mod tests;

@@ -1,8 +1,7 @@
 //! Interrupting a wait from another thread: counters that overflow, flags that stick, stores that are not seen.
 
-use std::fs::File;
 use std::future::poll_fn;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,9 +13,7 @@ use std::time::Duration;
 use async_io::{Async, Timer};
 use futures_lite::FutureExt;
 
-use crate::support::isolated::isolated;
-use crate::support::procfs::descriptors;
-use crate::support::{Noise, eventually, guard, raw, stress};
+use crate::support::{Noise, eventually, guard, stress};
 
 /// What a waking thread and a thread in `block_on` know of each other.
 #[derive(Default)]
@@ -29,7 +26,12 @@ struct Shared {
 /// Counts up to `rounds` on a thread in `block_on`; this thread wakes it for every number, `burst` times, and goes on
 /// when it was seen. A single wake-up that is lost stops the count. With `in_reactor` the other thread waits for
 /// timers and I/O too, so that it sleeps in the reactor and not in a parker.
-fn count_up(rounds: usize, burst: usize, in_reactor: bool, mut before_each: impl FnMut(usize)) {
+pub(crate) fn count_up(
+    rounds: usize,
+    burst: usize,
+    in_reactor: bool,
+    mut before_each: impl FnMut(usize),
+) {
     let shared = Arc::new(Shared::default());
     let counting = shared.clone();
     let counter = thread::spawn(move || {
@@ -70,37 +72,6 @@ fn count_up(rounds: usize, burst: usize, in_reactor: bool, mut before_each: impl
 #[test]
 fn t28_a_million_wake_ups() {
     guard(|| count_up(stress(10_000), 100, true, |_| {}));
-}
-
-/// A counter at its highest value takes no further notification; the waiting thread is interrupted all the same.
-#[test]
-fn t28_notifications_to_a_full_counter() {
-    isolated("notify::t28_notifications_to_a_full_counter", || {
-        async_io::block_on(Timer::after(Duration::from_millis(100)));
-        let files: Vec<_> = descriptors("eventfd")
-            .into_iter()
-            .map(raw::borrowed_file)
-            .collect();
-        assert!(!files.is_empty(), "how are waits interrupted?");
-        count_up(500, 1, true, |round| {
-            if round % 5 == 1 {
-                files.iter().for_each(|file| fill_counter(file));
-            }
-        });
-    });
-}
-
-/// Sets an eventfd to the highest value that it can have.
-fn fill_counter(mut file: &File) {
-    match file.read(&mut [0; 8]) {
-        Ok(_) => {}
-        Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
-    }
-    match file.write_all(&(u64::MAX - 1).to_ne_bytes()) {
-        Ok(()) => {}
-        // A notification came in between; the next round tries again.
-        Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
-    }
 }
 
 /// Events and notifications at the same moment: one must not make the other pass for delivered.

@@ -5,11 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use async_io::Timer;
-use futures_lite::future::{or, poll_once};
+use futures_lite::future::or;
 
 use crate::support::isolated::isolated;
-use crate::support::procfs::descriptors;
-use crate::support::seccomp::{Filter, Reach, Verdict};
 use crate::support::{
     Counter, Noise, Runner, assert_quiet, foreign_block_on, guard, poll, raw, stress,
 };
@@ -87,36 +85,6 @@ fn t22_many_threads_insert_timers() {
         for thread in threads {
             thread.join().unwrap();
         }
-    });
-}
-
-/// A timer of the thread that will wait itself notifies nobody: a filter kills the process at the first write to
-/// the descriptor that interrupts waits. async-io 2.6.0 writes to it for every timer.
-#[test]
-fn t23_own_timers_notify_nobody() {
-    isolated("timers::t23_own_timers_notify_nobody", || {
-        async_io::block_on(Timer::after(Duration::from_millis(1)));
-        let mut filter = Filter::new();
-        let notifiers = descriptors("eventfd");
-        assert!(!notifiers.is_empty(), "how are waits interrupted?");
-        for fd in notifiers {
-            filter = filter.call_on(libc::SYS_write, fd, Verdict::KillProcess);
-        }
-        filter.install(Reach::ThisThread);
-        for round in 0..200 {
-            async_io::block_on(Timer::after(Duration::from_micros(round)));
-        }
-        async_io::block_on(async {
-            // Each is earlier than the one before; all but the last are cancelled.
-            for millis in (1..100).rev() {
-                assert!(
-                    poll_once(Timer::after(Duration::from_millis(millis)))
-                        .await
-                        .is_none()
-                );
-            }
-            Timer::after(Duration::from_millis(1)).await;
-        });
     });
 }
 

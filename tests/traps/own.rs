@@ -1,0 +1,184 @@
+//! What the program, or the system, does to our own descriptors: closes them, fills them, makes them fail.
+//!
+//! Not with poll(2): it has no set of sources to close, and `polling` interrupts it by a pipe, which cannot be told from
+//! the program's.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_io::{Async, Timer};
+use futures_lite::future::poll_once;
+
+use crate::notify::count_up;
+use crate::support::isolated::isolated;
+use crate::support::procfs::{descriptors, fallback_thread, wait_until_asleep};
+use crate::support::seccomp::{Filter, Reach, Verdict};
+use crate::support::{Counter, Runner, assert_quiet, foreign_block_on, poll, raw};
+
+/// Wherever our descriptors are closed, everybody who waits is served or told so.
+fn close_and_go_on(kinds: &[&str], runner: Runner) {
+    let (local, peer) = UnixStream::pair().unwrap();
+    let source = Async::new(local).unwrap();
+    let (other, mut other_peer) = UnixStream::pair().unwrap();
+    let other = Async::new(other).unwrap();
+    let reader = thread::spawn(move || {
+        let mut byte = [0];
+        let read = runner.block_on(source.read_with(|mut stream| stream.read(&mut byte)));
+        // With the source, so that it lives until the end.
+        (source, read)
+    });
+    let (counter, waker) = Counter::new();
+    let mut readable = other.readable();
+    assert!(poll(&mut readable, &waker).is_pending());
+    wait_until_asleep(fallback_thread());
+
+    for fd in kinds.iter().flat_map(|kind| descriptors(kind)) {
+        raw::close(fd);
+    }
+    // One turn may still be under way in the kernel, on the set that has lost its number.
+    for _ in 0..10 {
+        other_peer.write_all(b"x").unwrap();
+        counter.wait_for(1);
+        // Served, or the error: both end it.
+        let _ = runner.block_on(other.readable());
+        other.get_ref().read_exact(&mut [0]).unwrap();
+        let start = Instant::now();
+        runner.block_on(Timer::after(Duration::from_millis(2)));
+        assert!(start.elapsed() >= Duration::from_millis(2));
+    }
+    (&peer).write_all(b"x").unwrap();
+    let (_source, read) = reader.join().unwrap();
+    assert!(read.is_err() || read.is_ok_and(|count| count == 1));
+    assert_quiet("after our descriptors were closed");
+    if cfg!(async_io_portable) {
+        // `polling` cannot open its poller again: errors, as before, are all that can be had.
+        return;
+    }
+    // What is made afterwards has no part in it.
+    let (local, mut peer) = UnixStream::pair().unwrap();
+    let source = Async::new(local).unwrap();
+    let read = async {
+        let first = poll_once(source.readable()).await;
+        assert!(first.is_none());
+        peer.write_all(b"x").unwrap();
+        source.readable().await
+    };
+    runner.block_on(read).unwrap();
+}
+
+/// Our set of sources is closed by the program. async-io 2.6.0 spins for ever.
+#[test]
+fn t51_set_of_sources_closed() {
+    isolated("own::t51_set_of_sources_closed", || {
+        close_and_go_on(&["eventpoll"], Runner::Foreign);
+    });
+}
+
+#[test]
+fn t51_set_of_sources_closed_ours() {
+    isolated("own::t51_set_of_sources_closed_ours", || {
+        close_and_go_on(&["eventpoll"], Runner::Ours);
+    });
+}
+
+/// All that we have is closed, as daemons do that close whatever they do not know.
+#[test]
+fn t51_all_our_descriptors_closed() {
+    isolated("own::t51_all_our_descriptors_closed", || {
+        close_and_go_on(&["eventpoll", "eventfd", "timerfd"], Runner::Foreign);
+    });
+}
+
+/// Notifications that fail are no reason to end either: the wait ends by itself.
+#[test]
+fn up4_failing_notifications_end_nothing() {
+    isolated("own::up4_failing_notifications_end_nothing", || {
+        async_io::block_on(Timer::after(Duration::from_millis(1)));
+        let mut filter = Filter::new();
+        for fd in descriptors("eventfd") {
+            filter = filter.call_on(libc::SYS_write, fd, Verdict::Fail(libc::EBADF));
+        }
+        filter.install(Reach::AllThreads);
+        let (send_waker, waker) = std::sync::mpsc::channel();
+        let waking = thread::spawn(move || {
+            let waker: std::task::Waker = waker.recv().unwrap();
+            for _ in 0..1_000 {
+                waker.wake_by_ref();
+            }
+            foreign_block_on(Timer::after(Duration::from_millis(5)));
+        });
+        async_io::block_on(async {
+            let mut pause = Timer::after(Duration::from_millis(100));
+            std::future::poll_fn(|cx| {
+                let _ = send_waker.send(cx.waker().clone());
+                poll(&mut pause, cx.waker())
+            })
+            .await;
+        });
+        waking.join().unwrap();
+    });
+}
+
+/// A counter at its highest value takes no further notification; the waiting thread is interrupted all the same.
+#[test]
+fn t28_notifications_to_a_full_counter() {
+    isolated("own::t28_notifications_to_a_full_counter", || {
+        async_io::block_on(Timer::after(Duration::from_millis(100)));
+        let files: Vec<_> = descriptors("eventfd")
+            .into_iter()
+            .map(raw::borrowed_file)
+            .collect();
+        assert!(!files.is_empty(), "how are waits interrupted?");
+        count_up(500, 1, true, |round| {
+            if round % 5 == 1 {
+                files.iter().for_each(|file| fill_counter(file));
+            }
+        });
+    });
+}
+
+/// Sets an eventfd to the highest value that it can have.
+fn fill_counter(mut file: &File) {
+    match file.read(&mut [0; 8]) {
+        Ok(_) => {}
+        Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+    }
+    match file.write_all(&(u64::MAX - 1).to_ne_bytes()) {
+        Ok(()) => {}
+        // A notification came in between; the next round tries again.
+        Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+    }
+}
+
+/// A timer of the thread that will wait itself notifies nobody: a filter kills the process at the first write to
+/// the descriptor that interrupts waits. async-io 2.6.0 writes to it for every timer.
+#[test]
+fn t23_own_timers_notify_nobody() {
+    isolated("own::t23_own_timers_notify_nobody", || {
+        async_io::block_on(Timer::after(Duration::from_millis(1)));
+        let mut filter = Filter::new();
+        let notifiers = descriptors("eventfd");
+        assert!(!notifiers.is_empty(), "how are waits interrupted?");
+        for fd in notifiers {
+            filter = filter.call_on(libc::SYS_write, fd, Verdict::KillProcess);
+        }
+        filter.install(Reach::ThisThread);
+        for round in 0..200 {
+            async_io::block_on(Timer::after(Duration::from_micros(round)));
+        }
+        async_io::block_on(async {
+            // Each is earlier than the one before; all but the last are cancelled.
+            for millis in (1..100).rev() {
+                assert!(
+                    poll_once(Timer::after(Duration::from_millis(millis)))
+                        .await
+                        .is_none()
+                );
+            }
+            Timer::after(Duration::from_millis(1)).await;
+        });
+    });
+}
