@@ -5,6 +5,8 @@
 
 mod compat;
 mod debian;
+mod guards;
+mod loom;
 mod msrv;
 mod package;
 mod portable;
@@ -41,6 +43,18 @@ const RECIPES: &[Recipe] = &[
         arguments: "[--only portable|poll]",
         summary: "lint and test with the portable back end, on epoll and on poll(2)",
         run: portable::run,
+    },
+    Recipe {
+        name: "loom",
+        arguments: "",
+        summary: "run the models of the pure modules in every interleaving",
+        run: |args| no_more(args).and_then(|()| loom::run()),
+    },
+    Recipe {
+        name: "guards",
+        arguments: "",
+        summary: "count system calls, allocations, switches and instructions against committed limits",
+        run: |args| no_more(args).and_then(|()| guards::run()),
     },
     Recipe {
         name: "compat",

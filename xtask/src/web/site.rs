@@ -82,3 +82,33 @@ pub(super) fn same(sent: &Path, received: &Path) -> Outcome<usize> {
         sent.display()
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{noise, same};
+    use crate::shell;
+
+    /// A copy of which one byte was changed, and one that lost its end, are told from the original.
+    #[test]
+    fn differences_are_found() {
+        let folder = shell::target("web-differences");
+        shell::fresh_dir(&folder).unwrap();
+        let (sent, received) = (folder.join("sent"), folder.join("received"));
+        let bytes = noise(1, 10_000);
+        fs::write(&sent, &bytes).unwrap();
+        fs::write(&received, &bytes).unwrap();
+        assert_eq!(same(&sent, &received), Ok(10_000));
+
+        for at in [0, 4_321, 9_999] {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1;
+            fs::write(&received, &flipped).unwrap();
+            let text = same(&sent, &received).unwrap_err();
+            assert!(text.contains(&format!("byte {at} on")), "{text}");
+        }
+        fs::write(&received, &bytes[..9_999]).unwrap();
+        assert!(same(&sent, &received).is_err());
+    }
+}
