@@ -1,0 +1,14 @@
+//! Processes, pinning, counters and statistics; knows nothing of what is measured.
+
+pub(crate) mod alloc;
+pub(crate) mod job;
+pub(crate) mod peer;
+pub(crate) mod process;
+pub(crate) mod sample;
+pub(crate) mod stats;
+pub(crate) mod strace;
+pub(crate) mod system;
+pub(crate) mod usage;
+
+/// Any error ends the run of a row with one sentence.
+pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -1,0 +1,52 @@
+//! Who is compared.
+
+use super::Outcome;
+
+/// An implementation, or a variant of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Peer {
+    /// This repository.
+    Ours,
+    /// This repository, with its fallback thread alive and one wait pending in an executor that is not ours.
+    Foreign,
+    /// async-io 2.6.0 as published.
+    Upstream,
+    /// tokio on the thread that calls it.
+    Tokio,
+    /// tokio on a pool of two threads.
+    TokioMulti,
+    /// A hand-written edge-triggered epoll loop without futures: the limit.
+    Raw,
+}
+
+impl Peer {
+    pub(crate) const ALL: [Peer; 6] = [
+        Peer::Ours,
+        Peer::Foreign,
+        Peer::Upstream,
+        Peer::Tokio,
+        Peer::TokioMulti,
+        Peer::Raw,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Peer::Ours => "ours",
+            Peer::Foreign => "ours+foreign",
+            Peer::Upstream => "async-io-2.6",
+            Peer::Tokio => "tokio",
+            Peer::TokioMulti => "tokio-multi",
+            Peer::Raw => "raw",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Outcome<Peer> {
+        let found = Peer::ALL.into_iter().find(|peer| peer.name() == name);
+        found.ok_or_else(|| format!("no implementation is called {name}").into())
+    }
+
+    /// The error of a row that was asked for an implementation which it does not have.
+    pub(crate) fn missing<T>(self) -> Outcome<T> {
+        Err(format!("this row has no program for {}", self.name()).into())
+    }
+}

@@ -1,0 +1,58 @@
+//! Named figures, and how they travel from a child to its parent: one `name value` a line.
+
+use std::collections::BTreeMap;
+
+use super::Outcome;
+
+/// What was measured once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sample(pub(crate) BTreeMap<String, f64>);
+
+impl Sample {
+    pub(crate) fn of(name: &str, value: f64) -> Sample {
+        Sample::default().with(name, value)
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: f64) -> Sample {
+        self.0.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Both; where both have a figure, the later one counts.
+    pub(crate) fn and(mut self, later: Sample) -> Sample {
+        self.0.extend(later.0);
+        self
+    }
+
+    /// The same figures under names that start with `prefix`.
+    pub(crate) fn prefixed(self, prefix: &str) -> Sample {
+        let renamed = self.0.into_iter();
+        Sample(
+            renamed
+                .map(|(name, value)| (format!("{prefix}{name}"), value))
+                .collect(),
+        )
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<f64> {
+        self.0.get(name).copied()
+    }
+
+    pub(crate) fn to_lines(&self) -> String {
+        let lines = self.0.iter();
+        lines
+            .map(|(name, value)| format!("{name} {value}\n"))
+            .collect()
+    }
+
+    pub(crate) fn from_lines(text: &str) -> Outcome<Sample> {
+        let mut sample = Sample::default();
+        for line in text.lines() {
+            let (name, value) = line
+                .split_once(' ')
+                .ok_or_else(|| format!("not a figure: {line:?}"))?;
+            sample.0.insert(name.to_owned(), value.parse()?);
+        }
+        Ok(sample)
+    }
+}

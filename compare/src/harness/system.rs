@@ -1,0 +1,61 @@
+//! The few system calls around a measurement: pinning, limits, priorities.
+#![allow(unsafe_code)]
+
+use std::io;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+/// Keeps the calling thread, and the threads and processes it starts from now on, on these cores.
+pub(crate) fn pin(cores: &[usize]) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    for &core in cores {
+        set.set(core);
+    }
+    Ok(sched_setaffinity(None, &set)?)
+}
+
+/// The cores this process may use.
+pub(crate) fn cores() -> io::Result<Vec<usize>> {
+    let set = sched_getaffinity(None)?;
+    Ok((0..CpuSet::MAX_CPU)
+        .filter(|&core| set.is_set(core))
+        .collect())
+}
+
+/// Makes room for `descriptors`, as far as we are allowed to.
+pub(crate) fn allow_descriptors(descriptors: u64) -> io::Result<()> {
+    let now = getrlimit(Resource::Nofile);
+    if now.current.is_none_or(|current| current >= descriptors) {
+        return Ok(());
+    }
+    let maximum = now.maximum.map(|maximum| maximum.max(descriptors));
+    let current = Some(descriptors);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current, maximum })?)
+}
+
+/// Lets the calling thread run only where a core would otherwise be idle.
+pub(crate) fn only_when_idle() -> io::Result<()> {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the pointer is to a live `sched_param`; 0 is the calling thread.
+    let status = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &parameters) };
+    if status == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// The voluntary context switches of every thread of a process, added up.
+pub(crate) fn voluntary_switches(process: u32) -> io::Result<u64> {
+    let mut sum = 0;
+    for task in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        let status = std::fs::read_to_string(task?.path().join("status"))?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        let count = line.and_then(|count| count.trim().parse::<u64>().ok());
+        sum += count.ok_or_else(|| io::Error::other("no context switches in /proc"))?;
+    }
+    Ok(sum)
+}

@@ -1,0 +1,115 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::prelude::*;
+
+use crate::harness::Outcome;
+use crate::harness::job::Job;
+use crate::harness::peer::Peer;
+use crate::harness::system;
+use crate::work::client::LoadOptions;
+
+pub(crate) const HELP: &str = "\
+Compares this async-io with async-io 2.6.0, tokio and a raw epoll loop, side by side.
+
+  --quick           small counts, few rounds: two minutes
+  --only ROW[,ROW]  only these rows
+  --rounds N        so many rounds instead of each row's own number
+  --json FILE       write everything that was measured
+  --plots DIR       measure what the plots need, and draw them as SVG
+  --cores A,B       the two cores to use: of what is measured, and of the load [the last two]
+  --list            list the rows
+";
+
+pub(crate) enum Command {
+    Help,
+    List,
+    Compare(Options),
+    /// One sample; this program has started itself.
+    Child(Job),
+    /// The client of the echo rows.
+    Load(LoadOptions),
+    /// The clients of short connections.
+    Hasty(LoadOptions),
+    /// Keep a core awake.
+    Spin(usize),
+}
+
+/// What to compare, and where to write it.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) quick: bool,
+    pub(crate) only: Vec<u8>,
+    pub(crate) rounds: Option<usize>,
+    pub(crate) json: Option<PathBuf>,
+    pub(crate) plots: Option<PathBuf>,
+    pub(crate) cores: (usize, usize),
+}
+
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Outcome<Command> {
+    let mut parser = lexopt::Parser::from_args(args);
+    let mut options = Options {
+        cores: last_two_cores()?,
+        ..Options::default()
+    };
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("child") => return Ok(Command::Child(child(&mut parser)?)),
+            Long("load") => return Ok(Command::Load(load(&mut parser)?)),
+            Long("hasty") => return Ok(Command::Hasty(load(&mut parser)?)),
+            Long("spin") => return Ok(Command::Spin(parser.value()?.parse()?)),
+            Long("help") | Short('h') => return Ok(Command::Help),
+            Long("list") => return Ok(Command::List),
+            Long("quick") => options.quick = true,
+            Long("only") => options.only = numbers(&parser.value()?.string()?)?,
+            Long("rounds") => options.rounds = Some(parser.value()?.parse()?),
+            Long("json") => options.json = Some(parser.value()?.into()),
+            Long("plots") => options.plots = Some(parser.value()?.into()),
+            Long("cores") => match numbers(&parser.value()?.string()?)?[..] {
+                [near, far] => options.cores = (near, far),
+                _ => return Err("--cores takes two numbers".into()),
+            },
+            _ => return Err(arg.unexpected().into()),
+        }
+    }
+    Ok(Command::Compare(options))
+}
+
+fn last_two_cores() -> Outcome<(usize, usize)> {
+    match system::cores()?[..] {
+        [.., near, far] => Ok((near, far)),
+        // The load then competes with what is measured: CPU times still mean something.
+        [only] => Ok((only, only)),
+        [] => Err("there is no core to run on".into()),
+    }
+}
+
+fn numbers<T: std::str::FromStr>(list: &str) -> Outcome<Vec<T>> {
+    let parsed: Result<Vec<T>, _> = list
+        .split(',')
+        .map(|number| number.trim().parse())
+        .collect();
+    parsed.map_err(|_| format!("not a list of numbers: {list}").into())
+}
+
+fn child(parser: &mut lexopt::Parser) -> Outcome<Job> {
+    Ok(Job {
+        row: parser.value()?.parse()?,
+        peer: Peer::from_name(&parser.value()?.string()?)?,
+        quick: parser.value()? == "quick",
+        near: parser.value()?.parse()?,
+        far: parser.value()?.parse()?,
+        part: parser.value()?.string()?,
+    })
+}
+
+fn load(parser: &mut lexopt::Parser) -> Outcome<LoadOptions> {
+    Ok(LoadOptions {
+        port: parser.value()?.parse()?,
+        connections: parser.value()?.parse()?,
+        requests: parser.value()?.parse()?,
+        cores: numbers(&parser.value()?.string()?)?,
+    })
+}

@@ -1,0 +1,37 @@
+//! Everything that was measured, for other programs.
+
+use serde_json::{Map, Value, json};
+
+use super::verdicts;
+use crate::harness::Outcome;
+use crate::options::Options;
+use crate::runner::Measured;
+
+pub(crate) fn of(all: &[Measured], options: &Options) -> Outcome<String> {
+    let rows: Vec<Value> = all.iter().map(row).collect();
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let report = json!({ "quick": options.quick, "kernel": kernel.trim(), "rows": rows });
+    Ok(serde_json::to_string_pretty(&report)? + "\n")
+}
+
+fn row(measured: &Measured) -> Value {
+    let mut samples = Map::new();
+    for (peer, taken) in &measured.samples {
+        let rounds = taken.iter().map(|sample| json!(sample.0)).collect();
+        samples.insert(peer.name().to_owned(), Value::Array(rounds));
+    }
+    let figures = measured.row.figures.iter();
+    let targets: Vec<Value> = figures
+        .flat_map(|figure| {
+            let told = verdicts(measured, figure).into_iter();
+            told.map(|verdict| json!({ "figure": figure.name, "is": verdict.text, "met": verdict.is_met }))
+        })
+        .collect();
+    json!({
+        "row": measured.row.number,
+        "title": measured.row.title,
+        "samples": samples,
+        "targets": targets,
+        "error": measured.error,
+    })
+}

@@ -1,0 +1,141 @@
+//! What is shown at the end.
+
+use std::fmt::Write;
+
+use crate::harness::peer::Peer;
+use crate::harness::stats::{Middle, paired_ratio};
+use crate::rows::{Figure, Target};
+use crate::runner::Measured;
+
+pub(crate) mod json;
+pub(crate) mod plots;
+
+/// A target, and how a figure of ours stands to it.
+pub(crate) struct Verdict {
+    pub(crate) text: String,
+    pub(crate) is_met: bool,
+}
+
+/// The figures of one row: medians with their spread, ratios, targets.
+pub(crate) fn row(measured: &Measured) -> String {
+    let row = measured.row;
+    let mut text = format!("{:>2}  {}\n", row.number, row.title);
+    for figure in row.figures {
+        let Some(line) = line(measured, figure) else {
+            continue;
+        };
+        let _ = writeln!(text, "    {:<36}{line}", figure.label);
+        for verdict in verdicts(measured, figure) {
+            let word = if verdict.is_met { "met" } else { "MISSED" };
+            let _ = writeln!(text, "    {:<36}{word}: {}", "", verdict.text);
+        }
+    }
+    if let Some(error) = &measured.error {
+        let _ = writeln!(text, "    not measured to the end: {error}");
+    }
+    text
+}
+
+/// Who is judged: the first of the row's implementations.
+fn judged(measured: &Measured) -> Peer {
+    measured.row.peers.first().copied().unwrap_or(Peer::Ours)
+}
+
+fn line(measured: &Measured, figure: &Figure) -> Option<String> {
+    let ours = measured.figures(judged(measured), figure.name);
+    let mut line = String::new();
+    for &peer in measured.row.peers {
+        let figures = measured.figures(peer, figure.name);
+        let Some(middle) = Middle::of(&figures) else {
+            continue;
+        };
+        let _ = write!(line, "{} {}", peer.name(), number(middle.median));
+        if figures.len() > 1 {
+            let _ = write!(line, " [{} {}]", number(middle.least), number(middle.most));
+        }
+        if peer != judged(measured) {
+            if let Some(ratio) = paired_ratio(&ours, &figures).filter(|r| r.median.is_finite()) {
+                let _ = write!(line, " (x{:.2})", ratio.median);
+            }
+        }
+        line.push_str("   ");
+    }
+    (!line.is_empty()).then(|| line.trim_end().to_owned())
+}
+
+/// Each target of a figure that could be measured.
+pub(crate) fn verdicts(measured: &Measured, figure: &Figure) -> Vec<Verdict> {
+    let targets = figure.targets.iter();
+    targets
+        .filter_map(|target| verdict(measured, figure.name, *target))
+        .collect()
+}
+
+fn verdict(measured: &Measured, name: &str, target: Target) -> Option<Verdict> {
+    let ours = measured.figures(judged(measured), name);
+    let ratio_to = |peer| Some(paired_ratio(&ours, &measured.figures(peer, name))?.median);
+    Some(match target {
+        Target::AtMost(limit, peer) => {
+            let ratio = ratio_to(peer)?;
+            let text = format!("{ratio:.3} x {}, at most {limit}", peer.name());
+            Verdict {
+                text,
+                is_met: ratio <= limit,
+            }
+        }
+        Target::AtLeast(limit, peer) => {
+            let ratio = ratio_to(peer)?;
+            let text = format!("{ratio:.3} x {}, at least {limit}", peer.name());
+            Verdict {
+                text,
+                is_met: ratio >= limit,
+            }
+        }
+        Target::Within(least, most) => {
+            let median = Middle::of(&ours)?.median;
+            let text = format!(
+                "{}, from {} to {}",
+                number(median),
+                number(least),
+                number(most)
+            );
+            Verdict {
+                text,
+                is_met: (least..=most).contains(&median),
+            }
+        }
+    })
+}
+
+/// The targets in one table, and how many are met.
+pub(crate) fn summary(all: &[Measured]) -> String {
+    let mut text = String::from("\nrow  figure                               target\n");
+    let (mut met, mut missed) = (0, 0);
+    for measured in all {
+        for figure in measured.row.figures {
+            for verdict in verdicts(measured, figure) {
+                let word = if verdict.is_met { "met   " } else { "MISSED" };
+                let number = measured.row.number;
+                let _ = writeln!(
+                    text,
+                    "{number:>3}  {:<36} {word}  {}",
+                    figure.label, verdict.text
+                );
+                met += usize::from(verdict.is_met);
+                missed += usize::from(!verdict.is_met);
+            }
+        }
+    }
+    let _ = writeln!(text, "{met} met, {missed} missed");
+    text
+}
+
+/// Three significant places or so, without an exponent.
+pub(crate) fn number(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 || value == value.trunc() => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        size if size >= 0.01 => format!("{value:.3}"),
+        _ => format!("{value:.5}"),
+    }
+}

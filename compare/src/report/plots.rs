@@ -1,0 +1,229 @@
+//! SVG plots of what rows 12, 15, 18 and 26 measured.
+
+use std::path::Path;
+
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::*;
+
+use crate::harness::Outcome;
+use crate::harness::peer::Peer;
+use crate::harness::stats::Middle;
+use crate::rows::{r18_growth, r26_by_connections};
+use crate::runner::Measured;
+use crate::work::lateness::PERCENTILES;
+
+const SIZE: (u32, u32) = (800, 480);
+
+/// A line chart: one line per implementation, over the same logarithmic axis.
+struct Lines {
+    file: &'static str,
+    caption: &'static str,
+    x: &'static str,
+    y: &'static str,
+    /// Is the vertical axis logarithmic too?
+    has_decades: bool,
+    lines: Vec<(Peer, Vec<(f64, f64)>)>,
+}
+
+/// Draws whatever was measured into this folder.
+pub(crate) fn draw(all: &[Measured], folder: &Path) -> Outcome<()> {
+    std::fs::create_dir_all(folder)?;
+    let row = |number| {
+        all.iter()
+            .find(|measured: &&Measured| measured.row.number == number)
+    };
+    if let Some(measured) = row(26) {
+        let lines = by_count(measured, "cpu_ns", &r26_by_connections::CONNECTIONS);
+        let caption = "TCP echo: CPU time of the server per request";
+        let (x, y) = ("connections", "ns per request");
+        let file = "cpu-by-connections.svg";
+        draw_lines(
+            folder,
+            &Lines {
+                file,
+                caption,
+                x,
+                y,
+                has_decades: false,
+                lines,
+            },
+        )?;
+    }
+    if let Some(measured) = row(18) {
+        let lines = by_count(measured, "timer_ns", &r18_growth::TIMERS);
+        let caption = "CPU time of replacing a random timer";
+        let (x, y) = ("pending timers", "ns per timer");
+        let file = "cost-by-pending-timers.svg";
+        draw_lines(
+            folder,
+            &Lines {
+                file,
+                caption,
+                x,
+                y,
+                has_decades: false,
+                lines,
+            },
+        )?;
+    }
+    if let Some(measured) = row(12) {
+        let lines = lateness(measured);
+        let caption = "Lateness of 200 000 timers a second, by share of the timers";
+        let (x, y) = ("one timer in so many is later", "us late");
+        let file = "timer-lateness.svg";
+        draw_lines(
+            folder,
+            &Lines {
+                file,
+                caption,
+                x,
+                y,
+                has_decades: true,
+                lines,
+            },
+        )?;
+    }
+    if let Some(measured) = row(15) {
+        draw_switches(measured, &folder.join("context-switches.svg"))?;
+    }
+    Ok(())
+}
+
+fn median(measured: &Measured, peer: Peer, name: &str) -> Option<f64> {
+    Middle::of(&measured.figures(peer, name)).map(|middle| middle.median)
+}
+
+fn by_count(measured: &Measured, name: &str, counts: &[u64]) -> Vec<(Peer, Vec<(f64, f64)>)> {
+    let line = |&peer: &Peer| {
+        let point = |&count: &u64| {
+            let value = median(measured, peer, &format!("{name}@{count}"))?;
+            Some((count as f64, value))
+        };
+        (peer, counts.iter().filter_map(point).collect())
+    };
+    measured.row.peers.iter().map(line).collect()
+}
+
+/// The percentiles, stretched where it matters: p50 is at 2, p99 at 100, p99.9 at 1000.
+fn lateness(measured: &Measured) -> Vec<(Peer, Vec<(f64, f64)>)> {
+    let line = |&peer: &Peer| {
+        let point = |percentile: f64| {
+            let value = median(measured, peer, &format!("late_us@{percentile}"))?;
+            Some((100.0 / (100.0 - percentile), value.max(1.0)))
+        };
+        let finite = PERCENTILES
+            .into_iter()
+            .filter(|&percentile| percentile < 100.0);
+        (peer, finite.filter_map(point).collect())
+    };
+    measured.row.peers.iter().map(line).collect()
+}
+
+fn color(peer: Peer) -> RGBColor {
+    match peer {
+        Peer::Ours | Peer::Foreign => RGBColor(200, 30, 30),
+        Peer::Upstream => RGBColor(230, 150, 30),
+        Peer::Tokio | Peer::TokioMulti => RGBColor(40, 90, 180),
+        Peer::Raw => RGBColor(90, 90, 90),
+    }
+}
+
+fn draw_lines(folder: &Path, lines: &Lines) -> Outcome<()> {
+    let points = || lines.lines.iter().flat_map(|(_, points)| points);
+    let most_x = points().map(|point| point.0).fold(10.0, f64::max);
+    let least_x = points().map(|point| point.0).fold(most_x, f64::min);
+    let most_y = points().map(|point| point.1).fold(1.0, f64::max) * 1.1;
+    let path = folder.join(lines.file);
+    let area = SVGBackend::new(&path, SIZE).into_drawing_area();
+    area.fill(&WHITE)?;
+    let mut builder = ChartBuilder::on(&area);
+    builder
+        .caption(lines.caption, ("sans-serif", 20))
+        .margin(12);
+    builder.x_label_area_size(44).y_label_area_size(64);
+    let x = (least_x..most_x).log_scale();
+    if lines.has_decades {
+        fill(
+            builder.build_cartesian_2d(x, (1.0..most_y).log_scale())?,
+            lines,
+        )?;
+    } else {
+        fill(builder.build_cartesian_2d(x, 0.0..most_y)?, lines)?;
+    }
+    Ok(area.present()?)
+}
+
+type Chart<'a, Y> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<LogCoord<f64>, Y>>;
+
+fn fill<'a, Y>(mut chart: Chart<'a, Y>, lines: &Lines) -> Outcome<()>
+where
+    Y: Ranged<ValueType = f64> + plotters::coord::ranged1d::ValueFormatter<f64>,
+{
+    chart
+        .configure_mesh()
+        .x_desc(lines.x)
+        .y_desc(lines.y)
+        .draw()?;
+    for (peer, points) in &lines.lines {
+        if points.is_empty() {
+            continue;
+        }
+        let style = color(*peer).stroke_width(2);
+        let series =
+            chart.draw_series(LineSeries::new(points.iter().copied(), style).point_size(3))?;
+        series
+            .label(peer.name())
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], style));
+    }
+    let mut labels = chart.configure_series_labels();
+    labels
+        .position(SeriesLabelPosition::UpperLeft)
+        .background_style(WHITE.mix(0.8))
+        .border_style(BLACK);
+    labels.draw()?;
+    Ok(())
+}
+
+fn draw_switches(measured: &Measured, path: &Path) -> Outcome<()> {
+    let peers = measured.row.peers;
+    let bars: Vec<f64> = peers
+        .iter()
+        .map(|&peer| median(measured, peer, "voluntary").unwrap_or(0.0))
+        .collect();
+    let most = bars.iter().copied().fold(1.0, f64::max) * 1.1;
+    let area = SVGBackend::new(path, SIZE).into_drawing_area();
+    area.fill(&WHITE)?;
+    let mut builder = ChartBuilder::on(&area);
+    builder
+        .caption(
+            "Voluntary context switches of 20 ticks of 100 ms",
+            ("sans-serif", 20),
+        )
+        .margin(12);
+    builder.x_label_area_size(44).y_label_area_size(64);
+    let across: std::ops::Range<f64> = -0.5..peers.len() as f64 - 0.5;
+    let mut chart: ChartContext<'_, _, Cartesian2d<RangedCoordf64, RangedCoordf64>> =
+        builder.build_cartesian_2d(across, 0.0..most)?;
+    let name = |x: &f64| {
+        let index = x.round().max(0.0) as usize;
+        let is_whole = (x - x.round()).abs() < 0.01;
+        peers
+            .get(index)
+            .filter(|_| is_whole)
+            .map_or_else(String::new, |peer| peer.name().to_owned())
+    };
+    let mut mesh = chart.configure_mesh();
+    mesh.disable_x_mesh()
+        .x_label_formatter(&name)
+        .y_desc("switches")
+        .draw()?;
+    let bar = |(index, &height): (usize, &f64)| {
+        let middle = index as f64;
+        Rectangle::new(
+            [(middle - 0.3, 0.0), (middle + 0.3, height)],
+            color(peers[index]).filled(),
+        )
+    };
+    chart.draw_series(bars.iter().enumerate().map(bar))?;
+    Ok(area.present()?)
+}

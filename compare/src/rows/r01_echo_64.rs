@@ -1,0 +1,37 @@
+//! Row 1. TCP echo of 64 bytes over 64 connections, one request in flight on each. The server is one process with one
+//! task per connection on one thread, pinned to one core; the client process has the other core. The figure is the CPU
+//! time of the whole server process (user and system, all its threads) between two moments at which nothing is in
+//! flight, per request.
+
+use super::{Row, Target::AtMost, aimed, told};
+use crate::harness::Outcome;
+use crate::harness::job::Job;
+use crate::harness::peer::Peer;
+use crate::harness::process::in_child;
+use crate::harness::sample::Sample;
+use crate::work::echo::{self, Echo};
+
+pub(super) const ROW: Row = Row {
+    number: 1,
+    title: "TCP echo, 64 connections, one thread",
+    peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
+    rounds: (3, 9),
+    take: in_child,
+    child,
+    figures: &[
+        aimed(
+            "cpu_ns",
+            "CPU ns/request",
+            &[AtMost(1.03, Peer::Raw), AtMost(1.0, Peer::Tokio)],
+        ),
+        told("rate", "requests/s"),
+        told("latency_us@50", "latency p50 us"),
+        told("latency_us@99", "latency p99 us"),
+        told("voluntary", "voluntary switches/request"),
+        told("allocations", "allocations/request"),
+    ],
+};
+
+pub(super) fn child(job: &Job) -> Outcome<Sample> {
+    echo::measure(job, Echo::plain(64, job.count(60_000, 300_000)))
+}

@@ -1,0 +1,31 @@
+//! Row 2. Row 1 with 1000 connections.
+
+use super::{Row, Target::AtMost, aimed, told};
+use crate::harness::Outcome;
+use crate::harness::job::Job;
+use crate::harness::peer::Peer;
+use crate::harness::process::in_child;
+use crate::harness::sample::Sample;
+use crate::work::echo::{self, Echo};
+
+pub(super) const ROW: Row = Row {
+    number: 2,
+    title: "TCP echo, 1000 connections, one thread",
+    peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
+    rounds: (2, 7),
+    take: in_child,
+    child,
+    figures: &[
+        aimed(
+            "cpu_ns",
+            "CPU ns/request",
+            &[AtMost(1.05, Peer::Raw), AtMost(1.0, Peer::Tokio)],
+        ),
+        told("rate", "requests/s"),
+        told("latency_us@99", "latency p99 us"),
+    ],
+};
+
+fn child(job: &Job) -> Outcome<Sample> {
+    echo::measure(job, Echo::plain(1000, job.count(60_000, 300_000)))
+}

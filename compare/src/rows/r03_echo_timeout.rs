@@ -1,0 +1,34 @@
+//! Row 3. Row 1 with a timeout of 10 s around every read: it is set with each read, and never fires.
+
+use super::{Row, Target::AtMost, aimed, told};
+use crate::harness::Outcome;
+use crate::harness::job::Job;
+use crate::harness::peer::Peer;
+use crate::harness::process::in_child;
+use crate::harness::sample::Sample;
+use crate::work::echo::{self, Echo, Style};
+
+pub(super) const ROW: Row = Row {
+    number: 3,
+    title: "TCP echo, 64 connections, a timeout around every read",
+    peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],
+    rounds: (3, 9),
+    take: in_child,
+    child,
+    figures: &[
+        aimed("cpu_ns", "CPU ns/request", &[AtMost(0.95, Peer::Tokio)]),
+        told("rate", "requests/s"),
+        told("allocations", "allocations/request"),
+    ],
+};
+
+fn child(job: &Job) -> Outcome<Sample> {
+    let requests = job.count(60_000, 300_000);
+    echo::measure(
+        job,
+        Echo {
+            style: Style::Timeout,
+            ..Echo::plain(64, requests)
+        },
+    )
+}

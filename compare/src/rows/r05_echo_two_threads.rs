@@ -1,0 +1,36 @@
+//! Row 5. Row 1 with the executor on two threads: async-executor's `Executor` run by two `block_on` threads, and tokio's
+//! pool of two. Server and client share both cores, because there may be no third one.
+
+use super::{Row, Target::AtLeast, Target::AtMost, aimed, told};
+use crate::harness::Outcome;
+use crate::harness::job::Job;
+use crate::harness::peer::Peer;
+use crate::harness::process::in_child;
+use crate::harness::sample::Sample;
+use crate::work::echo::{self, Echo, Style};
+
+pub(super) const ROW: Row = Row {
+    number: 5,
+    title: "TCP echo, 64 connections, two threads",
+    peers: &[Peer::Ours, Peer::Upstream, Peer::TokioMulti],
+    rounds: (3, 9),
+    take: in_child,
+    child,
+    figures: &[
+        aimed("cpu_ns", "CPU ns/request", &[AtMost(1.0, Peer::TokioMulti)]),
+        aimed("rate", "requests/s", &[AtLeast(1.0, Peer::TokioMulti)]),
+        told("latency_us@99", "latency p99 us"),
+        told("voluntary", "voluntary switches/request"),
+    ],
+};
+
+fn child(job: &Job) -> Outcome<Sample> {
+    let requests = job.count(60_000, 300_000);
+    echo::measure(
+        job,
+        Echo {
+            style: Style::TwoThreads,
+            ..Echo::plain(64, requests)
+        },
+    )
+}

@@ -1,0 +1,37 @@
+//! Row 8. Ping-pong between a thread that blocks in its calls and a future awaited in futures-lite's `block_on`, which
+//! knows nothing of the library: the fallback thread does the waiting. Both cores are kept awake by processes that run
+//! only where a core is idle. Wall time per round; CPU time is told beside it.
+
+use super::{Row, Target::AtMost, aimed, told};
+use crate::harness::Outcome;
+use crate::harness::job::Job;
+use crate::harness::peer::Peer;
+use crate::harness::sample::Sample;
+use crate::harness::system::pin;
+use crate::work::spinners::with_cores_awake;
+use crate::{ours, upstream};
+
+pub(super) const ROW: Row = Row {
+    number: 8,
+    title: "ping-pong with a blocking thread, in an executor that is not ours",
+    peers: &[Peer::Ours, Peer::Upstream],
+    rounds: (3, 9),
+    take: with_cores_awake,
+    child,
+    figures: &[
+        aimed("wall_ns", "wall ns/round", &[AtMost(0.8, Peer::Upstream)]),
+        told("cpu_ns", "CPU ns/round"),
+        told("voluntary", "voluntary switches/round"),
+    ],
+};
+
+fn child(job: &Job) -> Outcome<Sample> {
+    pin(&[job.near, job.far])?;
+    let rounds = job.count(10_000, 40_000);
+    let spent = match job.peer {
+        Peer::Ours => ours::smol::ping_pong::against_blocking(rounds)?,
+        Peer::Upstream => upstream::smol::ping_pong::against_blocking(rounds)?,
+        other => return other.missing(),
+    };
+    Ok(spent.per(rounds))
+}

@@ -1,0 +1,36 @@
+//! Row 14. `block_on` of a future that yields once: entering, one wake-up of oneself, leaving. CPU time per call. tokio's
+//! runtime is made once, outside.
+
+use super::{Row, Target::AtMost, aimed, told};
+use crate::harness::Outcome;
+use crate::harness::job::Job;
+use crate::harness::peer::Peer;
+use crate::harness::process::in_child;
+use crate::harness::sample::Sample;
+use crate::harness::system::pin;
+use crate::{ours, tokio_side, upstream};
+
+pub(super) const ROW: Row = Row {
+    number: 14,
+    title: "block_on of a future that yields once",
+    peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],
+    rounds: (3, 9),
+    take: in_child,
+    child,
+    figures: &[
+        aimed("cpu_ns", "CPU ns/call", &[AtMost(1.1, Peer::Upstream)]),
+        told("allocations", "allocations/call"),
+    ],
+};
+
+fn child(job: &Job) -> Outcome<Sample> {
+    pin(&[job.near])?;
+    let count = job.count(500_000, 5_000_000);
+    let spent = match job.peer {
+        Peer::Ours => ours::smol::timers::block_on_yield(count)?,
+        Peer::Upstream => upstream::smol::timers::block_on_yield(count)?,
+        Peer::Tokio => tokio_side::timers::block_on_yield(count)?,
+        other => return other.missing(),
+    };
+    Ok(spent.per(count))
+}

@@ -1,0 +1,51 @@
+//! Row 16. A server without clients: `block_on` has served a timer and waits for somebody to connect. The voluntary
+//! context switches of all its threads in 3 s, read from outside, in /proc.
+
+use std::io::{BufRead, BufReader};
+use std::time::Duration;
+
+use super::{Row, Target::Within, aimed};
+use crate::harness::Outcome;
+use crate::harness::job::Job;
+use crate::harness::peer::Peer;
+use crate::harness::process::start;
+use crate::harness::sample::Sample;
+use crate::harness::system::voluntary_switches;
+use crate::{ours, tokio_side, upstream};
+
+pub(super) const ROW: Row = Row {
+    number: 16,
+    title: "context switches of an idle process in 3 s",
+    peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],
+    rounds: (1, 3),
+    take,
+    child,
+    figures: &[aimed(
+        "voluntary",
+        "voluntary switches",
+        &[Within(0.0, 1.0)],
+    )],
+};
+
+fn take(job: &Job) -> Outcome<Sample> {
+    let mut child = start(job)?;
+    let output = child.0.stdout.take().ok_or("the output is not piped")?;
+    BufReader::new(output).read_line(&mut String::new())?;
+    // Let it come to rest.
+    std::thread::sleep(Duration::from_millis(300));
+    let before = voluntary_switches(child.0.id())?;
+    std::thread::sleep(Duration::from_secs(3));
+    let after = voluntary_switches(child.0.id())?;
+    Ok(Sample::of("voluntary", (after - before) as f64))
+}
+
+fn child(job: &Job) -> Outcome<Sample> {
+    let is_idle = || println!("idle");
+    match job.peer {
+        Peer::Ours => ours::smol::idle::wait_for_ever(&is_idle)?,
+        Peer::Upstream => upstream::smol::idle::wait_for_ever(&is_idle)?,
+        Peer::Tokio => tokio_side::idle::wait_for_ever(&is_idle)?,
+        other => return other.missing(),
+    }
+    Err("somebody connected to an idle server".into())
+}

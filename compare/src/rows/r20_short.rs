@@ -1,0 +1,56 @@
+//! Row 20. Short connections: connect, one exchange of 64 bytes, reset. 32 blocking client threads in a process on the
+//! other core; the server accepts each connection into a task of its own. CPU time of the server per connection.
+
+use std::net::TcpListener;
+
+use super::{Row, Target::AtMost, aimed, told};
+use crate::harness::Outcome;
+use crate::harness::job::Job;
+use crate::harness::peer::Peer;
+use crate::harness::process::{Guarded, in_child, this_program};
+use crate::harness::sample::Sample;
+use crate::harness::system::pin;
+use crate::{ours, raw, tokio_side, upstream};
+
+pub(super) const ROW: Row = Row {
+    number: 20,
+    title: "short connections: connect, one echo, reset",
+    peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
+    rounds: (2, 9),
+    take: in_child,
+    child,
+    figures: &[
+        aimed("cpu_ns", "CPU ns/connection", &[AtMost(1.05, Peer::Raw)]),
+        told("wall_ns", "wall ns/connection"),
+        told("allocations", "allocations/connection"),
+    ],
+};
+
+const CLIENTS: u64 = 32;
+
+fn child(job: &Job) -> Outcome<Sample> {
+    pin(&[job.near])?;
+    let count = job.count(5000, 30_000);
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    let mut command = this_program()?;
+    command
+        .arg("--hasty")
+        .arg(port.to_string())
+        .arg(CLIENTS.to_string());
+    // More than are counted, so that none of the clients is missed at the end.
+    let connections = count + count / 10 + 10 * CLIENTS;
+    command
+        .arg(connections.to_string())
+        .arg(job.far.to_string());
+    let clients = Guarded(command.spawn()?);
+    let spent = match job.peer {
+        Peer::Ours => ours::smol::short::serve(listener, count)?,
+        Peer::Upstream => upstream::smol::short::serve(listener, count)?,
+        Peer::Tokio => tokio_side::short::serve(listener, count)?,
+        Peer::Raw => raw::short::serve(listener, count)?,
+        other => return other.missing(),
+    };
+    drop(clients);
+    Ok(spent.per(count))
+}

@@ -1,0 +1,48 @@
+//! Row 24. Rows 1, 4, 7 and 15 of ours again, with the fallback thread alive: another thread waits, in an executor which
+//! is not ours, for a byte that never comes. Against the same rows without it.
+
+use super::{Row, Target::AtMost, aimed, told};
+use super::{r01_echo_64, r04_echo_calls, r07_ping_pong_threads, r15_ticks};
+use crate::harness::Outcome;
+use crate::harness::job::Job;
+use crate::harness::peer::Peer;
+use crate::harness::process::in_child;
+use crate::harness::sample::Sample;
+
+/// The columns are exchanged: "ours" is the program with the foreign wait, so that its targets are ratios to the other.
+pub(super) const ROW: Row = Row {
+    number: 24,
+    title: "rows 1, 4, 7 and 15 with a foreign wait pending",
+    peers: &[Peer::Foreign, Peer::Ours],
+    rounds: (1, 5),
+    take,
+    child,
+    figures: &[
+        aimed("echo/cpu_ns", "echo: CPU ns/request", LITTLE),
+        aimed("calls/calls", "echo: calls/request", LITTLE),
+        aimed("threads/cpu_ns", "ping-pong: CPU ns/round", LITTLE),
+        aimed("ticks/voluntary", "20 ticks: voluntary switches", LITTLE),
+        told("ticks/cpu_ns", "20 ticks: CPU ns"),
+    ],
+};
+
+const LITTLE: &[super::Target] = &[AtMost(1.1, Peer::Ours)];
+
+fn take(job: &Job) -> Outcome<Sample> {
+    let mut sample = Sample::default();
+    for part in ["echo", "calls", "threads", "ticks"] {
+        let taken = in_child(&job.part(part))?;
+        sample = sample.and(taken.prefixed(&format!("{part}/")));
+    }
+    Ok(sample)
+}
+
+fn child(job: &Job) -> Outcome<Sample> {
+    match job.part.as_str() {
+        "echo" => r01_echo_64::child(job),
+        "calls" => r04_echo_calls::child(job),
+        "threads" => r07_ping_pong_threads::child(job),
+        "ticks" => r15_ticks::child(job),
+        other => Err(format!("row 24 has no part {other:?}").into()),
+    }
+}

@@ -1,0 +1,116 @@
+//! Takes the samples: rounds of one sample per implementation, so that a disturbance meets them all.
+
+use std::collections::BTreeMap;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::harness::Outcome;
+use crate::harness::job::Job;
+use crate::harness::peer::Peer;
+use crate::harness::sample::Sample;
+use crate::options::Options;
+use crate::report::{self, json, plots};
+use crate::rows::{self, ROWS, Row};
+
+/// What was measured of one row: the samples of each implementation, round by round.
+pub(crate) struct Measured {
+    pub(crate) row: &'static Row,
+    pub(crate) samples: BTreeMap<Peer, Vec<Sample>>,
+    /// Why there are no more.
+    pub(crate) error: Option<String>,
+}
+
+impl Measured {
+    /// One figure of one implementation, round by round.
+    pub(crate) fn figures(&self, peer: Peer, name: &str) -> Vec<f64> {
+        let samples = self.samples.get(&peer).into_iter().flatten();
+        samples.filter_map(|sample| sample.get(name)).collect()
+    }
+}
+
+/// A child's whole life: measure, print, end.
+pub(crate) fn child(job: &Job) -> Outcome<()> {
+    let sample = (rows::by_number(job.row)?.child)(job)?;
+    print!("{}", sample.to_lines());
+    Ok(())
+}
+
+/// The whole comparison.
+pub(crate) fn compare(options: &Options) -> Outcome<()> {
+    let chosen = choose(options)?;
+    let rounds = |row: &Row| {
+        let (quick, full) = row.rounds;
+        options
+            .rounds
+            .unwrap_or(if options.quick { quick } else { full })
+    };
+    let samples: usize = chosen.iter().map(|row| rounds(row) * row.peers.len()).sum();
+    let style = "{elapsed_precise} [{bar:32}] {pos}/{len} {msg}";
+    let bar = ProgressBar::new(samples as u64).with_style(ProgressStyle::with_template(style)?);
+    let mut measured = Vec::new();
+    for row in chosen {
+        let done = measure(row, rounds(row), options, &bar);
+        bar.suspend(|| print!("{}", report::row(&done)));
+        measured.push(done);
+    }
+    bar.finish_and_clear();
+    print!("{}", report::summary(&measured));
+    if let Some(path) = &options.json {
+        std::fs::write(path, json::of(&measured, options)?)?;
+    }
+    if let Some(folder) = &options.plots {
+        plots::draw(&measured, folder)?;
+    }
+    Ok(())
+}
+
+/// The rows asked for; those that only a plot needs are left out where none is drawn.
+fn choose(options: &Options) -> Outcome<Vec<&'static Row>> {
+    if options.only.is_empty() {
+        let has_target = |row: &&Row| row.figures.iter().any(|figure| !figure.targets.is_empty());
+        let all = ROWS.iter();
+        return Ok(all
+            .filter(|row| options.plots.is_some() || has_target(row))
+            .collect());
+    }
+    options
+        .only
+        .iter()
+        .map(|&number| rows::by_number(number))
+        .collect()
+}
+
+fn measure(row: &'static Row, rounds: usize, options: &Options, bar: &ProgressBar) -> Measured {
+    let mut done = Measured {
+        row,
+        samples: BTreeMap::new(),
+        error: None,
+    };
+    for round in 0..rounds {
+        // Nobody is always the first, or always behind the same one.
+        let mut order = row.peers.to_vec();
+        order.rotate_left(round % row.peers.len());
+        for peer in order {
+            bar.set_message(format!("row {}: {}", row.number, peer.name()));
+            let (near, far) = options.cores;
+            let quick = options.quick;
+            let job = Job {
+                row: row.number,
+                peer,
+                quick,
+                near,
+                far,
+                part: String::new(),
+            };
+            match (row.take)(&job) {
+                Ok(sample) => done.samples.entry(peer).or_default().push(sample),
+                Err(error) => {
+                    done.error = Some(format!("{}: {error}", peer.name()));
+                    return done;
+                }
+            }
+            bar.inc(1);
+        }
+    }
+    done
+}

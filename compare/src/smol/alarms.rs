@@ -1,0 +1,74 @@
+//! Timers that fire.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use async_executor::LocalExecutor;
+use futures_lite::StreamExt;
+
+use super::async_io::{Timer, block_on};
+use crate::harness::sample::Sample;
+use crate::harness::usage::{Moment, Spent};
+use crate::work::lateness::Lateness;
+use crate::work::shuffle;
+
+/// One timer after the other, and nothing else.
+pub(crate) fn lone(pause: Duration, count: u64) -> io::Result<(Spent, Lateness)> {
+    let mut lateness = Lateness::new();
+    block_on(async {
+        Timer::after(Duration::from_millis(1)).await;
+        let start = Moment::now();
+        for _ in 0..count {
+            let due = Instant::now() + pause;
+            Timer::at(due).await;
+            lateness.since(due);
+        }
+        Ok((start.spent(), lateness))
+    })
+}
+
+/// Ticks of one interval, the first one not counted.
+pub(crate) fn ticks(period: Duration, count: u64) -> io::Result<Spent> {
+    block_on(async {
+        let mut interval = Timer::interval(period);
+        interval.next().await;
+        let start = Moment::now();
+        for _ in 0..count {
+            interval.next().await;
+        }
+        Ok(start.spent())
+    })
+}
+
+/// One task per timer, their deadlines spread over `span`, set in random order.
+pub(crate) fn many(count: u64, span: Duration) -> io::Result<Sample> {
+    let executor = LocalExecutor::new();
+    let lateness = Rc::new(RefCell::new(Lateness::new()));
+    let before = Moment::now();
+    let first = Instant::now() + Duration::from_secs(2);
+    let mut tasks = Vec::with_capacity(count as usize);
+    for index in shuffle::order(count) {
+        let due = first + span.mul_f64(index as f64 / count as f64);
+        let lateness = lateness.clone();
+        tasks.push(executor.spawn(async move {
+            Timer::at(due).await;
+            lateness.borrow_mut().since(due);
+        }));
+    }
+    block_on(executor.run(async {
+        // By then every task has been polled, and waits.
+        Timer::at(first - Duration::from_millis(100)).await;
+        let set = before.spent();
+        let start = Moment::now();
+        for task in tasks {
+            task.await;
+        }
+        let fired = start.spent().per(count);
+        let late = lateness.borrow().sample("late_us");
+        Ok(fired
+            .and(late)
+            .with("set_cpu_ns", set.cpu_ns / count as f64))
+    }))
+}

@@ -1,0 +1,124 @@
+//! Timers that are set and dropped, and `block_on` itself.
+
+use std::future::{Future, poll_fn};
+use std::hint::black_box;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use async_executor::LocalExecutor;
+use futures_lite::future::yield_now;
+
+use super::async_io::{Timer, block_on};
+use crate::harness::usage::{Moment, Spent};
+use crate::work::shuffle::Random;
+
+const FAR: Duration = Duration::from_secs(10);
+
+fn set(timer: &mut Timer, context: &mut Context<'_>) {
+    assert!(
+        Pin::new(timer).poll(context).is_pending(),
+        "a far timer fired"
+    );
+}
+
+/// Create, poll, drop; all within one poll of a task.
+pub(crate) fn churn(count: u64) -> io::Result<Spent> {
+    block_on(poll_fn(|context| {
+        let mut round = |count| {
+            for _ in 0..count {
+                set(&mut black_box(Timer::after(FAR)), context);
+            }
+        };
+        round(count / 10);
+        let start = Moment::now();
+        round(count);
+        Poll::Ready(Ok(start.spent()))
+    }))
+}
+
+/// The same in a task of an executor, with a yield while the timer is pending.
+pub(crate) fn churn_with_yield(count: u64) -> io::Result<Spent> {
+    on_executor(count, async || {
+        let mut timer = Timer::after(FAR);
+        poll_fn(|context| {
+            set(&mut timer, context);
+            Poll::Ready(())
+        })
+        .await;
+        yield_now().await;
+    })
+}
+
+/// The yield alone.
+pub(crate) fn yields(count: u64) -> io::Result<Spent> {
+    on_executor(count, async || yield_now().await)
+}
+
+fn on_executor(count: u64, operation: impl AsyncFn()) -> io::Result<Spent> {
+    let executor = LocalExecutor::new();
+    block_on(executor.run(executor.spawn(async {
+        for _ in 0..count / 10 {
+            operation().await;
+        }
+        let start = Moment::now();
+        for _ in 0..count {
+            operation().await;
+        }
+        Ok(start.spent())
+    })))
+}
+
+/// A `block_on` of a future that yields once.
+pub(crate) fn block_on_yield(count: u64) -> io::Result<Spent> {
+    for _ in 0..count / 10 {
+        block_on(yield_now());
+    }
+    let start = Moment::now();
+    for _ in 0..count {
+        block_on(yield_now());
+    }
+    Ok(start.spent())
+}
+
+/// Keeps `pending` timers, and replaces a random one by one with a random deadline, again and again.
+pub(crate) fn replace_random(pending: u64, count: u64) -> io::Result<(Spent, Spent)> {
+    let mut random = Random::new();
+    let base = Instant::now() + Duration::from_secs(1000);
+    let mut fresh = move || Timer::at(base + Duration::from_micros(random.below(1_000_000_000)));
+    let mut choice = Random::new();
+    let mut timers = Vec::with_capacity(pending as usize);
+    block_on(poll_fn(|context| {
+        let empty = Moment::now();
+        for _ in 0..pending {
+            let mut timer = fresh();
+            set(&mut timer, context);
+            timers.push(timer);
+        }
+        let filled = empty.spent();
+        let start = Moment::now();
+        for _ in 0..count {
+            let timer = &mut timers[choice.below(pending) as usize];
+            *timer = fresh();
+            set(timer, context);
+        }
+        Poll::Ready(Ok((filled, start.spent())))
+    }))
+}
+
+/// Timers that fire one by one.
+pub(crate) fn fire(count: u64) -> io::Result<Spent> {
+    let soon = || Timer::after(Duration::from_micros(50));
+    block_on(async {
+        for _ in 0..10 {
+            soon().await;
+        }
+        let start = Moment::now();
+        for _ in 0..count {
+            let mut timer = pin!(soon());
+            timer.as_mut().await;
+        }
+        Ok(start.spent())
+    })
+}

@@ -1,0 +1,32 @@
+//! The same work on tokio, written as its users would.
+
+use std::future::Future;
+use std::io;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::LocalSet;
+
+pub(crate) mod alarms;
+pub(crate) mod echo;
+pub(crate) mod idle;
+pub(crate) mod ping_pong;
+pub(crate) mod short;
+pub(crate) mod sources;
+pub(crate) mod timers;
+
+pub(crate) fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+pub(crate) fn pool() -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+}
+
+/// Runs on this thread, with room for tasks that stay on it.
+pub(crate) fn run_local<T>(future: impl Future<Output = T>) -> io::Result<T> {
+    let tasks = LocalSet::new();
+    Ok(tasks.block_on(&runtime()?, future))
+}

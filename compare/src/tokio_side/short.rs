@@ -1,0 +1,38 @@
+//! Connections that live for one exchange.
+
+use std::io;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::spawn_local;
+
+use super::run_local;
+use crate::harness::usage::{Moment, Spent};
+
+/// Accepts so many connections, each in a task of its own, and measures all but the first tenth.
+pub(crate) fn serve(listener: std::net::TcpListener, count: u64) -> io::Result<Spent> {
+    listener.set_nonblocking(true)?;
+    run_local(async {
+        let listener = TcpListener::from_std(listener)?;
+        let mut start = Moment::now();
+        for accepted in 0..count + count / 10 {
+            if accepted == count / 10 {
+                start = Moment::now();
+            }
+            let (stream, _) = listener.accept().await?;
+            spawn_local(exchange(stream));
+        }
+        Ok(start.spent())
+    })?
+}
+
+async fn exchange(mut stream: TcpStream) -> io::Result<()> {
+    let mut buffer = [0; 4096];
+    loop {
+        let length = stream.read(&mut buffer).await?;
+        if length == 0 {
+            return Ok(());
+        }
+        stream.write_all(&buffer[..length]).await?;
+    }
+}

@@ -1,0 +1,90 @@
+//! The echo server of one implementation under the load of one client process.
+
+use std::net::{TcpListener, TcpStream};
+
+use crate::harness::Outcome;
+use crate::harness::job::Job;
+use crate::harness::peer::Peer;
+use crate::harness::sample::Sample;
+use crate::harness::system::{allow_descriptors, pin};
+use crate::work::client::LoadOptions;
+use crate::work::load::Load;
+use crate::{ours, raw, tokio_side, upstream};
+
+/// How the server reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// `read`, `write_all`.
+    Plain,
+    /// A timeout of 10 s around every read.
+    Timeout,
+    /// The way of async-net: the operation on `get_ref()`, then `readable_owned()`.
+    Readable,
+    /// One connection, in `block_on` itself: no executor.
+    Alone,
+    /// An executor on two threads.
+    TwoThreads,
+}
+
+/// One echo measurement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Echo {
+    pub(crate) style: Style,
+    pub(crate) connections: usize,
+    pub(crate) requests: u64,
+    pub(crate) count_calls: bool,
+}
+
+impl Echo {
+    pub(crate) fn plain(connections: usize, requests: u64) -> Echo {
+        Echo {
+            style: Style::Plain,
+            connections,
+            requests,
+            count_calls: false,
+        }
+    }
+}
+
+/// Serves one client from this process until it has left.
+pub(crate) fn measure(job: &Job, echo: Echo) -> Outcome<Sample> {
+    let both = [job.near, job.far];
+    let (near, far): (&[usize], &[usize]) = match echo.style {
+        Style::TwoThreads => (&both, &both),
+        _ => (&both[..1], &both[1..]),
+    };
+    pin(near)?;
+    allow_descriptors(echo.connections as u64 + 64)?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let options = LoadOptions {
+        port: listener.local_addr()?.port(),
+        connections: echo.connections,
+        requests: echo.requests,
+        cores: far.to_vec(),
+    };
+    let load = Load::start(&options, echo.count_calls)?;
+    let mut streams = Vec::with_capacity(echo.connections);
+    for _ in 0..echo.connections {
+        let stream = listener.accept()?.0;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        streams.push(stream);
+    }
+    serve(job.peer, echo.style, streams)?;
+    load.finish()
+}
+
+fn serve(peer: Peer, style: Style, streams: Vec<TcpStream>) -> Outcome<()> {
+    match peer {
+        Peer::Ours => ours::smol::echo::serve(streams, style)?,
+        Peer::Foreign => {
+            crate::foreign::start()?;
+            ours::smol::echo::serve(streams, style)?;
+        }
+        Peer::Upstream => upstream::smol::echo::serve(streams, style)?,
+        Peer::Tokio => tokio_side::echo::serve(streams, style)?,
+        Peer::TokioMulti => tokio_side::echo::serve_on_two_threads(streams)?,
+        Peer::Raw => raw::echo::serve(streams)?,
+    }
+    Ok(())
+}

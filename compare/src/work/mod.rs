@@ -1,0 +1,9 @@
+//! What rows share: the echo load, and processes that keep cores awake.
+
+pub(crate) mod client;
+pub(crate) mod echo;
+pub(crate) mod hasty;
+pub(crate) mod lateness;
+pub(crate) mod load;
+pub(crate) mod shuffle;
+pub(crate) mod spinners;

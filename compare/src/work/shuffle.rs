@@ -1,0 +1,29 @@
+//! Random orders that are the same in every run and for every implementation.
+
+/// A xorshift generator: good enough to make memory accesses unpredictable.
+#[derive(Clone, Debug)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new() -> Random {
+        Random(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// A number below `limit`.
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+/// The numbers below `count`, in random order.
+pub(crate) fn order(count: u64) -> Vec<usize> {
+    let mut random = Random::new();
+    let mut order: Vec<usize> = (0..count as usize).collect();
+    for last in (1..order.len()).rev() {
+        order.swap(last, random.below(last as u64 + 1) as usize);
+    }
+    order
+}
