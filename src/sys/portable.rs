@@ -21,6 +21,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 #[cfg(windows)]
 use std::os::windows::io::BorrowedSocket;
+use std::time::Duration;
 
 pub(crate) const REPORTING: Reporting = Reporting::OneShot;
 pub(crate) const CONCURRENT_WAITS: bool = false;
@@ -71,10 +72,14 @@ impl Poller {
         })
     }
 
-    /// The descriptors of `polling` cannot be replaced. Says whether the poller works, as far as that can be tried without
-    /// taking events.
+    /// The descriptors of `polling` cannot be replaced. Says whether the poller works by now. The events that this takes are
+    /// made up for by the caller, who tells all waiters to try again.
     pub(crate) fn reopen(&self, _failed: &Events) -> io::Result<bool> {
-        self.inner.notify().map(|()| true)
+        let mut taken = polling::Events::new();
+        match self.inner.wait(&mut taken, Some(Duration::ZERO)) {
+            Err(error) if !is_stuck_notification(&error) && !is_interruption(&error) => Err(error),
+            _ => Ok(true),
+        }
     }
 
     pub(crate) fn register(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
@@ -126,7 +131,7 @@ impl Poller {
         let _inside = self.turnstile.lock();
         events.fetched.clear();
         let span = match until {
-            Until::Now => Some(std::time::Duration::ZERO),
+            Until::Now => Some(Duration::ZERO),
             Until::Deadline(deadline) => {
                 let deadline = deadline.min(*self.expected.lock());
                 let now = self.clock.now();
@@ -135,16 +140,14 @@ impl Poller {
         };
         let mut result = self.inner.wait(&mut events.fetched, span);
         while result.as_ref().is_err_and(is_stuck_notification) {
-            result = self
-                .inner
-                .wait(&mut events.fetched, Some(std::time::Duration::ZERO));
+            result = self.inner.wait(&mut events.fetched, Some(Duration::ZERO));
         }
         let mut expected = self.expected.lock();
         if !expected.is_never() && *expected <= self.clock.now() {
             *expected = Deadline::NEVER;
         }
         match result {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            Err(error) if !is_interruption(&error) => Err(error),
             _ => Ok(()),
         }
     }
@@ -231,6 +234,10 @@ impl Events {
             (Key::from_token(event.key as u64), reported)
         })
     }
+}
+
+fn is_interruption(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Interrupted
 }
 
 /// `polling`'s poll() back end says "would block" if a notification was used up by a change of the set at the same moment.
