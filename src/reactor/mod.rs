@@ -145,10 +145,10 @@ impl Reactor {
     pub(crate) fn turn(&self, wait: bool, scratch: &mut Scratch) -> Outcome {
         let turn = Turn(self.turns.fetch_add(1, Ordering::AcqRel).wrapping_add(1));
         let _span = trace::react();
-        let next = self.timers.next();
         let until = if wait {
-            trace::sleeping_until(next, self.clock);
-            Until::Deadline(next)
+            let deadline = self.timers.wake_up_time();
+            trace::sleeping_until(deadline, self.clock);
+            Until::Deadline(deadline)
         } else {
             Until::Now
         };

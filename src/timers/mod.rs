@@ -42,6 +42,17 @@ impl Timers {
         }
     }
 
+    /// When a thread that goes to sleep should come back: see [`queue`].
+    pub(crate) fn wake_up_time(&self) -> Deadline {
+        // SeqCst: see the head of the file.
+        write_before_read();
+        if self.pending.load(Ordering::SeqCst) {
+            self.queue.lock().wake_up_time()
+        } else {
+            Deadline::NEVER
+        }
+    }
+
     /// Adds a timer; also says whether it is the earliest now.
     pub(crate) fn insert(&self, deadline: Deadline, waker: Waker) -> (TimerKey, bool) {
         let mut queue = self.queue.lock();

@@ -14,6 +14,14 @@
 //! * A key names an entry and its generation; the generation changes when the entry is freed. A key of a timer that has
 //!   fired is simply not found.
 //!
+//! # Sharing a wake-up
+//!
+//! A lone timer is woken exactly at its deadline. Where neighbours are dense, waking each by itself costs three times the
+//! CPU time: there the thread sleeps on for up to [`WINDOW`] after the earliest, and wakes all that are due by then. Whether
+//! they are dense is read off the top of the heap, the first three levels, which hold the earliest timers with some others: at
+//! least [`DENSE`] of these must be due within the window. The sleep ends at the last of those, so that timers with one
+//! common deadline do not wait for others that never come.
+//!
 //! # Rejected
 //!
 //! * A hierarchical wheel: insertion and removal are O(1), but the exact next deadline is not, and moving timers down the
@@ -24,8 +32,18 @@
 use crate::clock::Deadline;
 use crate::wake::WakeBatch;
 use std::task::Waker;
+use std::time::Duration;
 
 const CHILDREN: usize = 4;
+
+/// How much later than its deadline a timer may be woken where timers are dense.
+const WINDOW: Duration = Duration::from_micros(180);
+
+/// That many timers within the window, as far as the top of the heap shows, are dense.
+const DENSE: usize = 8;
+
+/// The first three levels of the heap.
+const TOP: usize = 1 + CHILDREN + CHILDREN * CHILDREN;
 
 /// An entry that has no node.
 const PARKED: u32 = u32::MAX;
@@ -56,6 +74,8 @@ pub(crate) struct Queue {
     nodes: Vec<Node>,
     entries: Vec<Entry>,
     free: Vec<u32>,
+    /// Timers that were due have been left for the next time.
+    backlog: bool,
 }
 
 impl Queue {
@@ -65,6 +85,21 @@ impl Queue {
         self.nodes
             .first()
             .map_or(Deadline::NEVER, |node| node.deadline)
+    }
+
+    /// When a thread that sleeps should come back: at the earliest deadline, or a little later where many follow.
+    pub(crate) fn wake_up_time(&self) -> Deadline {
+        let first = self.next();
+        let end = first.plus(WINDOW);
+        if self.backlog || self.nodes.len() < DENSE {
+            return first;
+        }
+        let top = self.nodes.iter().take(TOP).map(|node| node.deadline);
+        let near = top.filter(|&deadline| deadline <= end);
+        let (count, last) = near.fold((0, first), |(count, last), deadline| {
+            (count + 1, last.max(deadline))
+        });
+        if count < DENSE { first } else { last }
     }
 
     /// Adds a timer. `NEVER` parks it.
@@ -139,6 +174,7 @@ impl Queue {
 
     /// Moves the wakers of at most `limit` timers that are due to the batch, earliest first.
     pub(crate) fn expire(&mut self, now: Deadline, limit: usize, batch: &mut WakeBatch) {
+        self.backlog = false;
         for _ in 0..limit {
             match self.nodes.first() {
                 Some(node) if node.deadline <= now => {
@@ -148,9 +184,10 @@ impl Queue {
                         batch.push(waker);
                     }
                 }
-                _ => break,
+                _ => return,
             }
         }
+        self.backlog = self.next() <= now;
     }
 
     /// All wakers that are waiting for a deadline.

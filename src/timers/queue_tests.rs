@@ -115,6 +115,62 @@ proptest! {
     }
 }
 
+/// Deadlines around the window, so that dense and sparse sets both come up.
+fn close_deadlines() -> impl Strategy<Value = Vec<u64>> {
+    let window = WINDOW.as_nanos() as u64;
+    (0..4 * window).prop_flat_map(|width| proptest::collection::vec(0..=width, 1..60))
+}
+
+proptest! {
+    #[test]
+    fn only_dense_timers_share_a_wake_up(deadlines in close_deadlines()) {
+        let mut queue = Queue::default();
+        for deadline in &deadlines {
+            queue.insert(Deadline::from_nanos(*deadline), Waker::noop().clone());
+        }
+        let first = *deadlines.iter().min().unwrap();
+        let end = first + WINDOW.as_nanos() as u64;
+        let near = deadlines.iter().filter(|deadline| **deadline <= end);
+        let wake_up = queue.wake_up_time();
+        prop_assert!(wake_up >= Deadline::from_nanos(first));
+        prop_assert!(wake_up <= Deadline::from_nanos(end));
+        prop_assert!(deadlines.iter().any(|deadline| wake_up == Deadline::from_nanos(*deadline)));
+        if near.count() < DENSE {
+            prop_assert_eq!(wake_up, Deadline::from_nanos(first));
+        }
+    }
+}
+
+#[test]
+fn dense_timers_share_a_wake_up() {
+    let mut queue = Queue::default();
+    for micros in 0..1000 {
+        queue.insert(Deadline::from_nanos(micros * 1000), Waker::noop().clone());
+    }
+    let half = Deadline::from_nanos(0).plus(WINDOW / 2);
+    let end = Deadline::from_nanos(0).plus(WINDOW);
+    assert!((Deadline::from_nanos(1)..=end).contains(&queue.wake_up_time()));
+    // All at once is no reason to wait.
+    let mut queue = Queue::default();
+    for _ in 0..1000 {
+        queue.insert(half, Waker::noop().clone());
+    }
+    assert_eq!(queue.wake_up_time(), half);
+}
+
+#[test]
+fn what_is_left_over_is_not_kept_waiting() {
+    let mut queue = Queue::default();
+    for micros in 0..100 {
+        queue.insert(Deadline::from_nanos(micros * 1000), Waker::noop().clone());
+    }
+    let mut batch = WakeBatch::default();
+    queue.expire(Deadline::from_nanos(99_000), 50, &mut batch);
+    assert_eq!(queue.wake_up_time(), queue.next());
+    queue.expire(Deadline::from_nanos(51_000), 50, &mut batch);
+    assert!(queue.wake_up_time() > queue.next());
+}
+
 #[test]
 fn removed_timer_gives_its_waker_back_at_once() {
     struct Nothing;
