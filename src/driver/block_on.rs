@@ -67,28 +67,43 @@ struct Session {
 /// How many references to its thread a session holds itself.
 const OWN_REFERENCES: usize = 2;
 
-thread_local! {
+/// What a thread knows of its calls. One variable, because each access has its price.
+struct Local {
     /// The session of the last call that ended on this thread. A nested call finds none and makes its own, so its waker
     /// is another one, and a wake-up of one call cannot be taken for a wake-up of the other.
-    static SPARE: Cell<Option<Session>> = const { Cell::new(None) };
+    spare: Cell<Option<Session>>,
     /// The calls that are running on this thread, outermost first.
-    static RUNNING: RefCell<Vec<Seat>> = const { RefCell::new(Vec::new()) };
+    running: RefCell<Vec<Seat>>,
     /// Whether the innermost call has had a turn of the reactor since it began.
-    static SETTLED: Cell<bool> = const { Cell::new(false) };
+    settled: Cell<bool>,
+}
+
+thread_local! {
+    static LOCAL: Local = const {
+        Local {
+            spare: Cell::new(None),
+            running: RefCell::new(Vec::new()),
+            settled: Cell::new(false),
+        }
+    };
+}
+
+/// In the destructor of another thread-local there may be nothing to look at any more: then the default.
+#[inline]
+fn local<R: Default>(look: impl FnOnce(&Local) -> R) -> R {
+    LOCAL.try_with(look).unwrap_or_default()
 }
 
 impl Session {
     fn take() -> Session {
-        // In the destructor of another thread-local there may be nothing to take from any more.
-        let spare = SPARE.try_with(Cell::take).ok().flatten();
-        let session = spare.unwrap_or_else(Session::new);
+        let session = local(|it| it.spare.take()).unwrap_or_else(Session::new);
         // A wake-up that was meant for an earlier call.
         session.thread.parker.state.take();
         session
     }
 
     fn keep(self) {
-        let _ = SPARE.try_with(|spare| spare.set(Some(self)));
+        local(|it| it.spare.set(Some(self)));
     }
 
     fn new() -> Session {
@@ -130,7 +145,7 @@ impl Session {
                 let scratch = self.scratch.get_or_insert_with(new_scratch);
                 driver.wait_as(&self.thread, scratch);
                 self.thread.parker.state.take();
-                set_settled(true);
+                local(|it| it.settled.set(true));
             }
         }
     }
@@ -150,27 +165,26 @@ struct Call<'a> {
 impl<'a> Call<'a> {
     fn begin(thread: &'a Arc<Thread>) -> Self {
         let seat = thread.parker.seat;
-        let _ = RUNNING.try_with(|running| running.borrow_mut().push(seat));
+        let outer_settled = local(|it| {
+            it.running.borrow_mut().push(seat);
+            it.settled.replace(false)
+        });
         Call {
             thread,
-            outer_settled: set_settled(false),
+            outer_settled,
         }
     }
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        let _ = RUNNING.try_with(|running| running.borrow_mut().pop());
-        set_settled(self.outer_settled);
+        local(|it| {
+            it.running.borrow_mut().pop();
+            it.settled.set(self.outer_settled);
+        });
         let waker_is_held = Arc::strong_count(self.thread) > OWN_REFERENCES;
         self.thread.driver.retire(self.thread, waker_is_held);
     }
-}
-
-fn set_settled(settled: bool) -> bool {
-    SETTLED
-        .try_with(|cell| cell.replace(settled))
-        .unwrap_or(false)
 }
 
 /// Whether a read that is likely to find nothing may wait without looking. Only on a thread inside `block_on` that has waited
@@ -178,7 +192,7 @@ fn set_settled(settled: bool) -> bool {
 /// a frame loop, `block_on(poll_once(read))`, waits for nothing and must get what is there.
 #[inline]
 pub(crate) fn will_wait() -> bool {
-    SETTLED.try_with(Cell::get).unwrap_or(false)
+    local(|it| it.settled.get())
 }
 
 /// Whether a waker belongs to a call of `block_on` that is running on this thread.
@@ -187,14 +201,10 @@ pub(super) fn is_own(waker: &Waker) -> bool {
         return false;
     };
     let seat = thread.parker.seat;
-    RUNNING
-        .try_with(|running| running.borrow().contains(&seat))
-        .unwrap_or(false)
+    local(|it| it.running.borrow().contains(&seat))
 }
 
 /// Whether this thread is inside `block_on`.
 pub(super) fn is_running() -> bool {
-    RUNNING
-        .try_with(|running| !running.borrow().is_empty())
-        .unwrap_or(false)
+    local(|it| !it.running.borrow().is_empty())
 }
