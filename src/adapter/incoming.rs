@@ -13,6 +13,8 @@ use std::task::{Context, Poll};
 pub(super) struct Incoming<'a, L, S, A> {
     listener: &'a Async<L>,
     accept: fn(&L) -> io::Result<(S, A)>,
+    /// Registers what was accepted.
+    admit: fn(&Async<L>, S) -> io::Result<Async<S>>,
     listing: Listing,
     /// Nothing needs to stay in place now; but what callers may do with it is what the signature has promised for long:
     /// pin it.
@@ -23,20 +25,19 @@ impl<'a, L, S, A> Incoming<'a, L, S, A> {
     pub(super) fn new(
         listener: &'a Async<L>,
         accept: fn(&L) -> io::Result<(S, A)>,
+        admit: fn(&Async<L>, S) -> io::Result<Async<S>>,
     ) -> Incoming<'a, L, S, A> {
         Incoming {
             listener,
             accept,
+            admit,
             listing: Listing::new(Direction::Read),
             _pinned: PhantomPinned,
         }
     }
 }
 
-impl<L, S, A> Stream for Incoming<'_, L, S, A>
-where
-    Async<S>: TryFrom<S, Error = io::Error>,
-{
+impl<L, S, A> Stream for Incoming<'_, L, S, A> {
     type Item = io::Result<Async<S>>;
 
     #[allow(unsafe_code)]
@@ -53,7 +54,8 @@ where
             cx,
             || (this.accept)(listener),
         );
-        accepted.map(|result| Some(result.and_then(|(stream, _)| Async::try_from(stream))))
+        let admit = |(stream, _)| (this.admit)(this.listener, stream);
+        accepted.map(|result| Some(result.and_then(admit)))
     }
 }
 

@@ -63,13 +63,22 @@ impl Async<TcpListener> {
     /// # }
     /// ```
     pub async fn accept(&self) -> io::Result<(Async<TcpStream>, SocketAddr)> {
-        let accept = |listener: &TcpListener| listener.accept();
+        let accept = |listener: &TcpListener| socket::accept_tcp(listener);
         let (stream, peer) = self.operate(Direction::Read, Trust::Kernel, accept).await?;
-        let stream = Async::new(stream)?;
+        Ok((self.admit(stream)?, peer))
+    }
+
+    /// Registers what was accepted.
+    fn admit(&self, stream: TcpStream) -> io::Result<Async<TcpStream>> {
+        let stream = if socket::ACCEPTS_NONBLOCKING {
+            Async::new_nonblocking(stream)?
+        } else {
+            Async::new(stream)?
+        };
         if self.registered().is_tcp() {
             stream.registered().set_tcp();
         }
-        Ok((stream, peer))
+        Ok(stream)
     }
 
     /// A stream of accepted connections.
@@ -97,7 +106,7 @@ impl Async<TcpListener> {
     /// # }
     /// ```
     pub fn incoming(&self) -> impl Stream<Item = io::Result<Async<TcpStream>>> + Send + '_ {
-        Incoming::new(self, TcpListener::accept)
+        Incoming::new(self, socket::accept_tcp, Async::<TcpListener>::admit)
     }
 }
 

@@ -97,7 +97,7 @@ impl Async<UnixListener> {
     /// # }
     /// ```
     pub fn incoming(&self) -> impl Stream<Item = io::Result<Async<UnixStream>>> + Send + '_ {
-        Incoming::new(self, UnixListener::accept)
+        Incoming::new(self, UnixListener::accept, |_, stream| Async::new(stream))
     }
 }
 

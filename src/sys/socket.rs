@@ -8,7 +8,7 @@ mod unix {
     use rustix::io::Errno;
     use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, ipproto, sockopt};
     use std::io;
-    use std::net::{SocketAddr, TcpStream};
+    use std::net::{SocketAddr, TcpListener, TcpStream};
     use std::os::fd::{AsFd, OwnedFd};
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::net::UnixStream;
@@ -38,6 +38,26 @@ mod unix {
             }
         }
         Ok(())
+    }
+
+    /// Whether what [`accept_tcp`] returns is in non-blocking mode from the beginning.
+    pub(crate) const ACCEPTS_NONBLOCKING: bool =
+        cfg!(any(target_os = "linux", target_os = "android"));
+
+    /// Accepts a connection; on Linux with the mode in the same system call.
+    pub(crate) fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            use rustix::net::{SocketFlags, acceptfrom_with};
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            let accept = || acceptfrom_with(listener, flags);
+            let (stream, peer) = rustix::io::retry_on_intr(accept)?;
+            let peer = peer.map(SocketAddr::try_from).transpose()?;
+            let peer = peer.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+            Ok((TcpStream::from(stream), peer))
+        }
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        listener.accept()
     }
 
     pub(crate) fn connect_tcp(address: SocketAddr) -> io::Result<(TcpStream, Progress)> {
