@@ -6,8 +6,7 @@
 
 #![allow(unsafe_code)]
 
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
-use rustix::process::{Pid, getpid};
+use std::process;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -18,7 +17,7 @@ pub(super) enum Home {
     /// A page that is zero in children.
     Page(NonNull<AtomicU32>),
     /// The kernel (before 4.14) cannot wipe pages: compare process numbers.
-    Process(Pid),
+    Process(u32),
 }
 
 // SAFETY: the page is only read after `new`, through an atomic, and unmapped by the one owner's drop.
@@ -28,7 +27,7 @@ unsafe impl Sync for Home {}
 
 impl Home {
     pub(super) fn new() -> Home {
-        map_page().unwrap_or_else(|| Home::Process(getpid()))
+        map_page().unwrap_or_else(|| Home::Process(process::id()))
     }
 
     /// Whether this is still the process that made it.
@@ -37,20 +36,24 @@ impl Home {
         match self {
             // SAFETY: the page is mapped until `self` is dropped. Relaxed: a fork orders everything.
             Home::Page(mark) => unsafe { mark.as_ref() }.load(Ordering::Relaxed) != 0,
-            Home::Process(pid) => getpid() == *pid,
+            Home::Process(id) => process::id() == *id,
         }
     }
 }
 
 fn map_page() -> Option<Home> {
-    let access = ProtFlags::READ | ProtFlags::WRITE;
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     // SAFETY: the address is the kernel's choice, so no existing mapping is touched.
-    let page = unsafe { mmap_anonymous(std::ptr::null_mut(), PAGE, access, MapFlags::PRIVATE) };
-    let page = NonNull::new(page.ok()?)?;
+    let page = unsafe { libc::mmap(std::ptr::null_mut(), PAGE, access, kind, -1, 0) };
+    if page == libc::MAP_FAILED {
+        return None;
+    }
+    let page = NonNull::new(page)?;
     // SAFETY: the page was mapped just now and nobody else knows of it.
-    if unsafe { madvise(page.as_ptr(), PAGE, Advice::LinuxWipeOnFork) }.is_err() {
+    if unsafe { libc::madvise(page.as_ptr(), PAGE, libc::MADV_WIPEONFORK) } != 0 {
         // SAFETY: as above; it is not used afterwards.
-        let _ = unsafe { munmap(page.as_ptr(), PAGE) };
+        unsafe { libc::munmap(page.as_ptr(), PAGE) };
         return None;
     }
     let mark: NonNull<AtomicU32> = page.cast();
@@ -63,7 +66,7 @@ impl Drop for Home {
     fn drop(&mut self) {
         if let Home::Page(mark) = self {
             // SAFETY: mapped in `map_page` with this length; `self` is the only owner.
-            let _ = unsafe { munmap(mark.as_ptr().cast(), PAGE) };
+            unsafe { libc::munmap(mark.as_ptr().cast(), PAGE) };
         }
     }
 }
@@ -75,6 +78,6 @@ mod tests {
     #[test]
     fn both_kinds_know_their_process() {
         assert!(Home::new().is_here());
-        assert!(Home::Process(getpid()).is_here());
+        assert!(Home::Process(process::id()).is_here());
     }
 }

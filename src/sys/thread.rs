@@ -61,10 +61,16 @@ mod imp {
     /// process's main thread, and the ordinary policy.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn leave_inherited_scheduling() {
-        // Failures leave things as they were inherited, which is not wrong, only less good.
-        let main_thread = Some(rustix::process::getpid());
-        if let Ok(processors) = rustix::thread::sched_getaffinity(main_thread) {
-            let _ = rustix::thread::sched_setaffinity(None, &processors);
+        // Failures leave things as they were inherited, which is not wrong, only less good. The main thread has the number
+        // of the process.
+        let main_thread = std::process::id() as libc::pid_t;
+        // SAFETY: zero is a valid `cpu_set_t` (no processors), the size is that of the set, and 0 means the calling thread.
+        unsafe {
+            let mut processors: libc::cpu_set_t = std::mem::zeroed();
+            let size = size_of::<libc::cpu_set_t>();
+            if libc::sched_getaffinity(main_thread, size, &mut processors) == 0 {
+                libc::sched_setaffinity(0, size, &processors);
+            }
         }
         // SAFETY: both calls concern the calling thread; `parameters` is a plain structure, and zero is the one priority
         // that the ordinary policy knows.
