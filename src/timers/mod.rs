@@ -5,6 +5,7 @@
 //! says so before it reads the flag. Both are sequentially consistent, so one of the two sees the other
 //! (see `Driver::insert_timer` and `Driver::lead`).
 
+mod nodes;
 pub(crate) mod queue;
 
 use crate::clock::Deadline;

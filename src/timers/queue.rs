@@ -2,14 +2,15 @@
 //!
 //! # Idea
 //!
-//! A heap with four children per node, of 16-byte nodes (deadline, entry), over a table of entries (waker, position in
-//! the heap, generation). An entry knows where its node is, so a timer is cancelled in place and gives its waker back at
+//! A heap with four children per node, of 16-byte nodes (deadline, entry; see [`super::nodes`]), over a table of entries
+//! (waker, generation) and a table of positions, which is apart because moving a node down the heap changes a position per
+//! level: a million of them are 4 MB. An entry knows where its node is, so a timer is cancelled in place and gives its waker back at
 //! once. Most timers are timeouts that never fire, set later than most that are pending: such a node is appended and
 //! does not rise, and cancelling the last node moves nothing. Both are a few instructions.
 //!
 //! # Rules
 //!
-//! * `entries[nodes[i].entry].position == i` for every node; an entry without a node is *parked* (it keeps its waker for
+//! * `positions[nodes[i].entry] == i` for every node; an entry without a node is *parked* (it keeps its waker for
 //!   a deadline to come) or free.
 //! * A key names an entry and its generation; the generation changes when the entry is freed. A key of a timer that has
 //!   fired is simply not found.
@@ -29,21 +30,17 @@
 //! * A balanced tree keyed by (deadline, id): allocates per node, and three times the memory.
 //! * Lazy removal: a dropped timer would keep its task alive until its deadline.
 
+use super::nodes::{Node, Nodes, parent};
 use crate::clock::Deadline;
 use crate::wake::WakeBatch;
 use std::task::Waker;
 use std::time::Duration;
-
-const CHILDREN: usize = 4;
 
 /// How much later than its deadline a timer may be woken where timers are dense.
 const WINDOW: Duration = Duration::from_micros(180);
 
 /// That many timers within the window, as far as the top of the heap shows, are dense.
 const DENSE: usize = 8;
-
-/// The first three levels of the heap.
-const TOP: usize = 1 + CHILDREN + CHILDREN * CHILDREN;
 
 /// An entry that has no node.
 const PARKED: u32 = u32::MAX;
@@ -55,24 +52,19 @@ pub(crate) struct TimerKey {
     generation: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Node {
-    deadline: Deadline,
-    entry: u32,
-}
-
 #[derive(Debug)]
 struct Entry {
     /// `None` while the entry is free.
     waker: Option<Waker>,
-    position: u32,
     generation: u32,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    nodes: Vec<Node>,
+    nodes: Nodes,
     entries: Vec<Entry>,
+    /// Where the node of each entry is; `PARKED` without one.
+    positions: Vec<u32>,
     free: Vec<u32>,
     /// Timers that were due have been left for the next time.
     backlog: bool,
@@ -82,9 +74,7 @@ impl Queue {
     /// The earliest deadline.
     #[inline]
     pub(crate) fn next(&self) -> Deadline {
-        self.nodes
-            .first()
-            .map_or(Deadline::NEVER, |node| node.deadline)
+        self.nodes.first().deadline
     }
 
     /// When a thread that sleeps should come back: at the earliest deadline, or a little later where many follow.
@@ -94,8 +84,8 @@ impl Queue {
         if self.backlog || self.nodes.len() < DENSE {
             return first;
         }
-        let top = self.nodes.iter().take(TOP).map(|node| node.deadline);
-        let near = top.filter(|&deadline| deadline <= end);
+        let top = self.nodes.top().map(|node| node.deadline);
+        let near = top.filter(|&deadline| deadline <= end && !deadline.is_never());
         let (count, last) = near.fold((0, first), |(count, last), deadline| {
             (count + 1, last.max(deadline))
         });
@@ -109,9 +99,9 @@ impl Queue {
             None => {
                 self.entries.push(Entry {
                     waker: None,
-                    position: PARKED,
                     generation: 0,
                 });
+                self.positions.push(PARKED);
                 // More than 2^32 timers would need 160 GiB; the last entry would be shared then, not out of bounds.
                 u32::try_from(self.entries.len() - 1).unwrap_or(PARKED)
             }
@@ -128,9 +118,10 @@ impl Queue {
 
     /// Gives a pending or parked timer another deadline; it keeps its waker. False if the key is too old.
     pub(crate) fn reset(&mut self, key: TimerKey, deadline: Deadline) -> bool {
-        let Some(position) = self.find(key).map(|entry| entry.position) else {
+        if self.find(key).is_none() {
             return false;
-        };
+        }
+        let position = self.positions[key.entry as usize];
         if position == PARKED {
             if !deadline.is_never() {
                 let entry = key.entry;
@@ -139,8 +130,8 @@ impl Queue {
         } else if deadline.is_never() {
             self.unlink(position as usize);
         } else {
-            self.nodes[position as usize].deadline = deadline;
-            self.settle(position as usize);
+            let entry = key.entry;
+            self.settle(position as usize, Node { deadline, entry });
         }
         true
     }
@@ -165,7 +156,8 @@ impl Queue {
 
     /// Takes a timer out; the waker is for the caller to drop, outside of all locks.
     pub(crate) fn remove(&mut self, key: TimerKey) -> Option<Waker> {
-        let position = self.find(key)?.position;
+        self.find(key)?;
+        let position = self.positions[key.entry as usize];
         if position != PARKED {
             self.unlink(position as usize);
         }
@@ -176,15 +168,13 @@ impl Queue {
     pub(crate) fn expire(&mut self, now: Deadline, limit: usize, batch: &mut WakeBatch) {
         self.backlog = false;
         for _ in 0..limit {
-            match self.nodes.first() {
-                Some(node) if node.deadline <= now => {
-                    let entry = node.entry;
-                    self.unlink(0);
-                    if let Some(waker) = self.release(entry) {
-                        batch.push(waker);
-                    }
-                }
-                _ => return,
+            let first = self.nodes.first();
+            if first.deadline > now || first.deadline.is_never() {
+                return;
+            }
+            self.unlink(0);
+            if let Some(waker) = self.release(first.entry) {
+                batch.push(waker);
             }
         }
         self.backlog = self.next() <= now;
@@ -192,10 +182,10 @@ impl Queue {
 
     /// All wakers that are waiting for a deadline.
     pub(crate) fn wakers(&self) -> impl Iterator<Item = &Waker> {
-        self.entries
-            .iter()
-            .filter(|entry| entry.position != PARKED)
-            .filter_map(|entry| entry.waker.as_ref())
+        let entries = self.entries.iter().zip(&self.positions);
+        entries
+            .filter(|(_, position)| **position != PARKED)
+            .filter_map(|(entry, _)| entry.waker.as_ref())
     }
 
     fn find(&mut self, key: TimerKey) -> Option<&mut Entry> {
@@ -212,23 +202,23 @@ impl Queue {
     }
 
     fn append(&mut self, node: Node) {
-        self.nodes.push(node);
-        self.rise(self.nodes.len() - 1, node);
+        let end = self.nodes.grow();
+        self.rise(end, node);
     }
 
     /// Takes the node at `position` out of the heap and parks its entry.
     fn unlink(&mut self, position: usize) {
-        let node = self.nodes.swap_remove(position);
-        self.entries[node.entry as usize].position = PARKED;
+        let entry = self.nodes.get(position).entry;
+        self.positions[entry as usize] = PARKED;
+        let last = self.nodes.pop();
         if position < self.nodes.len() {
-            self.settle(position);
+            self.settle(position, last);
         }
     }
 
-    /// Restores the order around a node whose deadline may be wrong for its place.
-    fn settle(&mut self, position: usize) {
-        let node = self.nodes[position];
-        if position > 0 && node.deadline < self.nodes[parent(position)].deadline {
+    /// Puts a node where another one was, and restores the order around it.
+    fn settle(&mut self, position: usize, node: Node) {
+        if position > 0 && node.deadline < self.nodes.get(parent(position)).deadline {
             self.rise(position, node);
         } else {
             self.sink(position, node);
@@ -237,7 +227,7 @@ impl Queue {
 
     fn rise(&mut self, mut position: usize, node: Node) {
         while position > 0 {
-            let above = self.nodes[parent(position)];
+            let above = self.nodes.get(parent(position));
             if above.deadline <= node.deadline {
                 break;
             }
@@ -249,30 +239,20 @@ impl Queue {
 
     fn sink(&mut self, mut position: usize, node: Node) {
         loop {
-            let first = position * CHILDREN + 1;
-            let last = (first + CHILDREN).min(self.nodes.len());
-            let Some(smallest) = (first..last).min_by_key(|&child| self.nodes[child].deadline)
-            else {
-                break;
-            };
-            let below = self.nodes[smallest];
+            let (child, below) = self.nodes.first_child(position);
             if node.deadline <= below.deadline {
                 break;
             }
             self.place(position, below);
-            position = smallest;
+            position = child;
         }
         self.place(position, node);
     }
 
     fn place(&mut self, position: usize, node: Node) {
-        self.nodes[position] = node;
-        self.entries[node.entry as usize].position = position as u32;
+        self.nodes.set(position, node);
+        self.positions[node.entry as usize] = position as u32;
     }
-}
-
-fn parent(position: usize) -> usize {
-    (position - 1) / CHILDREN
 }
 
 #[cfg(all(test, not(async_io_loom)))]

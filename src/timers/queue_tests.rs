@@ -41,11 +41,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 impl Queue {
     fn check(&self) {
         for (position, node) in self.nodes.iter().enumerate() {
-            let entry = &self.entries[node.entry as usize];
-            assert_eq!(entry.position as usize, position);
-            assert!(entry.waker.is_some());
+            assert_eq!(self.positions[node.entry as usize] as usize, position);
+            assert!(self.entries[node.entry as usize].waker.is_some());
             if position > 0 {
-                assert!(self.nodes[parent(position)].deadline <= node.deadline);
+                assert!(self.nodes.get(parent(position)).deadline <= node.deadline);
             }
         }
     }
