@@ -18,7 +18,8 @@ const PAUSE_WITHOUT_DRIVER: Duration = Duration::from_millis(1);
 /// goes on with the next, for ever. The stream never ends: a timer that will not fire (again) is just pending.
 ///
 /// A timer is never early. How late it is depends on the system: on Linux tens of microseconds on an idle machine, on
-/// other systems up to the resolution of their wait.
+/// other systems up to the resolution of their wait. Where many are due close together (eight or more within 180 µs), they
+/// may share a wake-up, and the first of them then comes up to 180 µs late; a timer by itself does not wait for others.
 ///
 /// An interval has no drift: each event is due one period after the time that the last one was *due*. Events that were
 /// missed are not skipped or merged, they are emitted one after the other at once, each with its own instant.
