@@ -13,11 +13,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use async_io::{Async, IoSafe};
+use async_io::{Async, IoSafe, Timer};
 use common::*;
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future, io as aio};
+use rustix::event::{PollFd, PollFlags};
 
 /// §6: reads and writes of an owned and of a shared source; both try first and wait only when they must.
 #[test]
@@ -70,6 +72,40 @@ fn end_of_file_is_zero() {
         foreign(source.read_to_end(&mut all)).unwrap();
         assert_eq!(all, b"last");
         assert_eq!(foreign(source.read(&mut [0])).unwrap(), 0);
+    });
+}
+
+/// §6: reads look for themselves before they wait. Where the last one has found nothing, some do without; but a thread that
+/// asks again and again, and never lets the reactor have a turn, still gets what is there.
+#[test]
+fn asking_without_waiting_finds_what_is_there() {
+    let tcp = tcp_pair();
+    let unix = unix_pair();
+    asked_without_waiting(tcp.0, tcp.1);
+    asked_without_waiting(unix.0, unix.1);
+}
+
+fn asked_without_waiting<T: Read + AsFd + IoSafe>(mut source: Async<T>, mut peer: impl Write) {
+    async_io::block_on(async {
+        let mut buf = [0; 8];
+        // After a wait the thread counts as one that will wait again.
+        Timer::after(Duration::from_millis(1)).await;
+        for _ in 0..100 {
+            assert!(future::poll_once(source.read(&mut buf)).await.is_none());
+            peer.write_all(b"x").unwrap();
+            // The network may take its time, also on one machine.
+            let mut fds = [PollFd::new(&source, PollFlags::IN)];
+            rustix::event::poll(&mut fds, None).unwrap();
+            let mut polls = 0;
+            let count = loop {
+                polls += 1;
+                assert!(polls <= 4, "the byte was not found");
+                if let Some(result) = future::poll_once(source.read(&mut buf)).await {
+                    break result.unwrap();
+                }
+            };
+            assert_eq!(count, 1);
+        }
     });
 }
 

@@ -76,22 +76,29 @@ impl Registered {
         cx: &mut Context<'_>,
         mut operation: impl FnMut() -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
+        // One-shot, arming reports again what is ready: a contradiction would make a busy loop of the wait.
+        let trusts_edges = trust == Trust::Kernel && REPORTING == Reporting::Edges;
         loop {
             // Before the operation: an event after this moment must not be slept over.
             let seen = self.snapshot(direction);
-            match operation() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => {
-                    if seen.is_struck() {
-                        self.driver.reactor.forgive(self.key, direction);
+            if !(trusts_edges && self.may_skip_look(seen)) {
+                match operation() {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    result => {
+                        if seen.is_struck() {
+                            self.driver.reactor.forgive(self.key, direction);
+                        }
+                        return Poll::Ready(result);
                     }
-                    return Poll::Ready(result);
+                }
+                if trusts_edges && direction == Direction::Read {
+                    self.source.word(direction).note_drained(seen);
                 }
             }
-            let wait = match (trust, REPORTING) {
-                (Trust::Kernel, Reporting::Edges) => Wait::Retry(seen),
-                // One-shot, arming reports again what is ready: a contradiction would make a busy loop of the wait.
-                _ => Wait::Refused,
+            let wait = if trusts_edges {
+                Wait::Retry(seen)
+            } else {
+                Wait::Refused
             };
             let parked = place().and_then(|place| self.park(direction, place, wait, cx));
             match parked {
@@ -117,9 +124,11 @@ impl Registered {
     ) -> Poll<io::Result<usize>> {
         loop {
             let seen = self.snapshot(Direction::Read);
-            if !(seen.is_drained() && block_on::will_wait()) {
+            if !self.may_skip_look(seen) {
                 match read() {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.source.word(Direction::Read).note_drained(seen);
+                    }
                     result => {
                         if matches!(result, Ok(count) if 0 < count && count < capacity) {
                             self.note_short_read(seen);
@@ -136,10 +145,19 @@ impl Registered {
         }
     }
 
+    /// Whether a read is likely to find nothing, so that it may wait without a system call. Only for reads: "would block" of
+    /// a write may be about the receiver, which no edge tells of.
+    #[inline]
+    fn may_skip_look(&self, seen: Snapshot) -> bool {
+        seen.is_drained()
+            && block_on::will_wait()
+            && self.source.word(Direction::Read).skip_look(seen)
+    }
+
     #[inline]
     fn note_short_read(&self, seen: Snapshot) {
         match seen.allows_shortcut() {
-            Some(true) => self.source.word(Direction::Read).note_short_read(seen),
+            Some(true) => self.source.word(Direction::Read).note_drained(seen),
             Some(false) => {}
             // Once per object; the next short read will be noted.
             None => drop(self.is_tcp()),

@@ -22,12 +22,18 @@
 //!   under full duplex).
 //! * 24 bits of sequence: a snapshot would have to be held across 16.7 million deliveries to be taken for current.
 //!
-//! # The short-read shortcut
+//! # Reads that look at nothing
 //!
-//! A read of a TCP socket that returns less than was asked for has emptied it, so the next read may wait without a system
-//! call that says "would block". Measured exceptions, each of which leaves bytes or the end of the stream behind without a
-//! further edge: data and end in one event, urgent marks, sockets that are not TCP. So any event but plain data turns the
-//! shortcut off, and the system is asked once what the object is.
+//! A read that found nothing leaves the note "drained" behind. As long as no edge takes it away, another read (by a task that
+//! was polled for a reason of its neighbours, say) would find nothing either, and may wait without a system call.
+//!
+//! A read of a TCP socket that returns less than was asked for has emptied it, and leaves the same note. Measured
+//! exceptions, each of which leaves bytes or the end of the stream behind without a further edge: data and end in one
+//! event, urgent marks, sockets that are not TCP. So any event but plain data turns this off, and the system is asked once
+//! what the object is.
+//!
+//! The edge that takes the note away is delivered in a turn of the reactor. A thread that polls and polls without ever
+//! having one would be told "nothing" for ever; so after three reads in a row that did not look, the fourth one does.
 //!
 //! # Orderings
 //!
@@ -46,12 +52,16 @@ const FLAGS: u32 = SEQUENCE_UNIT - 1;
 
 /// An operation was refused although the kernel says "ready"; see `State::strikes`.
 const STRUCK: u32 = 1 << 0;
-/// A read was shorter than its buffer, and no edge has been delivered since: the stream is empty, or an edge is under way.
+/// A read has found nothing, or has left nothing, and no edge has been delivered since: there is nothing to read, or an edge
+/// is under way.
 const DRAINED: u32 = 1 << 1;
 /// A short read proves nothing here (any more).
 const NO_SHORTCUT: u32 = 1 << 2;
 /// The object is a TCP socket.
 const TCP: u32 = 1 << 3;
+/// How many reads in a row have not looked.
+const SKIPS: u32 = 0b11 << 4;
+const SKIP_UNIT: u32 = 1 << 4;
 
 /// The word of one direction.
 #[derive(Debug)]
@@ -89,7 +99,7 @@ impl Readiness {
         let mut current = self.0.load(Ordering::Relaxed);
         loop {
             // A carry out of the top bit is the wrap-around that we want.
-            let next = (current & !DRAINED).wrapping_add(SEQUENCE_UNIT) | flags;
+            let next = (current & !(DRAINED | SKIPS)).wrapping_add(SEQUENCE_UNIT) | flags;
             let swapped =
                 self.0
                     .compare_exchange_weak(current, next, Ordering::Release, Ordering::Relaxed);
@@ -105,15 +115,31 @@ impl Readiness {
         self.0.fetch_and(!FLAGS, Ordering::Relaxed);
     }
 
-    /// A read that began after `seen` was shorter than its buffer. Noted only if nothing has changed since.
-    pub(crate) fn note_short_read(&self, seen: Snapshot) {
+    /// A read that began after `seen` has found or left nothing. Noted only if nothing has changed since.
+    pub(crate) fn note_drained(&self, seen: Snapshot) {
         // Relaxed: an edge that is delivered later clears the note, an edge that was delivered makes the exchange fail.
         let _ = self.0.compare_exchange(
             seen.0,
-            seen.0 | DRAINED,
+            (seen.0 & !SKIPS) | DRAINED,
             Ordering::Relaxed,
             Ordering::Relaxed,
         );
+    }
+
+    /// Whether a read may wait without looking. If so, it is counted.
+    pub(crate) fn skip_look(&self, seen: Snapshot) -> bool {
+        // Relaxed: as above; whether `seen` is still true is decided under the lock, as for every wait.
+        seen.is_drained()
+            && seen.0 & SKIPS != SKIPS
+            && self
+                .0
+                .compare_exchange(
+                    seen.0,
+                    seen.0 + SKIP_UNIT,
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                )
+                .is_ok()
     }
 
     /// Whether a short read means anything here; asked of the system once.
@@ -139,7 +165,7 @@ impl Snapshot {
         self.0 & STRUCK != 0
     }
 
-    /// Whether the stream was empty after the last read, and nothing has been delivered since.
+    /// Whether there was nothing to read after the last look, and nothing has been delivered since.
     #[inline]
     pub(crate) fn is_drained(self) -> bool {
         self.0 & DRAINED != 0
@@ -193,12 +219,30 @@ mod tests {
         word.set_tcp(true);
         let seen = word.snapshot();
         assert_eq!(seen.allows_shortcut(), Some(true));
-        word.note_short_read(seen);
+        word.note_drained(seen);
         assert!(word.snapshot().is_drained());
         word.deliver(true);
         assert!(!word.snapshot().is_drained());
-        word.note_short_read(seen);
+        word.note_drained(seen);
         assert!(!word.snapshot().is_drained());
+    }
+
+    #[test]
+    fn every_fourth_read_looks() {
+        let word = Readiness::new();
+        assert!(!word.skip_look(word.snapshot()));
+        for _ in 0..3 {
+            word.note_drained(word.snapshot());
+            for _ in 0..3 {
+                assert!(word.skip_look(word.snapshot()));
+            }
+            assert!(!word.skip_look(word.snapshot()));
+        }
+        let seen = word.snapshot();
+        word.deliver(true);
+        word.note_drained(word.snapshot());
+        assert!(!word.skip_look(seen));
+        assert!(word.skip_look(word.snapshot()));
     }
 
     #[test]
