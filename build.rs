@@ -5,12 +5,25 @@ use std::process::Command;
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rustc-check-cfg=cfg(async_io_no_pipe)");
+    println!("cargo:rustc-check-cfg=cfg(async_io_kqueue)");
+
+    if has_kqueue() {
+        println!("cargo:rustc-cfg=async_io_kqueue");
+    }
 
     // `std::io::{PipeReader, PipeWriter}` came with Rust 1.87. When the version cannot be read, assume that they are
     // there: an unknown compiler is more likely to be new than old.
     if rustc_minor().is_some_and(|minor| minor < 87) {
         println!("cargo:rustc-cfg=async_io_no_pipe");
     }
+}
+
+/// Whether `polling` uses a kqueue on the target.
+fn has_kqueue() -> bool {
+    let target = |what: &str| std::env::var(format!("CARGO_CFG_{what}")).unwrap_or_default();
+    let systems = ["freebsd", "netbsd", "openbsd", "dragonfly"];
+    let has = target("TARGET_VENDOR") == "apple" || systems.contains(&&*target("TARGET_OS"));
+    has && std::env::var_os("CARGO_CFG_POLLING_TEST_POLL_BACKEND").is_none()
 }
 
 /// The `N` of the compiler's version `1.N.P`.

@@ -16,15 +16,16 @@ pub use io_safe::IoSafe;
 
 use crate::ready::{Readable, ReadableOwned, Writable, WritableOwned};
 use crate::source::Direction;
+use crate::source::raw::{self, RawSource};
 use crate::source::waiters::Place;
 use registered::Registered;
 use std::fmt;
 use std::io;
 use std::mem::ManuallyDrop;
 #[cfg(unix)]
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 #[cfg(windows)]
-use std::os::windows::io::{AsRawSocket, AsSocket};
+use std::os::windows::io::AsSocket;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -141,11 +142,7 @@ impl<T: AsFd> Async<T> {
     /// # }
     /// ```
     pub fn new_nonblocking(io: T) -> io::Result<Async<T>> {
-        let raw = io.as_fd().as_raw_fd();
-        Ok(Async {
-            registered: Registered::new(raw)?,
-            io: ManuallyDrop::new(io),
-        })
+        Self::register(raw::of(&io), io)
     }
 }
 
@@ -167,15 +164,19 @@ impl<T: AsSocket> Async<T> {
     ///
     /// As for [`new`](Async::new).
     pub fn new_nonblocking(io: T) -> io::Result<Async<T>> {
-        let raw = io.as_socket().as_raw_socket();
+        Self::register(raw::of(&io), io)
+    }
+}
+
+impl<T> Async<T> {
+    /// Registers an object by what the system calls it.
+    pub(crate) fn register(raw: RawSource, io: T) -> io::Result<Async<T>> {
         Ok(Async {
             registered: Registered::new(raw)?,
             io: ManuallyDrop::new(io),
         })
     }
-}
 
-impl<T> Async<T> {
     /// The object inside.
     ///
     /// It is in non-blocking mode. Operations on it that would block fail with
@@ -435,7 +436,7 @@ impl<T: fmt::Debug> fmt::Debug for Async<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Async")
             .field("io", self.get_ref())
-            .field("fd", &self.registered.raw())
+            .field("fd", &raw::number(self.registered.raw()))
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use crate::source::readiness::Snapshot;
 use crate::source::state::Reporting;
 use crate::source::waiters::{Place, WaiterId};
 use crate::source::{Direction, Key, RawSource, Source};
-use crate::sys::{self, REPORTING};
+use crate::sys::{self, REPORTING, TELLS_CLOSING};
 use std::io;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -164,21 +164,22 @@ impl Registered {
         }
     }
 
-    /// Whether the object is a TCP socket, and reads from it may be cut short. A type does not tell: a `TcpStream` can be
+    /// Whether the object is a TCP socket, and reads from it may be cut short (which also takes a system that tells of the
+    /// end of a stream in the event of its last data). A type does not tell: a `TcpStream` can be
     /// made from any descriptor.
     pub(crate) fn is_tcp(&self) -> bool {
         let word = self.source.word(Direction::Read);
         if let Some(known) = word.snapshot().allows_shortcut() {
             return known;
         }
-        let is_tcp = REPORTING == Reporting::Edges && sys::socket::is_tcp(self.raw);
+        let is_tcp = TELLS_CLOSING && sys::socket::is_tcp(self.raw);
         word.set_tcp(is_tcp);
         is_tcp
     }
 
-    /// The object was accepted from a listener that is TCP.
+    /// The object was connected, or accepted from a listener, as TCP.
     pub(crate) fn set_tcp(&self) {
-        self.source.word(Direction::Read).set_tcp(true);
+        self.source.word(Direction::Read).set_tcp(TELLS_CLOSING);
     }
 
     /// Waits until the operating system says that an operation would not block.

@@ -14,9 +14,9 @@ pub(crate) mod registry;
 pub(crate) mod waiting;
 
 use crate::clock::{Clock, Deadline};
-use crate::source::{Event, Interest, Key, RawSource, Source, Turn};
+use crate::source::{Event, Interest, Key, RawSource, Source, Turn, raw};
 use crate::sync::{Condvar, Mutex};
-use crate::sys::{Events, FORGETS_IDLE, Poller, REPORTING, Until};
+use crate::sys::{Events, FIRST_INTEREST, FORGETS_IDLE, Poller, REPORTING, Until};
 use crate::timers::Timers;
 use crate::trace;
 use crate::wake::WakeBatch;
@@ -217,8 +217,14 @@ impl Reactor {
             let generation = state.generation;
             state.fail(source.words(), &mut batch);
             let key = Key { slot, generation };
-            if reopened.is_ok() && poller.register(raw, key, initial_interest()).is_ok() {
-                state.armed = initial_interest();
+            if reopened.is_err() {
+                continue;
+            }
+            // Where the old set is still there, the object is, too; and what the set believes of it may be wrong.
+            let _ = poller.deregister(raw);
+            let interest = first_interest(raw);
+            if poller.register(raw, key, interest).is_ok() {
+                state.armed = interest;
             }
         }
         batch.run();
@@ -263,14 +269,15 @@ impl Reactor {
         let poller = self.poller()?;
         let (slot, source) = self.registry.take()?;
         let mut state = source.lock();
-        state.occupy(raw, initial_interest());
+        let interest = first_interest(raw);
+        state.occupy(raw, interest);
         source.forget();
         let key = Key {
             slot,
             generation: state.generation,
         };
         // Under the lock: an event of the new registration must not find the slot half made.
-        let registered = poller.register(raw, key, initial_interest());
+        let registered = poller.register(raw, key, interest);
         if let Err(error) = registered {
             let waiters = state.vacate();
             drop(state);
@@ -318,11 +325,11 @@ impl Reactor {
     }
 }
 
-/// What a new source asks for: with real edges, reading (most sources are read first, and it is one call to the system);
-/// one-shot, nothing before somebody waits.
-fn initial_interest() -> Interest {
-    match REPORTING {
-        crate::source::state::Reporting::Edges => Interest::READ,
-        crate::source::state::Reporting::OneShot => Interest::NONE,
+/// What a new source asks for.
+fn first_interest(raw: RawSource) -> Interest {
+    if raw::starts_armed(raw) {
+        Interest::READ
+    } else {
+        FIRST_INTEREST
     }
 }

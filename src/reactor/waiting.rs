@@ -12,11 +12,12 @@
 //! edge after it finds the waiter.
 
 use super::Reactor;
+use crate::source::raw;
 use crate::source::readiness::Snapshot;
 use crate::source::state::State;
 use crate::source::waiters::{Place, Question, Waiter, WaiterId};
 use crate::source::{Direction, Key, Source};
-#[cfg(unix)]
+use crate::sys::ARMS_IN_SILENCE;
 use crate::sys::ask::{self, Answer};
 use crate::wake::{self, WakeBatch};
 use std::io;
@@ -44,6 +45,21 @@ pub(crate) enum Parked {
     Ready,
 }
 
+/// What became of a waiter that was to be put in its place.
+enum Entered {
+    /// There was no need to wait.
+    Left(Parked),
+    /// It waits.
+    Stays,
+    /// It waits if the kernel says that it has to.
+    Asks,
+}
+
+enum Armed {
+    Before,
+    JustNow,
+}
+
 /// One direction of one source, and the place in it where somebody waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spot {
@@ -59,35 +75,37 @@ impl Reactor {
         // Foreign code: cloned before the lock is taken.
         let own = waker.clone();
         match self.put_in_place(source, spot, wait, own)? {
-            Some(parked) => Ok(parked),
-            None if matches!(wait, Wait::Retry(_)) => Ok(Parked::Waiting),
-            None => self.ask(source, spot, wait, waker),
+            Entered::Left(parked) => Ok(parked),
+            Entered::Stays => Ok(Parked::Waiting),
+            Entered::Asks => self.ask(source, spot, wait, waker),
         }
     }
 
-    /// Puts the waker in its place and arms the interest. `None`: done, it waits.
+    /// Puts the waker in its place and arms the interest.
     fn put_in_place(
         &self,
         source: &Source,
         spot: Spot,
         wait: Wait,
         own: Waker,
-    ) -> io::Result<Option<Parked>> {
+    ) -> io::Result<Entered> {
         let mut state = source.lock();
         if let Wait::Retry(seen) = wait {
             if !source.word(spot.direction).is_current(seen) {
                 drop(state);
                 wake::discard(Some(own));
-                return Ok(Some(Parked::TryAgain));
+                return Ok(Entered::Left(Parked::TryAgain));
             }
         }
+        let told_once = state.raw.is_some_and(raw::is_told_once);
+        let missed = told_once && state.take_missed();
         let waiter = waiter_at(&mut state, spot)?;
-        if matches!(wait, Wait::Question) && waiter.question == Question::Answered {
+        if matches!(wait, Wait::Question) && (missed || waiter.question == Question::Answered) {
             let former = waiter.unpark();
             drop(state);
             wake::discard(former);
             wake::discard(Some(own));
-            return Ok(Some(Parked::Ready));
+            return Ok(Entered::Left(Parked::Ready));
         }
         let displaced = if waiter.would_wake(&own) {
             Displaced::Same(own)
@@ -95,6 +113,7 @@ impl Reactor {
             Displaced::of(spot.place, waiter.park(own))
         };
         waiter.question = match (wait, waiter.question) {
+            _ if told_once => Question::NextEvent,
             (Wait::Question, Question::ReadyOrUrgent) => Question::ReadyOrUrgent,
             (Wait::Question, _) => Question::Ready,
             _ => Question::Retry,
@@ -103,7 +122,14 @@ impl Reactor {
         drop(state);
         displaced.release();
         match armed {
-            Ok(()) => Ok(None),
+            // There is nobody to ask.
+            Ok(_) if told_once => Ok(Entered::Stays),
+            Ok(armed) => Ok(match (wait, armed) {
+                // Arming reports what is ready already; where it may fail to, that has to be found out.
+                (Wait::Retry(_), Armed::JustNow) if ARMS_IN_SILENCE => Entered::Asks,
+                (Wait::Retry(_), _) => Entered::Stays,
+                (Wait::Refused | Wait::Question, _) => Entered::Asks,
+            }),
             Err((error, mut others)) => {
                 others.run();
                 Err(error)
@@ -118,9 +144,9 @@ impl Reactor {
         state: &mut State,
         source: &Source,
         spot: Spot,
-    ) -> Result<(), (io::Error, WakeBatch)> {
+    ) -> Result<Armed, (io::Error, WakeBatch)> {
         let Some(interest) = state.awaited(spot.direction) else {
-            return Ok(());
+            return Ok(Armed::Before);
         };
         let rearmed = match (state.raw, self.existing_poller()) {
             (Some(raw), Some(poller)) => poller.rearm(raw, spot.key, interest),
@@ -129,7 +155,7 @@ impl Reactor {
         match rearmed {
             Ok(()) => {
                 state.armed = interest;
-                Ok(())
+                Ok(Armed::JustNow)
             }
             Err(error) => {
                 let mut others = WakeBatch::default();
@@ -141,7 +167,6 @@ impl Reactor {
     }
 
     /// Asks the kernel whether the wait is needed at all.
-    #[cfg(unix)]
     fn ask(&self, source: &Source, spot: Spot, wait: Wait, waker: &Waker) -> io::Result<Parked> {
         let raw = source.lock().raw.ok_or_else(gone)?;
         let answer = match ask::ready_now(raw, spot.direction) {
@@ -177,15 +202,6 @@ impl Reactor {
         }
     }
 
-    /// Where the kernel cannot be asked, an event of a turn that begins from now on is the answer.
-    #[cfg(not(unix))]
-    fn ask(&self, source: &Source, spot: Spot, _wait: Wait, _waker: &Waker) -> io::Result<Parked> {
-        let asked_at = self.last_turn();
-        note_unready(&mut source.lock(), spot, asked_at);
-        Ok(Parked::Waiting)
-    }
-
-    #[cfg(unix)]
     fn found_ready(
         &self,
         mut state: crate::sync::MutexGuard<'_, State>,
@@ -236,7 +252,6 @@ impl Reactor {
 }
 
 /// Takes a waiter back, unless another task has displaced it meanwhile: that one's waker must stay.
-#[cfg(unix)]
 fn unpark(state: &mut State, spot: Spot, waker: &Waker) -> Option<Waker> {
     let waiter = waiter_at(state, spot).ok()?;
     if !waiter.is_parked() || waiter.would_wake(waker) {

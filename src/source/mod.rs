@@ -7,19 +7,15 @@
 //! A [`Source`] is a slot of the registry. Slots are never freed while their reactor lives, they are used again with a
 //! new generation; so whoever holds a [`Key`] may look at any time, and finds out under the lock whether it is too late.
 
+pub(crate) mod raw;
 pub(crate) mod readiness;
 pub(crate) mod state;
 pub(crate) mod waiters;
 
 use crate::sync::Mutex;
+pub(crate) use raw::RawSource;
 use readiness::Readiness;
 use state::State;
-
-/// What the operating system calls a registered object.
-#[cfg(unix)]
-pub(crate) type RawSource = std::os::fd::RawFd;
-#[cfg(windows)]
-pub(crate) type RawSource = std::os::windows::io::RawSocket;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {

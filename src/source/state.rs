@@ -17,7 +17,7 @@
 
 use super::readiness::Readiness;
 use super::waiters::{News, Waiters};
-use super::{Direction, Event, Interest, PerDirection, RawSource, Turn};
+use super::{Direction, Event, Interest, PerDirection, RawSource, Turn, raw};
 use crate::wake::WakeBatch;
 use std::task::Waker;
 
@@ -48,6 +48,9 @@ pub(crate) struct State {
     pub(crate) strikes: PerDirection<u8>,
     /// Urgent data was reported, and no reader has been told yet.
     pub(crate) urgent: bool,
+    /// An event for readers has come while nobody waited, and none has been told since; or one has come of what stays
+    /// ready from then on. Matters for what is told once; see [`raw`].
+    pub(crate) missed: bool,
     pub(crate) waiters: Waiters,
 }
 
@@ -60,6 +63,7 @@ impl State {
             unclaimed: PerDirection::default(),
             strikes: PerDirection::default(),
             urgent: false,
+            missed: false,
             waiters: Waiters::new(),
         }
     }
@@ -108,8 +112,9 @@ impl State {
             }
             words.get(direction).deliver(event.is_plain());
             let claimed = self.waiters.claim(direction, news, batch);
-            if urgent && direction == Direction::Read {
-                self.urgent = !claimed;
+            if direction == Direction::Read {
+                self.missed = !claimed || self.raw.is_some_and(raw::lasts);
+                self.urgent = if urgent { !claimed } else { self.urgent };
             }
             if claimed {
                 *self.unclaimed.get_mut(direction) = 0;
@@ -145,6 +150,16 @@ impl State {
         }
     }
 
+    /// Whether an object that is told once has told of itself to nobody yet. Answers once, unless the object stays ready.
+    pub(crate) fn take_missed(&mut self) -> bool {
+        let Some(raw) = self.raw.filter(|raw| raw::is_told_once(*raw)) else {
+            return false;
+        };
+        let missed = self.missed;
+        self.missed = missed && raw::lasts(raw);
+        missed
+    }
+
     /// Whether a waker that satisfies the condition waits here.
     pub(crate) fn waits_with(&self, condition: &mut dyn FnMut(&Waker) -> bool) -> bool {
         Direction::BOTH
@@ -168,7 +183,7 @@ mod tests {
     impl Bench {
         fn new(armed: Interest) -> Self {
             let mut state = State::vacant();
-            state.occupy(3, armed);
+            state.occupy(crate::source::raw::SOME, armed);
             Bench {
                 words: PerDirection::new(Readiness::new(), Readiness::new()),
                 state,
@@ -214,6 +229,18 @@ mod tests {
             assert_eq!(bench.deliver(Event::READABLE, Reporting::Edges), None);
         }
         assert_eq!(bench.batch.len(), 10);
+    }
+
+    #[test]
+    fn an_event_that_nobody_awaited_is_remembered_until_the_next_one() {
+        let mut bench = Bench::new(Interest::READ);
+        bench.deliver(Event::WRITABLE, Reporting::OneShot);
+        assert!(!bench.state.missed);
+        bench.deliver(Event::READABLE, Reporting::OneShot);
+        assert!(bench.state.missed);
+        bench.wait(Direction::Read);
+        bench.deliver(Event::READABLE, Reporting::OneShot);
+        assert!(!bench.state.missed);
     }
 
     #[test]

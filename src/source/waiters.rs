@@ -34,6 +34,8 @@ pub(crate) enum Question {
     ReadySince(Turn),
     /// Like `Ready`, and an event told of urgent data meanwhile: even that alone is an answer.
     ReadyOrUrgent,
+    /// The next event, whatever it is: the kernel cannot be asked about this object.
+    NextEvent,
     /// Answered: an event came that is certainly younger than the kernel's "not ready".
     Answered,
 }
@@ -85,6 +87,7 @@ impl Waiter {
             (Question::ReadySince(asked), News::Event { turn, .. }) if turn.is_after(asked) => {
                 Question::Answered
             }
+            (Question::NextEvent, News::Event { .. }) => Question::Answered,
             (Question::Ready | Question::ReadySince(_), News::Event { urgent: true, .. }) => {
                 Question::ReadyOrUrgent
             }

@@ -48,6 +48,10 @@ use std::time::Duration;
 pub(crate) const REPORTING: Reporting = Reporting::Edges;
 pub(crate) const CONCURRENT_WAITS: bool = true;
 pub(crate) const FORGETS_IDLE: bool = false;
+pub(crate) const ARMS_IN_SILENCE: bool = false;
+pub(crate) const TELLS_CLOSING: bool = true;
+/// Most sources are read first, and one call to the system adds the object and arms it.
+pub(crate) const FIRST_INTEREST: Interest = Interest::READ;
 
 /// How often descriptors of ours were found closed. Numbers are the process's, so this is too: a program that closes one
 /// poller's set closes all, and the new set of the first poller that finds out may get the number that another one still

@@ -17,7 +17,9 @@
 //!
 //! Constants: [`REPORTING`] (are edges real here?), [`CONCURRENT_WAITS`] (may several threads be inside `wait`? If not,
 //! the second one queues behind the first), [`FORGETS_IDLE`] (must an object without interest be rearmed with none, so
-//! that it is silent?).
+//! that it is silent?), [`FIRST_INTEREST`] (what a new object is registered with), [`ARMS_IN_SILENCE`] (may arming what is
+//! ready already succeed and report nothing?), [`TELLS_CLOSING`] (does an event of data tell that the end of the stream is
+//! there, too?).
 //!
 //! Both back ends pass the same conformance tests (`conformance.rs`).
 
@@ -40,15 +42,20 @@ pub(crate) mod portable;
     any(target_os = "linux", target_os = "android"),
     not(any(async_io_portable, polling_test_poll_backend))
 ))]
-pub(crate) use epoll::{CONCURRENT_WAITS, Events, FORGETS_IDLE, Poller, REPORTING};
+pub(crate) use epoll::{
+    ARMS_IN_SILENCE, CONCURRENT_WAITS, Events, FIRST_INTEREST, FORGETS_IDLE, Poller, REPORTING,
+    TELLS_CLOSING,
+};
 #[cfg(any(
     async_io_portable,
     polling_test_poll_backend,
     not(any(target_os = "linux", target_os = "android"))
 ))]
-pub(crate) use portable::{CONCURRENT_WAITS, Events, FORGETS_IDLE, Poller, REPORTING};
+pub(crate) use portable::{
+    ARMS_IN_SILENCE, CONCURRENT_WAITS, Events, FIRST_INTEREST, FORGETS_IDLE, Poller, REPORTING,
+    TELLS_CLOSING,
+};
 
-#[cfg(unix)]
 pub(crate) mod ask;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod fork;

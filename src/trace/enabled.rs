@@ -1,7 +1,7 @@
 //! Spans and events at TRACE level, under the names that people filter on.
 
 use crate::clock::{Clock, Deadline};
-use crate::source::RawSource;
+use crate::source::raw::{self, RawSource};
 use tracing::span::EnteredSpan;
 use tracing::{trace, trace_span};
 
@@ -57,6 +57,7 @@ pub(crate) fn ready_wakers(count: usize) {
 
 /// A wait for readiness has ended; `event` is the name of the function that began it.
 pub(crate) fn ready(event: &'static str, raw: RawSource) {
+    let raw = raw::number(raw);
     match event {
         "readable" => trace!(target: REACTOR, fd = raw, "readable"),
         "readable_owned" => trace!(target: REACTOR, fd = raw, "readable_owned"),

@@ -1,19 +1,11 @@
-//! Asking the kernel "is it ready now?", without touching anybody's interest: `poll(2)` that does not wait.
+//! `poll(2)` that does not wait.
 
-use crate::source::{Direction, RawSource};
+use super::Answer;
+use crate::source::{Direction, RawSource, raw};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::BorrowedFd;
-
-/// The kernel's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
-    No,
-    Yes,
-    /// Nothing but urgent data, which stays reported for as long as nobody takes it.
-    OnlyUrgent,
-}
 
 /// Asks.
 ///
@@ -22,6 +14,9 @@ pub(crate) enum Answer {
 /// EBADF if the object has been closed behind our back; whatever else the system says.
 #[allow(unsafe_code)]
 pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answer> {
+    let Some(raw) = raw::descriptor(raw) else {
+        return Ok(Answer::No);
+    };
     let wanted = match direction {
         Direction::Read => read_flags(),
         Direction::Write => PollFlags::OUT,

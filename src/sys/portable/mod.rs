@@ -1,30 +1,49 @@
 //! The poller everywhere else, on the `polling` crate; on Linux by `--cfg async_io_portable`.
 //!
-//! One-shot reporting: `polling` offers real edges on some systems only, and one-shot on all. A registered object starts
-//! without interest; each event takes the interest away, and the source state machine arms it again for who still waits.
+//! One-shot reporting, except on a kqueue (see [`REPORTING`]). A registered object starts without interest; one-shot, each
+//! event takes the interest away, and the source state machine arms it again for who still waits.
 //!
 //! `polling` answers a second concurrent `wait` with "no events" at once. A lock makes it wait for its turn instead, and
 //! the driver notifies when the thread inside shall make room (see `CONCURRENT_WAITS`).
+//!
+//! What is relied on of `polling`, system by system, and what is made up for here, is in
+//! `docs/decisions/0008-what-polling-promises.md`.
 
-#![allow(unsafe_code)]
+mod object;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::fork::Home;
 use super::{Until, explain};
 use crate::clock::{Clock, Deadline};
 use crate::source::state::Reporting;
-use crate::source::{Event, Interest, Key, RawSource};
+use crate::source::{Event, Interest, Key, RawSource, raw};
 use crate::sync::Mutex;
 use std::collections::HashSet;
 use std::io;
 #[cfg(unix)]
 use std::os::fd::BorrowedFd;
-#[cfg(windows)]
-use std::os::windows::io::BorrowedSocket;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-pub(crate) const REPORTING: Reporting = Reporting::OneShot;
+/// Real edges on a kqueue: `polling` passes EV_CLEAR there, which counts every arrival, and adding a filter that is there
+/// already reports again what is ready. Elsewhere one-shot: event ports and IOCP have nothing else, `poll(2)` has no edges,
+/// and on Linux this back end stands in for those. Why, and what had to be seen to: `docs/decisions/0007-edges-on-kqueue.md`.
+pub(crate) const REPORTING: Reporting = if cfg!(async_io_kqueue) {
+    Reporting::Edges
+} else {
+    Reporting::OneShot
+};
 pub(crate) const CONCURRENT_WAITS: bool = false;
+
+/// Nothing before somebody waits: one-shot, an event that nobody claims is for nothing; and a kqueue refuses to watch for
+/// reading what is open for writing only.
+pub(crate) const FIRST_INTEREST: Interest = Interest::NONE;
+
+/// On a kqueue `polling` takes the refusal "the other end of this pipe is closed" (EPIPE) for success, and no event follows.
+pub(crate) const ARMS_IN_SILENCE: bool = cfg!(async_io_kqueue);
+
+/// A kqueue tells of data and of the end of a stream in one event, which `polling` passes on as "readable" alone.
+pub(crate) const TELLS_CLOSING: bool = false;
 
 /// Whether an object in the set reports its hang-up for as long as it is there, whatever its interest: `poll(2)` does. Then
 /// an object that nobody waits for is taken out of the set, or every wait would end at once.
@@ -32,17 +51,32 @@ pub(crate) const FORGETS_IDLE: bool = cfg!(any(
     polling_test_poll_backend,
     not(any(
         windows,
+        async_io_kqueue,
         target_os = "linux",
         target_os = "android",
         target_os = "illumos",
         target_os = "solaris",
-        target_vendor = "apple",
-        target_os = "freebsd",
-        target_os = "netbsd",
-        target_os = "openbsd",
-        target_os = "dragonfly",
     ))
 ));
+
+/// Whether an object joins the set when somebody waits for it, not before. On Windows a socket that is in the set without
+/// interest is still asked for aborts, and an aborted connection would keep `polling` busy inside its wait until something
+/// else happens. After its first event it is asked for nothing, and can stay.
+const JOINS_LATE: bool = FORGETS_IDLE || cfg!(windows);
+
+/// Whether some registered objects are not in the set.
+const SOME_OUTSIDE: bool = JOINS_LATE || cfg!(async_io_kqueue);
+
+/// On Windows `polling` hands a change to the wait in progress, but a change that comes while a wait is being entered may be
+/// left for the next one. Then a notification makes that next one begin.
+const CHANGES_MAY_BE_LATE: bool = cfg!(windows);
+
+/// Whether the system takes a second registration of the same object for a change of the first.
+const ADDS_TWICE: bool = cfg!(any(target_os = "illumos", target_os = "solaris"));
+
+/// The longest wait. Some systems refuse long ones, and Windows takes more than 49 days for "for ever". Who must wait
+/// longer comes back.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug)]
 pub(crate) struct Poller {
@@ -51,10 +85,14 @@ pub(crate) struct Poller {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     home: Home,
     inner: polling::Poller,
-    /// What is registered but idle, where such objects are taken out of the set.
-    idle: Mutex<HashSet<RawSource>>,
+    /// What is registered and not in the set, because nobody waits for it.
+    outside: Mutex<HashSet<RawSource>>,
+    /// All that is registered, where the system would not notice a second registration.
+    registered: Mutex<HashSet<RawSource>>,
     /// Held by the thread inside `wait`.
     turnstile: Mutex<()>,
+    /// Whether there is one. Not from the lock, because it is read after a change that must not be lost.
+    inside: AtomicBool,
     /// What the wait in progress, or the next one, must not outlast.
     expected: Mutex<Deadline>,
 }
@@ -66,8 +104,10 @@ impl Poller {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             home: Home::new(),
             inner: polling::Poller::new()?,
-            idle: Mutex::new(HashSet::new()),
+            outside: Mutex::new(HashSet::new()),
+            registered: Mutex::new(HashSet::new()),
             turnstile: Mutex::new(()),
+            inside: AtomicBool::new(false),
             expected: Mutex::new(Deadline::NEVER),
         })
     }
@@ -83,37 +123,50 @@ impl Poller {
     }
 
     pub(crate) fn register(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
-        if FORGETS_IDLE && self.idle.lock().contains(&raw) {
+        if SOME_OUTSIDE && self.outside.lock().contains(&raw) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        self.add(raw, key, interest).map_err(explain)?;
-        if FORGETS_IDLE && interest == Interest::NONE {
+        if ADDS_TWICE && !self.registered.lock().insert(raw) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if let Err(error) = self.add(raw, key, interest) {
+            self.registered.lock().remove(&raw);
+            return Err(explain(error));
+        }
+        // It was added all the same, to find out whether the system takes it.
+        if JOINS_LATE && interest == Interest::NONE {
             self.retire(raw)?;
         }
         Ok(())
     }
 
     fn add(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
-        // SAFETY: the contract of the module: the object stays open until `deregister`.
-        unsafe { self.inner.add(raw, polling_event(key, interest)) }
+        object::add(&self.inner, raw, polling_event(key, interest))
     }
 
     /// Takes an object that nobody waits for out of the set.
     fn retire(&self, raw: RawSource) -> io::Result<()> {
-        if self.idle.lock().insert(raw) {
-            self.inner.delete(borrow(raw))?;
+        if self.outside.lock().insert(raw) {
+            object::delete(&self.inner, raw)?;
         }
         Ok(())
     }
 
     pub(crate) fn rearm(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
-        if FORGETS_IDLE && interest == Interest::NONE {
+        // Signals and processes have no interest that could be empty.
+        if (FORGETS_IDLE || raw::is_told_once(raw)) && interest == Interest::NONE {
             return self.retire(raw);
         }
-        if FORGETS_IDLE && self.idle.lock().remove(&raw) {
-            return self.add(raw, key, interest);
+        if SOME_OUTSIDE && self.outside.lock().remove(&raw) {
+            self.add(raw, key, interest)?;
+        } else {
+            object::modify(&self.inner, raw, polling_event(key, interest))?;
         }
-        self.inner.modify(borrow(raw), polling_event(key, interest))
+        // SeqCst, as the store in `wait`: either the wait sees the change, or this sees the wait.
+        if CHANGES_MAY_BE_LATE && self.inside.load(Ordering::SeqCst) {
+            self.notify();
+        }
+        Ok(())
     }
 
     pub(crate) fn deregister(&self, raw: RawSource) -> io::Result<()> {
@@ -121,10 +174,13 @@ impl Poller {
         if !self.home.is_here() {
             return Ok(());
         }
-        if FORGETS_IDLE && self.idle.lock().remove(&raw) {
+        if ADDS_TWICE {
+            self.registered.lock().remove(&raw);
+        }
+        if SOME_OUTSIDE && self.outside.lock().remove(&raw) {
             return Ok(());
         }
-        self.inner.delete(borrow(raw))
+        object::delete(&self.inner, raw)
     }
 
     pub(crate) fn wait(&self, events: &mut Events, until: Until) -> io::Result<()> {
@@ -138,10 +194,13 @@ impl Poller {
                 (!deadline.is_never()).then(|| deadline.after(now))
             }
         };
+        let span = Some(span.map_or(LONGEST_WAIT, |span| span.min(LONGEST_WAIT)));
+        self.inside.store(true, Ordering::SeqCst);
         let mut result = self.inner.wait(&mut events.fetched, span);
         while result.as_ref().is_err_and(is_stuck_notification) {
             result = self.inner.wait(&mut events.fetched, Some(Duration::ZERO));
         }
+        self.inside.store(false, Ordering::SeqCst);
         let mut expected = self.expected.lock();
         if !expected.is_never() && *expected <= self.clock.now() {
             *expected = Deadline::NEVER;
@@ -256,16 +315,4 @@ fn polling_event(key: Key, interest: Interest) -> polling::Event {
     } else {
         event
     }
-}
-
-#[cfg(unix)]
-fn borrow<'a>(raw: RawSource) -> BorrowedFd<'a> {
-    // SAFETY: as in `register`. A closed descriptor is an error of this call, not a memory error.
-    unsafe { BorrowedFd::borrow_raw(raw) }
-}
-
-#[cfg(windows)]
-fn borrow<'a>(raw: RawSource) -> BorrowedSocket<'a> {
-    // SAFETY: as in `register`. A closed socket is an error of this call, not a memory error.
-    unsafe { BorrowedSocket::borrow_raw(raw) }
 }

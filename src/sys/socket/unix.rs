@@ -1,0 +1,149 @@
+//! The socket calls of Unix.
+
+use super::Progress;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, ipproto, sockopt};
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+pub(crate) fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
+    // One system call, and it leaves the other flags alone.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    rustix::io::ioctl_fionbio(fd, true)?;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+        let before = fcntl_getfl(&fd)?;
+        let after = before | OFlags::NONBLOCK;
+        if after != before {
+            fcntl_setfl(&fd, after)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether what [`accept_tcp`] returns is in non-blocking mode from the beginning.
+pub(crate) const ACCEPTS_NONBLOCKING: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// Accepts a connection; on Linux with the mode in the same system call.
+pub(crate) fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::net::{SocketFlags, acceptfrom_with};
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let accept = || acceptfrom_with(listener, flags);
+        let (stream, peer) = rustix::io::retry_on_intr(accept)?;
+        let peer = peer.map(SocketAddr::try_from).transpose()?;
+        let peer = peer.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+        Ok((TcpStream::from(stream), peer))
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    listener.accept()
+}
+
+pub(crate) fn connect_tcp(address: SocketAddr) -> io::Result<(TcpStream, Progress)> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = open(family, Some(ipproto::TCP))?;
+    let progress = match rustix::net::connect(&socket, &address) {
+        Ok(()) => Progress::Done,
+        // Interrupted: the connection goes on being made.
+        Err(Errno::INPROGRESS | Errno::AGAIN | Errno::INTR) => Progress::Pending,
+        Err(errno) => return Err(errno.into()),
+    };
+    Ok((TcpStream::from(socket), progress))
+}
+
+pub(crate) fn connect_unix(path: &Path) -> io::Result<(UnixStream, Progress)> {
+    let address = unix_address(path)?;
+    let socket = open(AddressFamily::UNIX, None)?;
+    let progress = match rustix::net::connect(&socket, &address) {
+        Ok(()) => Progress::Done,
+        Err(Errno::INPROGRESS | Errno::INTR) => Progress::Pending,
+        Err(Errno::AGAIN) => Progress::TryLater,
+        Err(errno) => return Err(errno.into()),
+    };
+    Ok((UnixStream::from(socket), progress))
+}
+
+fn unix_address(path: &Path) -> io::Result<SocketAddrUnix> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(name) = path.as_os_str().as_bytes().strip_prefix(b"\0") {
+        return Ok(SocketAddrUnix::new_abstract_name(name)?);
+    }
+    if path.as_os_str().as_bytes().contains(&0) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a socket path must not contain a zero byte (only a first one, for an abstract name, on Linux)",
+        ));
+    }
+    Ok(SocketAddrUnix::new(path)?)
+}
+
+/// A stream socket, non-blocking and not inherited by child programs.
+fn open(family: AddressFamily, protocol: Option<rustix::net::Protocol>) -> io::Result<OwnedFd> {
+    #[cfg(not(any(
+        target_vendor = "apple",
+        target_os = "espidf",
+        target_os = "haiku",
+        target_os = "horizon",
+        target_os = "vita"
+    )))]
+    let socket = {
+        use rustix::net::{SocketFlags, socket_with};
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        socket_with(family, SocketType::STREAM, flags, protocol)?
+    };
+    #[cfg(any(
+        target_vendor = "apple",
+        target_os = "espidf",
+        target_os = "haiku",
+        target_os = "horizon",
+        target_os = "vita"
+    ))]
+    let socket = {
+        let socket = rustix::net::socket(family, SocketType::STREAM, protocol)?;
+        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+        set_nonblocking(&socket)?;
+        socket
+    };
+    // Where a broken connection would raise SIGPIPE and the socket can be told not to.
+    #[cfg(any(
+        target_vendor = "apple",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "dragonfly"
+    ))]
+    sockopt::set_socket_nosigpipe(&socket, true)?;
+    Ok(socket)
+}
+
+/// Whether this is a TCP socket (and not, say, a Unix socket in the clothes of a `TcpStream`).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[allow(unsafe_code)]
+pub(crate) fn is_tcp(raw: std::os::fd::RawFd) -> bool {
+    // SAFETY: the number is only given to the kernel; the caller holds a registration, so it is open.
+    let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(raw) };
+    sockopt::socket_type(fd) == Ok(SocketType::STREAM)
+        && sockopt::socket_protocol(fd) == Ok(Some(ipproto::TCP))
+}
+
+/// The question has no portable form, and is only asked where edges are real.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn is_tcp(_object: crate::source::RawSource) -> bool {
+    false
+}
+
+/// The outcome of a connect whose socket has become writable.
+pub(crate) fn connect_outcome(fd: impl AsFd) -> io::Result<()> {
+    match sockopt::socket_error(fd)? {
+        Ok(()) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}

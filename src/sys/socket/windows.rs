@@ -1,0 +1,148 @@
+//! The socket calls of Windows.
+
+#![allow(unsafe_code)]
+
+use super::Progress;
+use std::io;
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener, TcpStream};
+use std::os::windows::io::{AsRawSocket, AsSocket, FromRawSocket, OwnedSocket};
+use std::sync::Once;
+use windows_sys::Win32::Networking::WinSock::{
+    AF_INET, AF_INET6, FIONBIO, IN_ADDR, IN_ADDR_0, IN6_ADDR, IN6_ADDR_0, INVALID_SOCKET,
+    IPPROTO_TCP, SOCK_STREAM, SOCKADDR, SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_IN6_0,
+    WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED, WSADATA, WSAEINPROGRESS, WSAEWOULDBLOCK,
+    WSAGetLastError, WSASocketW, WSAStartup, connect, ioctlsocket,
+};
+
+pub(crate) const ACCEPTS_NONBLOCKING: bool = false;
+
+pub(crate) fn set_nonblocking(socket: impl AsSocket) -> io::Result<()> {
+    let raw = socket.as_socket().as_raw_socket();
+    let mut on = 1;
+    // SAFETY: the socket is borrowed, so it is open; the argument of FIONBIO is one number, which outlives the call.
+    match unsafe { ioctlsocket(raw as usize, FIONBIO, &mut on) } {
+        0 => Ok(()),
+        _ => Err(last_error()),
+    }
+}
+
+pub(crate) fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    listener.accept()
+}
+
+pub(crate) fn connect_tcp(address: SocketAddr) -> io::Result<(TcpStream, Progress)> {
+    let socket = open(match address {
+        SocketAddr::V4(_) => AF_INET,
+        SocketAddr::V6(_) => AF_INET6,
+    })?;
+    let raw = socket.as_raw_socket() as usize;
+    let failed = match address {
+        SocketAddr::V4(address) => {
+            let address = ipv4(&address);
+            // SAFETY: the socket is open; the structure is one for its family, of the size that is given.
+            unsafe { connect(raw, (&raw const address).cast::<SOCKADDR>(), size(&address)) }
+        }
+        SocketAddr::V6(address) => {
+            let address = ipv6(&address);
+            // SAFETY: as above.
+            unsafe { connect(raw, (&raw const address).cast::<SOCKADDR>(), size(&address)) }
+        }
+    };
+    let stream = TcpStream::from(socket);
+    if failed == 0 {
+        return Ok((stream, Progress::Done));
+    }
+    // SAFETY: reads this thread's last error, set by the call above.
+    match unsafe { WSAGetLastError() } {
+        WSAEWOULDBLOCK | WSAEINPROGRESS => Ok((stream, Progress::Pending)),
+        code => Err(io::Error::from_raw_os_error(code)),
+    }
+}
+
+/// A TCP socket, non-blocking and not inherited by child processes.
+fn open(family: u16) -> io::Result<OwnedSocket> {
+    start_up();
+    let flags = WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT;
+    // SAFETY: plain numbers, and no protocol description, which may be absent.
+    let raw = unsafe {
+        WSASocketW(
+            i32::from(family),
+            SOCK_STREAM,
+            IPPROTO_TCP,
+            std::ptr::null(),
+            0,
+            flags,
+        )
+    };
+    if raw == INVALID_SOCKET {
+        return Err(last_error());
+    }
+    // SAFETY: made just now, and owned by nobody else.
+    let socket = unsafe { OwnedSocket::from_raw_socket(raw as _) };
+    set_nonblocking(&socket)?;
+    Ok(socket)
+}
+
+/// The library must be started before the first socket. std does so too, but only for sockets of its own.
+fn start_up() {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| {
+        // SAFETY: `data` may be anything, it is written. A failure shows again when the socket is made. There is no
+        // `WSACleanup`: sockets may live until the process ends.
+        unsafe {
+            let mut data: WSADATA = std::mem::zeroed();
+            WSAStartup(0x0202, &mut data);
+        }
+    });
+}
+
+fn ipv4(address: &SocketAddrV4) -> SOCKADDR_IN {
+    SOCKADDR_IN {
+        sin_family: AF_INET,
+        sin_port: address.port().to_be(),
+        sin_addr: IN_ADDR {
+            S_un: IN_ADDR_0 {
+                S_addr: u32::from_ne_bytes(address.ip().octets()),
+            },
+        },
+        sin_zero: [0; 8],
+    }
+}
+
+fn ipv6(address: &SocketAddrV6) -> SOCKADDR_IN6 {
+    SOCKADDR_IN6 {
+        sin6_family: AF_INET6,
+        sin6_port: address.port().to_be(),
+        sin6_flowinfo: address.flowinfo(),
+        sin6_addr: IN6_ADDR {
+            u: IN6_ADDR_0 {
+                Byte: address.ip().octets(),
+            },
+        },
+        Anonymous: SOCKADDR_IN6_0 {
+            sin6_scope_id: address.scope_id(),
+        },
+    }
+}
+
+fn size<T>(_of: &T) -> i32 {
+    size_of::<T>() as i32
+}
+
+/// The question is only asked where edges are real.
+pub(crate) fn is_tcp(_object: crate::source::RawSource) -> bool {
+    false
+}
+
+/// The outcome of a connect whose socket has become writable.
+pub(crate) fn connect_outcome(stream: &TcpStream) -> io::Result<()> {
+    match stream.take_error()? {
+        None => Ok(()),
+        Some(error) => Err(error),
+    }
+}
+
+fn last_error() -> io::Error {
+    // SAFETY: reads this thread's last error.
+    io::Error::from_raw_os_error(unsafe { WSAGetLastError() })
+}
