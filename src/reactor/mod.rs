@@ -14,6 +14,7 @@ pub(crate) mod registry;
 pub(crate) mod waiting;
 
 use crate::clock::{Clock, Deadline};
+use crate::source::state::Manner;
 use crate::source::{Event, Interest, Key, RawSource, Source, Turn, raw};
 use crate::sync::{Condvar, Mutex};
 use crate::sys::{Events, FIRST_INTEREST, FORGETS_IDLE, Poller, REPORTING, Until};
@@ -28,6 +29,11 @@ use std::time::Duration;
 
 /// So many timers fire in one turn; the rest fires in the next, after the sockets have had their turn.
 const EXPIRED_PER_TURN: usize = 1024;
+
+const MANNER: Manner = Manner {
+    reporting: REPORTING,
+    forgets_idle: FORGETS_IDLE,
+};
 
 /// After the poller has failed for good, a wait lasts at most so long until it is tried again.
 const RETRY_BROKEN: Duration = Duration::from_millis(100);
@@ -241,18 +247,18 @@ impl Reactor {
         if state.generation != key.generation {
             return; // The event was fetched before its source was dropped.
         }
-        let mut change = state.deliver(source.words(), event, turn, REPORTING, batch);
-        if FORGETS_IDLE && change.is_none() {
-            change = Some(state.armed);
-        }
-        let (Some(interest), Some(raw), Some(poller)) = (change, state.raw, self.poller.get())
-        else {
-            return;
-        };
-        match poller.rearm(raw, key, interest) {
-            Ok(()) => state.armed = interest,
-            Err(_) => state.fail(source.words(), batch),
-        }
+        let (raw, poller) = (state.raw, self.poller.get());
+        state.handle(
+            source.words(),
+            event,
+            turn,
+            MANNER,
+            batch,
+            |interest| match (raw, poller) {
+                (Some(raw), Some(poller)) => poller.rearm(raw, key, interest),
+                _ => Ok(()),
+            },
+        );
     }
 
     fn expire(&self, batch: &mut WakeBatch) {

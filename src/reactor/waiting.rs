@@ -14,7 +14,7 @@
 use super::Reactor;
 use crate::source::raw;
 use crate::source::readiness::Snapshot;
-use crate::source::state::State;
+use crate::source::state::{Armed, State};
 use crate::source::waiters::{Place, Question, Waiter, WaiterId};
 use crate::source::{Direction, Key, Source};
 use crate::sys::ARMS_IN_SILENCE;
@@ -53,11 +53,6 @@ enum Entered {
     Stays,
     /// It waits if the kernel says that it has to.
     Asks,
-}
-
-enum Armed {
-    Before,
-    JustNow,
 }
 
 /// One direction of one source, and the place in it where somebody waits.
@@ -145,25 +140,13 @@ impl Reactor {
         source: &Source,
         spot: Spot,
     ) -> Result<Armed, (io::Error, WakeBatch)> {
-        let Some(interest) = state.awaited(spot.direction) else {
-            return Ok(Armed::Before);
-        };
-        let rearmed = match (state.raw, self.existing_poller()) {
-            (Some(raw), Some(poller)) => poller.rearm(raw, spot.key, interest),
-            _ => Err(gone()),
-        };
-        match rearmed {
-            Ok(()) => {
-                state.armed = interest;
-                Ok(Armed::JustNow)
+        let (raw, poller) = (state.raw, self.existing_poller());
+        state.arm(source.words(), spot.direction, |interest| {
+            match (raw, poller) {
+                (Some(raw), Some(poller)) => poller.rearm(raw, spot.key, interest),
+                _ => Err(gone()),
             }
-            Err(error) => {
-                let mut others = WakeBatch::default();
-                // The caller's own waker may be among them: a needless wake-up of a task that gets an error.
-                state.fail(source.words(), &mut others);
-                Err((error, others))
-            }
-        }
+        })
     }
 
     /// Asks the kernel whether the wait is needed at all.

@@ -7,6 +7,10 @@
 //! A [`Source`] is a slot of the registry. Slots are never freed while their reactor lives, they are used again with a
 //! new generation; so whoever holds a [`Key`] may look at any time, and finds out under the lock whether it is too late.
 
+#[cfg(all(test, not(async_io_loom)))]
+mod fake_kernel;
+#[cfg(all(test, not(async_io_loom)))]
+mod fake_kernel_tests;
 pub(crate) mod raw;
 pub(crate) mod readiness;
 pub(crate) mod state;

@@ -1,4 +1,5 @@
-//! The decisions of one source, made under its lock. Pure: no system call, nobody woken; actions are returned.
+//! The decisions of one source, made under its lock. Pure: no system call, nobody woken; actions are returned, and the one
+//! call to the system that a decision leads to (`rearm`) is the caller's.
 //!
 //! # Idea
 //!
@@ -19,6 +20,7 @@ use super::readiness::Readiness;
 use super::waiters::{News, Waiters};
 use super::{Direction, Event, Interest, PerDirection, RawSource, Turn, raw};
 use crate::wake::WakeBatch;
+use std::io;
 use std::task::Waker;
 
 /// How the system reports events.
@@ -29,6 +31,20 @@ pub(crate) enum Reporting {
     Edges,
     /// Once, then not again until it is armed again; what is ready then is reported at once.
     OneShot,
+}
+
+/// What is to be known of a poller; see the constants of `sys`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    pub(crate) reporting: Reporting,
+    pub(crate) forgets_idle: bool,
+}
+
+/// Since when the system reports a direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Armed {
+    Before,
+    JustNow,
 }
 
 /// After so many unclaimed events in a row a direction is disarmed. Reading is armed from the start, so two. Writing is
@@ -136,6 +152,53 @@ impl State {
                     write: self.waiters.any(Direction::Write),
                 };
                 (still != Interest::NONE).then_some(still)
+            }
+        }
+    }
+
+    /// [`deliver`](Self::deliver), and the call that it asks for. If the system refuses, all waiters try again, and meet the
+    /// error.
+    pub(crate) fn handle(
+        &mut self,
+        words: &PerDirection<Readiness>,
+        event: Event,
+        turn: Turn,
+        manner: Manner,
+        batch: &mut WakeBatch,
+        rearm: impl FnOnce(Interest) -> io::Result<()>,
+    ) {
+        let mut change = self.deliver(words, event, turn, manner.reporting, batch);
+        if manner.forgets_idle && change.is_none() {
+            change = Some(self.armed);
+        }
+        let Some(interest) = change else { return };
+        match rearm(interest) {
+            Ok(()) => self.armed = interest,
+            Err(_) => self.fail(words, batch),
+        }
+    }
+
+    /// [`awaited`](Self::awaited), and the call that it asks for. If the system refuses, everybody at the source is to be
+    /// woken: what it has is unknown now.
+    pub(crate) fn arm(
+        &mut self,
+        words: &PerDirection<Readiness>,
+        direction: Direction,
+        rearm: impl FnOnce(Interest) -> io::Result<()>,
+    ) -> Result<Armed, (io::Error, WakeBatch)> {
+        let Some(interest) = self.awaited(direction) else {
+            return Ok(Armed::Before);
+        };
+        match rearm(interest) {
+            Ok(()) => {
+                self.armed = interest;
+                Ok(Armed::JustNow)
+            }
+            Err(error) => {
+                let mut others = WakeBatch::default();
+                // The caller's own waker may be among them: a needless wake-up of a task that gets an error.
+                self.fail(words, &mut others);
+                Err((error, others))
             }
         }
     }

@@ -77,7 +77,7 @@ pub(crate) fn in_child_with_input(name: &str, input: &[u8], body: impl FnOnce() 
     if std::env::var_os(CHILD).is_some_and(|value| value == name) {
         return guarded(body);
     }
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    let mut child = this_program()
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
         .env(CHILD, name)
         .stdin(Stdio::piped())
@@ -95,6 +95,20 @@ pub(crate) fn in_child_with_input(name: &str, input: &[u8], body: impl FnOnce() 
         output.status,
         String::from_utf8_lossy(&output.stderr),
     );
+}
+
+/// Starts the program that runs, again; where the system cannot do that by itself, with what `ASYNC_IO_TEST_RUNNER` names (an
+/// emulator).
+pub(crate) fn this_program() -> Command {
+    let program = std::env::current_exe().unwrap();
+    match std::env::var_os("ASYNC_IO_TEST_RUNNER") {
+        Some(runner) => {
+            let mut command = Command::new(runner);
+            command.arg(program);
+            command
+        }
+        None => Command::new(program),
+    }
 }
 
 /// The number of this process's threads that carry `name`.

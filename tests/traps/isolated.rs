@@ -31,7 +31,7 @@ pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
 }
 
 fn run(name: &str) -> Output {
-    let child = Command::new(std::env::current_exe().unwrap())
+    let child = this_program()
         .args([name, "--exact", "--nocapture"])
         .env(CHOSEN, name)
         .stdin(Stdio::null())
@@ -52,4 +52,18 @@ fn run(name: &str) -> Output {
         eprintln!("{name}: still running after {HANG:?}, killed");
     }
     waiter.join().unwrap().unwrap()
+}
+
+/// The program that runs, for another time; where the system cannot start it by itself, with what `ASYNC_IO_TEST_RUNNER` names
+/// (an emulator).
+fn this_program() -> Command {
+    let program = std::env::current_exe().unwrap();
+    match std::env::var_os("ASYNC_IO_TEST_RUNNER") {
+        Some(runner) => {
+            let mut command = Command::new(runner);
+            command.arg(program);
+            command
+        }
+        None => Command::new(program),
+    }
 }

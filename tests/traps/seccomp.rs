@@ -7,15 +7,26 @@ use std::os::fd::RawFd;
 
 use super::raw::check;
 
+/// The numbers of `linux/audit.h`.
 #[cfg(target_arch = "x86_64")]
 const ARCHITECTURE: u32 = 0xC000_003E;
 #[cfg(target_arch = "aarch64")]
 const ARCHITECTURE: u32 = 0xC000_00B7;
+#[cfg(target_arch = "x86")]
+const ARCHITECTURE: u32 = 0x4000_0003;
+#[cfg(target_arch = "arm")]
+const ARCHITECTURE: u32 = 0x4000_0028;
+#[cfg(target_arch = "s390x")]
+const ARCHITECTURE: u32 = 0x8000_0016;
 
 /// Where the kernel puts the call's number, the architecture and the low half of the first argument.
 const NUMBER_AT: u32 = 0;
 const ARCHITECTURE_AT: u32 = 4;
-const FIRST_ARGUMENT_AT: u32 = 16;
+const FIRST_ARGUMENT_AT: u32 = if cfg!(target_endian = "little") {
+    16
+} else {
+    20
+};
 
 /// What happens to a call.
 #[derive(Clone, Copy)]

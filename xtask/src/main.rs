@@ -9,6 +9,7 @@ mod guards;
 mod loom;
 mod msrv;
 mod package;
+mod platforms;
 mod portable;
 mod repeat;
 mod shell;
@@ -43,6 +44,12 @@ const RECIPES: &[Recipe] = &[
         arguments: "[--only portable|poll]",
         summary: "lint and test with the portable back end, on epoll and on poll(2)",
         run: portable::run,
+    },
+    Recipe {
+        name: "platforms",
+        arguments: "[--ci] [--only NAME[,NAME]]",
+        summary: "type-check every platform, and test those that can be run here",
+        run: platforms::run,
     },
     Recipe {
         name: "loom",

@@ -1,0 +1,267 @@
+//! Every platform, from one machine: type-checks for all targets, and test runs for those that can be run here: with
+//! emulators, with Wine, with another C library, and with the other forms of the poller.
+//!
+//! A failure does not stop the others; it is in the table at the end, and in the exit code.
+
+mod machine;
+mod table;
+mod toolchain;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use lexopt::prelude::*;
+
+use crate::shell::{self, Outcome};
+use crate::tally::Tally;
+use table::{Depth, Machine, PLATFORMS, Platform};
+
+/// How far one platform got.
+#[derive(Debug)]
+struct Row {
+    platform: &'static Platform,
+    checked: bool,
+    linked: Option<bool>,
+    ran: Option<Tally>,
+    /// What went wrong, in a few words.
+    failure: Option<String>,
+}
+
+impl Row {
+    fn new(platform: &'static Platform) -> Self {
+        Row {
+            platform,
+            checked: false,
+            linked: None,
+            ran: None,
+            failure: None,
+        }
+    }
+
+    fn fail(&mut self, message: impl Into<String>) {
+        self.failure.get_or_insert(message.into());
+    }
+}
+
+pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
+    let chosen = choose(args)?;
+    toolchain::install(&chosen)?;
+    shell::fresh_dir(&logs())?;
+
+    let mut rows: Vec<Row> = chosen.into_iter().map(Row::new).collect();
+    check(&mut rows);
+    build(&mut rows);
+    for row in &mut rows {
+        let outcome = match row.platform.depth {
+            Depth::Check => Ok(()),
+            Depth::Run(machine) if row.linked == Some(true) => test(row, machine),
+            Depth::Run(_) => Ok(()),
+            Depth::Here { flags } => test_here(row, flags),
+        };
+        if let Err(message) = outcome {
+            row.fail(message);
+        }
+    }
+    print(&rows);
+    verdict(&rows)
+}
+
+fn choose(args: &mut lexopt::Parser) -> Outcome<Vec<&'static Platform>> {
+    let mut chosen: Vec<&Platform> = PLATFORMS.iter().collect();
+    while let Some(argument) = args.next().map_err(|error| error.to_string())? {
+        match argument {
+            Long("ci") => chosen.retain(|platform| platform.in_ci),
+            Long("only") => {
+                let names = shell::text(args.value())?;
+                let names: Vec<&str> = names.split(',').collect();
+                for name in &names {
+                    if !PLATFORMS.iter().any(|platform| platform.name == *name) {
+                        let known: Vec<_> = PLATFORMS.iter().map(|known| known.name).collect();
+                        let known = known.join(", ");
+                        return Err(format!("there is no platform {name:?} in: {known}"));
+                    }
+                }
+                chosen.retain(|platform| names.contains(&platform.name));
+            }
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    Ok(chosen)
+}
+
+/// Type-checks all that are not built anyway: together, and if that fails, one by one to see which it is.
+fn check(rows: &mut [Row]) {
+    let mut rows = of(rows, |depth| depth == Depth::Check);
+    together_or_each(&mut rows, "check", |platforms, log| {
+        let mut cargo = toolchain::cargo("check", platforms)?;
+        cargo.args(["--tests", "--examples"]);
+        shell::run_logged(&mut cargo, log)
+    });
+}
+
+/// Builds and links the tests and the examples of all that run.
+fn build(rows: &mut [Row]) {
+    let mut rows = of(rows, |depth| matches!(depth, Depth::Run(_)));
+    together_or_each(&mut rows, "build", |platforms, log| {
+        let mut cargo = toolchain::cargo("test", platforms)?;
+        cargo.args(["--tests", "--examples", "--no-run"]);
+        shell::run_logged(&mut cargo, log)
+    });
+    for row in rows {
+        row.linked = Some(row.checked);
+    }
+}
+
+fn of(rows: &mut [Row], condition: impl Fn(Depth) -> bool) -> Vec<&mut Row> {
+    rows.iter_mut()
+        .filter(|row| condition(row.platform.depth))
+        .collect()
+}
+
+fn together_or_each(
+    rows: &mut [&mut Row],
+    what: &str,
+    run: impl Fn(&[&'static Platform], &Path) -> Outcome<bool>,
+) {
+    let all: Vec<&'static Platform> = rows.iter().map(|row| row.platform).collect();
+    if all.is_empty() {
+        return;
+    }
+    let log = logs().join(format!("{what}.log"));
+    let together = run(&all, &log) == Ok(true);
+    for row in rows.iter_mut() {
+        if together {
+            row.checked = true;
+            continue;
+        }
+        let log = logs().join(format!("{what}-{}.log", row.platform.name));
+        match run(&[row.platform], &log) {
+            Ok(true) => row.checked = true,
+            Ok(false) => {
+                println!("{}", shell::tail(&log, 40));
+                row.fail(format!("{what}: see {}", log.display()));
+            }
+            Err(message) => row.fail(message),
+        }
+    }
+}
+
+/// Runs the tests of a target on its machine.
+fn test(row: &mut Row, machine: Machine) -> Outcome {
+    let platform = row.platform;
+    let mut cargo = toolchain::cargo("test", &[platform])?;
+    machine::prepare(&mut cargo, platform.name, machine)?;
+    // The examples are built in the same way, so that nothing is built twice.
+    cargo.args(["--lib", "--tests", "--no-fail-fast", "--"]);
+    for left_out in platform.left_out() {
+        cargo.args(["--skip", left_out.test]);
+    }
+    let log = logs().join(format!("test-{}.log", platform.name));
+    run_tests(row, &mut cargo, &log)?;
+    if machine == Machine::Static {
+        statically_linked(&shell::read(&log)?)?;
+    }
+    Ok(())
+}
+
+/// Runs the tests on the system at hand, with other flags.
+fn test_here(row: &mut Row, flags: &str) -> Outcome {
+    let name = row.platform.name;
+    let mut cargo = shell::cargo();
+    cargo
+        .args(["test", "--locked", "--lib", "--tests", "--no-fail-fast"])
+        .env("RUSTFLAGS", shell::rustflags(flags))
+        .env("CARGO_TARGET_DIR", shell::target(name));
+    let log = logs().join(format!("test-{name}.log"));
+    let outcome = run_tests(row, &mut cargo, &log);
+    row.checked = row.ran.is_some();
+    row.linked = Some(row.checked);
+    outcome
+}
+
+fn run_tests(row: &mut Row, cargo: &mut Command, log: &Path) -> Outcome {
+    let passed = shell::run_logged(cargo, log)?;
+    let tally = Tally::of(&shell::read(log)?);
+    if tally.passed > 0 {
+        row.ran = Some(tally);
+    }
+    if passed && tally.passed > 0 {
+        return Ok(());
+    }
+    println!("{}", shell::tail(log, 80));
+    Err(format!("tests: see {}", log.display()))
+}
+
+/// Whether the programs that cargo says it ran are linked statically: they ask for no loader.
+fn statically_linked(log: &str) -> Outcome {
+    let programs: Vec<&str> = log
+        .lines()
+        .filter(|line| line.trim_start().starts_with("Running "))
+        .filter_map(|line| line.rsplit_once('(')?.1.strip_suffix(')'))
+        .collect();
+    if programs.is_empty() {
+        return Err("no program is known to have run".into());
+    }
+    for program in programs {
+        let mut readelf = Command::new("readelf");
+        let program = shell::root().join(program);
+        let headers = shell::capture(readelf.args(["--program-headers", "--wide"]).arg(&program))?;
+        if headers.contains("INTERP") {
+            return Err(format!("{} is not linked statically", program.display()));
+        }
+    }
+    Ok(())
+}
+
+fn print(rows: &[Row]) {
+    let width = rows.iter().map(|row| row.platform.name.len()).max();
+    let width = width.unwrap_or(0);
+    let yes = |value: Option<bool>| match value {
+        Some(true) => "yes",
+        Some(false) => "NO",
+        None => "-",
+    };
+    println!(
+        "\n{:width$}  checked  linked    ran  passed  left out",
+        "platform"
+    );
+    for row in rows {
+        let (ran, passed) = row.ran.map_or(("-".into(), "-".into()), |tally| {
+            let ran = tally.passed + tally.failed;
+            (ran.to_string(), tally.passed.to_string())
+        });
+        let left_out = match row.platform.depth {
+            Depth::Check => "-".into(),
+            _ => row.platform.left_out().count().to_string(),
+        };
+        println!(
+            "{:width$}  {:>7}  {:>6}  {ran:>5}  {passed:>6}  {left_out:>8}",
+            row.platform.name,
+            yes(Some(row.checked)),
+            yes(row.linked),
+        );
+    }
+    let mut told = Vec::new();
+    for left_out in rows.iter().flat_map(|row| row.platform.left_out()) {
+        if !told.contains(&left_out.test) {
+            told.push(left_out.test);
+            println!("left out: {}: {}", left_out.test, left_out.reason);
+        }
+    }
+}
+
+fn verdict(rows: &[Row]) -> Outcome {
+    let failures: Vec<String> = rows
+        .iter()
+        .filter_map(|row| Some(format!("{} ({})", row.platform.name, row.failure.as_ref()?)))
+        .collect();
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(failures.join("; "))
+    }
+}
+
+fn logs() -> PathBuf {
+    toolchain::folder().join("logs")
+}

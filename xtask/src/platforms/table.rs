@@ -1,0 +1,180 @@
+//! Which targets there are, what is done with each, and what is left out where, with the reason.
+
+/// What is done with a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// The library, its tests and the examples are type-checked; warnings are errors.
+    Check,
+    /// The tests are built, linked and run.
+    Run(Machine),
+    /// The same on the system at hand with the usual compiler, and these flags for it.
+    Here { flags: &'static str },
+}
+
+/// What runs the programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Machine {
+    /// The processor at hand, with this loader and the libraries beside it.
+    Loader(&'static str),
+    /// The processor at hand, without a loader: linked statically.
+    Static,
+    /// An emulator, with the folder of the target's libraries.
+    Qemu {
+        program: &'static str,
+        libraries: &'static str,
+    },
+    Wine,
+}
+
+#[derive(Debug)]
+pub(crate) struct Platform {
+    /// The target's triple, or a name for a form of the system at hand.
+    pub(crate) name: &'static str,
+    pub(crate) depth: Depth,
+    /// Whether it belongs to the part that must hold before a change lands.
+    pub(crate) in_ci: bool,
+    /// Debian's packages, besides the compiler.
+    pub(crate) packages: &'static [&'static str],
+    /// The linker, where it is not the usual one.
+    pub(crate) linker: Option<&'static str>,
+}
+
+const fn check(name: &'static str, in_ci: bool) -> Platform {
+    Platform {
+        name,
+        depth: Depth::Check,
+        in_ci,
+        packages: &[],
+        linker: None,
+    }
+}
+
+const fn here(name: &'static str, flags: &'static str) -> Platform {
+    Platform {
+        name,
+        depth: Depth::Here { flags },
+        in_ci: false,
+        packages: &[],
+        linker: None,
+    }
+}
+
+const fn qemu(
+    name: &'static str,
+    in_ci: bool,
+    packages: &'static [&'static str],
+    linker: &'static str,
+    program: &'static str,
+    libraries: &'static str,
+) -> Platform {
+    Platform {
+        name,
+        depth: Depth::Run(Machine::Qemu { program, libraries }),
+        in_ci,
+        packages,
+        linker: Some(linker),
+    }
+}
+
+/// In the order of the table that is printed.
+pub(crate) const PLATFORMS: &[Platform] = &[
+    here("poll", "--cfg polling_test_poll_backend"),
+    here(
+        "pipe",
+        "--cfg async_io_portable --cfg polling_test_epoll_pipe",
+    ),
+    Platform {
+        name: "x86_64-pc-windows-gnu",
+        depth: Depth::Run(Machine::Wine),
+        in_ci: true,
+        packages: &["gcc-mingw-w64-x86-64", "wine64"],
+        linker: Some("x86_64-w64-mingw32-gcc"),
+    },
+    qemu(
+        "s390x-unknown-linux-gnu",
+        true,
+        &["gcc-s390x-linux-gnu", "libc6-dev-s390x-cross", "qemu-user"],
+        "s390x-linux-gnu-gcc",
+        "qemu-s390x",
+        "/usr/s390x-linux-gnu",
+    ),
+    qemu(
+        "aarch64-unknown-linux-gnu",
+        false,
+        &[
+            "gcc-aarch64-linux-gnu",
+            "libc6-dev-arm64-cross",
+            "qemu-user",
+        ],
+        "aarch64-linux-gnu-gcc",
+        "qemu-aarch64",
+        "/usr/aarch64-linux-gnu",
+    ),
+    qemu(
+        "armv7-unknown-linux-gnueabihf",
+        false,
+        &[
+            "gcc-arm-linux-gnueabihf",
+            "libc6-dev-armhf-cross",
+            "qemu-user",
+        ],
+        "arm-linux-gnueabihf-gcc",
+        "qemu-arm",
+        "/usr/arm-linux-gnueabihf",
+    ),
+    Platform {
+        name: "i686-unknown-linux-gnu",
+        depth: Depth::Run(Machine::Loader("/usr/i686-linux-gnu/lib/ld-linux.so.2")),
+        in_ci: false,
+        packages: &["gcc-i686-linux-gnu", "libc6-dev-i386-cross"],
+        linker: Some("i686-linux-gnu-gcc"),
+    },
+    Platform {
+        name: "x86_64-unknown-linux-musl",
+        depth: Depth::Run(Machine::Static),
+        in_ci: false,
+        packages: &["musl-tools"],
+        linker: Some("musl-gcc"),
+    },
+    check("aarch64-apple-darwin", true),
+    check("x86_64-apple-darwin", false),
+    check("aarch64-apple-ios", false),
+    check("x86_64-apple-ios", false),
+    check("aarch64-apple-tvos", false),
+    check("x86_64-unknown-freebsd", true),
+    check("x86_64-unknown-netbsd", false),
+    check("x86_64-unknown-openbsd", false),
+    check("x86_64-unknown-dragonfly", false),
+    check("x86_64-unknown-illumos", true),
+    check("x86_64-pc-solaris", false),
+    check("aarch64-linux-android", false),
+    // 32 bits, too.
+    check("armv7-linux-androideabi", true),
+    check("x86_64-pc-windows-msvc", false),
+    check("i686-pc-windows-msvc", false),
+    check("x86_64-unknown-redox", false),
+    check("x86_64-unknown-haiku", false),
+];
+
+/// Tests that cannot run somewhere, by their name in the test program or a part of it.
+pub(crate) struct LeftOut {
+    pub(crate) test: &'static str,
+    pub(crate) where_: fn(Machine) -> bool,
+    pub(crate) reason: &'static str,
+}
+
+/// Each of them would fail for a reason that is not ours.
+pub(crate) const LEFT_OUT: &[LeftOut] = &[];
+
+impl Platform {
+    /// The tests that are left out here.
+    pub(crate) fn left_out(&self) -> impl Iterator<Item = &'static LeftOut> + '_ {
+        let machine = match self.depth {
+            Depth::Run(machine) => Some(machine),
+            _ => None,
+        };
+        LEFT_OUT
+            .iter()
+            .filter(move |left_out| machine.is_some_and(left_out.where_))
+    }
+}
