@@ -2,7 +2,7 @@
 //!
 //! Lines without a test here: fairness between the thread and the reactor's own is performance; that a waker of an
 //! earlier call may wake a later one is a permission (that it does no harm is tested).
-#![cfg(target_os = "linux")]
+#![cfg(not(async_io_loom))]
 
 mod common;
 
@@ -65,7 +65,7 @@ fn the_future_runs_here() {
 #[test]
 fn io_and_timers_are_processed() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let answering = thread::spawn(move || {
             let mut buf = [0];
             while peer.read(&mut buf).unwrap() > 0 {
@@ -205,7 +205,7 @@ fn a_wake_before_pending_is_not_lost() {
 #[test]
 fn a_wake_interrupts_the_wait() {
     guarded(|| {
-        let (source, _peer) = unix_pair();
+        let (source, _peer) = local_pair();
         for round in 0..50 {
             let (wakers, waiting) = mpsc::channel::<Waker>();
             let woken = Arc::new(AtomicBool::new(false));
@@ -293,7 +293,7 @@ fn several_threads_may_block() {
         let threads: Vec<_> = (0..4)
             .map(|_| {
                 thread::spawn(|| {
-                    let (source, peer) = unix_pair();
+                    let (source, peer) = local_pair();
                     let peer = async_io::Async::new(peer).unwrap();
                     for _ in 0..50 {
                         block_on(future::zip(
@@ -315,7 +315,7 @@ fn several_threads_may_block() {
 #[test]
 fn a_busy_call_starves_nobody() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let (done, finished) = mpsc::channel();
         let other = thread::spawn(move || {
             block_on(async {
@@ -338,7 +338,7 @@ fn a_busy_call_starves_nobody() {
 #[test]
 fn a_future_that_wakes_itself_gets_its_events() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let yielding = async {
             loop {
                 future::yield_now().await;

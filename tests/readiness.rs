@@ -4,12 +4,11 @@
 //! Lines without a test here: "the first call is always Pending" and "the first poll is always Pending" are waived (a
 //! wait may end at once when the kernel says so now); the two wake-ups per `readable()` are a quirk; that a failed
 //! re-arm loses the rest of a round is not to be copied; the error of a wait is in `construct_kinds.rs`.
-#![cfg(target_os = "linux")]
+#![cfg(not(async_io_loom))]
 
 mod common;
 
 use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -18,7 +17,7 @@ use async_io::Async;
 use common::*;
 
 /// Reads one byte past the source, as users of `get_ref` do.
-fn take_byte(source: &Async<UnixStream>) -> io::Result<usize> {
+fn take_byte(source: &Async<LocalStream>) -> io::Result<usize> {
     source.get_ref().read(&mut [0])
 }
 
@@ -26,7 +25,7 @@ fn take_byte(source: &Async<UnixStream>) -> io::Result<usize> {
 #[test]
 fn poll_readable_waits_for_an_event() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let (hits, waker) = hits();
         for _ in 0..20 {
             assert!(poll_readable(&source, &waker).is_pending());
@@ -43,7 +42,7 @@ fn poll_readable_waits_for_an_event() {
 #[test]
 fn poll_writable_waits_for_an_event() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let (hits, waker) = hits();
         for _ in 0..5 {
             let queued = fill(source.get_ref());
@@ -60,7 +59,7 @@ fn poll_writable_waits_for_an_event() {
 #[test]
 fn both_ways_of_using_poll_readable_work() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         peer.write_all(b"abc").unwrap();
         foreign(async {
             for _ in 0..3 {
@@ -91,7 +90,7 @@ fn both_ways_of_using_poll_readable_work() {
 #[test]
 fn what_is_still_ready_is_reported_again() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         peer.write_all(b"x").unwrap();
         for _ in 0..5 {
             foreign(wait_readable(&source)).unwrap();
@@ -105,7 +104,7 @@ fn what_is_still_ready_is_reported_again() {
 #[test]
 fn the_poll_slot_holds_one_waker() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let ((first, first_waker), (second, second_waker)) = (hits(), hits());
         assert!(poll_readable(&source, &first_waker).is_pending());
         assert!(poll_readable(&source, &first_waker).is_pending());
@@ -128,7 +127,7 @@ fn the_poll_slot_holds_one_waker() {
 #[test]
 fn two_tasks_may_share_the_poll_slot() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let source = Arc::new(source);
         let tasks: Vec<_> = (0..2)
             .map(|_| {
@@ -157,7 +156,7 @@ fn two_tasks_may_share_the_poll_slot() {
 #[test]
 fn directions_are_independent() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let queued = fill(source.get_ref());
         let ((read, read_waker), (write, write_waker)) = (hits(), hits());
         assert!(poll_writable(&source, &write_waker).is_pending());
@@ -182,7 +181,7 @@ fn directions_are_independent() {
 #[test]
 fn futures_are_lazy() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let idle = (source.readable(), source.writable());
         let waiter = source.readable();
         peer.write_all(b"x").unwrap();
@@ -196,7 +195,7 @@ fn futures_are_lazy() {
 #[test]
 fn one_event_wakes_every_future_and_the_slot() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let source = Arc::new(source);
         let ((slot, slot_waker), (old, old_waker)) = (hits(), hits());
         let others: [(Arc<Hits>, Waker); 3] = [hits(), hits(), hits()];
@@ -228,7 +227,7 @@ fn one_event_wakes_every_future_and_the_slot() {
 #[test]
 fn stale_readiness_completes_nothing() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let source = Arc::new(source);
         let (_, waker) = hits();
         for round in 0..100 {
@@ -254,7 +253,7 @@ fn stale_readiness_completes_nothing() {
 #[test]
 fn stale_writability_completes_nothing() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let (_, waker) = hits();
         for _ in 0..10 {
             foreign(source.writable()).unwrap();
@@ -274,7 +273,7 @@ fn stale_writability_completes_nothing() {
 #[test]
 fn completed_futures_may_be_polled_again() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let source = Arc::new(source);
         peer.write_all(b"x").unwrap();
         foreign(async {
@@ -298,7 +297,7 @@ fn completed_futures_may_be_polled_again() {
 #[test]
 fn a_dropped_future_gives_its_waker_back() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let source = Arc::new(source);
         fill(source.get_ref());
         let (hits, waker) = hits();
@@ -327,7 +326,7 @@ fn a_dropped_future_gives_its_waker_back() {
 #[test]
 fn owned_futures_keep_the_source() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let source = Arc::new(source);
         let alive = Arc::downgrade(&source);
         let readable = source.clone().readable_owned();
@@ -343,7 +342,7 @@ fn owned_futures_keep_the_source() {
 /// §4: Debug of the four futures is the name of the type.
 #[test]
 fn debug_names_the_type() {
-    let (source, _peer) = unix_pair();
+    let (source, _peer) = local_pair();
     let source = Arc::new(source);
     assert_eq!(format!("{:?}", source.readable()), "Readable");
     assert_eq!(format!("{:?}", source.writable()), "Writable");

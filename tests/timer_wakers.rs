@@ -2,7 +2,7 @@
 //!
 //! Lines without a test here: that a timer which was never armed keeps no waker is a quirk, and remembering it would be a
 //! superset.
-#![cfg(target_os = "linux")]
+#![cfg(not(async_io_loom))]
 
 mod common;
 

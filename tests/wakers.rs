@@ -2,14 +2,13 @@
 //!
 //! Lines without a test here: that a waker which blocks on I/O hangs is not to be copied (the opposite is tested); that a
 //! panic in `Waker::clone` poisons its source is not to be copied either (likewise).
-#![cfg(target_os = "linux")]
+#![cfg(not(async_io_loom))]
 // A waker whose `clone` panics cannot be made with `Wake`.
 #![allow(unsafe_code)]
 
 mod common;
 
 use std::io::Write;
-use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -20,7 +19,7 @@ use std::time::{Duration, Instant};
 use async_io::{Async, Timer, block_on};
 use common::*;
 
-type Source = Async<UnixStream>;
+type Source = Async<LocalStream>;
 
 /// §1: with no `block_on` in the program, wakers are called on the reactor's thread.
 #[test]
@@ -32,7 +31,7 @@ fn the_thread_calls_wakers() {
             let name = thread::current().name().map(str::to_owned);
             noted.lock().unwrap().push(name);
         });
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         assert!(poll_readable(&source, &waker).is_pending());
         let mut timer = Timer::after(Duration::from_millis(10));
         assert!(poll(&mut timer, &waker).is_pending());
@@ -57,7 +56,7 @@ fn threads_in_block_on_call_wakers() {
         let inside = thread::Builder::new().name("inside".into());
         let inside = inside.spawn(move || _ = block_on(stopped.recv())).unwrap();
         for round in 1..=20 {
-            let (source, mut peer) = unix_pair();
+            let (source, mut peer) = local_pair();
             assert!(poll_readable(&source, &waker).is_pending());
             peer.write_all(b"x").unwrap();
             until("the source wakes", || names.lock().unwrap().len() >= round);
@@ -79,7 +78,7 @@ fn reenter(source: &Weak<Source>) {
     assert!(poll(&mut timer, Waker::noop()).is_pending());
     timer.set_after(2 * HOUR);
     drop(timer);
-    let (fresh, mut peer) = unix_pair();
+    let (fresh, mut peer) = local_pair();
     assert!(poll_readable(&fresh, Waker::noop()).is_pending());
     peer.write_all(b"x").unwrap();
     drop(fresh);
@@ -122,8 +121,8 @@ impl Reentries {
     }
 }
 
-fn shared_pair() -> (Arc<Source>, Weak<Source>, UnixStream) {
-    let (source, peer) = unix_pair();
+fn shared_pair() -> (Arc<Source>, Weak<Source>, LocalStream) {
+    let (source, peer) = local_pair();
     let source = Arc::new(source);
     let weak = Arc::downgrade(&source);
     (source, weak, peer)
@@ -211,7 +210,7 @@ fn a_waker_given_back_may_call_back() {
         count.expect(2);
 
         let other = Arc::downgrade(&source);
-        let (source, _peer) = unix_pair();
+        let (source, _peer) = local_pair();
         fill(source.get_ref());
         assert!(poll_readable(&source, &count.on_drop(&other)).is_pending());
         assert!(poll_writable(&source, &count.on_drop(&other)).is_pending());
@@ -248,14 +247,14 @@ fn a_waker_may_block() {
         let waker = waker_fn(move || {
             block_on(async {
                 Timer::after(Duration::from_millis(1)).await;
-                let (source, mut peer) = unix_pair();
+                let (source, mut peer) = local_pair();
                 let waiter = source.readable();
                 peer.write_all(b"x").unwrap();
                 waiter.await.unwrap();
             });
             count.fetch_add(1, Ordering::SeqCst);
         });
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         assert!(poll_readable(&source, &waker).is_pending());
         let mut timer = Timer::after(Duration::from_millis(1));
         assert!(poll(&mut timer, &waker).is_pending());
@@ -271,7 +270,7 @@ fn a_panicking_waker_hurts_nobody() {
     guarded(|| {
         for _ in 0..3 {
             let bad = waker_fn(|| panic!("expected: a waker panics"));
-            let (source, mut peer) = unix_pair();
+            let (source, mut peer) = local_pair();
             let all = [hits(), hits()];
             let mut futures = [source.readable(), source.readable(), source.readable()];
             assert!(poll(&mut futures[0], &all[0].1).is_pending());
@@ -309,7 +308,7 @@ fn unclonable() -> Waker {
 #[test]
 fn a_waker_that_cannot_be_copied_hurts_nobody() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let mut timer = Timer::after(Duration::from_millis(1));
         let mut readable = source.readable();
         let panics = |poll: &mut dyn FnMut(&Waker)| {

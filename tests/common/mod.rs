@@ -3,11 +3,14 @@
 // Every test file compiles this module for itself and uses a part of it.
 #![allow(dead_code)]
 
+#[cfg(unix)]
 use std::fs::File;
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+#[cfg(unix)]
 use std::os::fd::AsFd;
+#[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::panic;
 use std::pin::pin;
@@ -243,7 +246,7 @@ pub(crate) fn foreign<F: Future>(future: F) -> F::Output {
 
 /// Lets the reactor do several rounds that begin after the call: whatever was under way has arrived afterwards.
 pub(crate) fn settle() {
-    let (source, mut peer) = unix_pair();
+    let (source, mut peer) = local_pair();
     for _ in 0..3 {
         peer.write_all(b"s").unwrap();
         foreign(async {
@@ -258,14 +261,29 @@ trait ReadExactHere {
     fn read_exact_here(&self, count: usize);
 }
 
-impl ReadExactHere for UnixStream {
+impl ReadExactHere for LocalStream {
     fn read_exact_here(&self, count: usize) {
-        let mut stream: &UnixStream = self;
+        let mut stream: &LocalStream = self;
         stream.read_exact(&mut vec![0; count]).unwrap();
     }
 }
 
+/// The cheapest stream within this machine.
+#[cfg(unix)]
+pub(crate) type LocalStream = UnixStream;
+#[cfg(windows)]
+pub(crate) type LocalStream = TcpStream;
+
+/// A registered stream and its blocking peer.
+pub(crate) fn local_pair() -> (Async<LocalStream>, LocalStream) {
+    #[cfg(unix)]
+    return unix_pair();
+    #[cfg(windows)]
+    return tcp_pair();
+}
+
 /// A registered Unix stream and its blocking peer.
+#[cfg(unix)]
 pub(crate) fn unix_pair() -> (Async<UnixStream>, UnixStream) {
     let (ours, peer) = UnixStream::pair().unwrap();
     (Async::new(ours).unwrap(), peer)
@@ -280,6 +298,7 @@ pub(crate) fn tcp_pair() -> (Async<TcpStream>, TcpStream) {
 }
 
 /// Allows this process only descriptors below `limit`, and returns what was allowed before.
+#[cfg(unix)]
 pub(crate) fn limit_descriptors(limit: Option<u64>) -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let former = getrlimit(Resource::Nofile);
@@ -290,6 +309,7 @@ pub(crate) fn limit_descriptors(limit: Option<u64>) -> Option<u64> {
 }
 
 /// A pipe's reading and writing end. (That of the standard library is younger than our oldest compiler.)
+#[cfg(unix)]
 pub(crate) fn pipe() -> (File, File) {
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     (reader.into(), writer.into())
@@ -308,6 +328,7 @@ pub(crate) fn fill(mut writer: impl Write) -> usize {
 }
 
 /// Whether operations on the descriptor return `WouldBlock` rather than wait.
+#[cfg(unix)]
 pub(crate) fn is_nonblocking(io: impl AsFd) -> bool {
     rustix::fs::fcntl_getfl(io)
         .unwrap()
