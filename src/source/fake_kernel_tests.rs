@@ -418,7 +418,6 @@ fn initial(kind: Kind) -> Interest {
 macro_rules! nobody_is_left_behind {
     ($($test:ident: $kind:expr,)*) => {
         proptest! {
-            #![proptest_config(ProptestConfig::with_cases(300))]
             $(
                 #[test]
                 fn $test(steps in steps()) {
