@@ -158,7 +158,11 @@ impl Poller {
             return self.retire(raw);
         }
         if SOME_OUTSIDE && self.outside.lock().remove(&raw) {
-            self.add(raw, key, interest)?;
+            if let Err(error) = self.add(raw, key, interest) {
+                // So that the next attempt adds it, too, and does not look for it in the set.
+                self.outside.lock().insert(raw);
+                return Err(error);
+            }
         } else {
             object::modify(&self.inner, raw, polling_event(key, interest))?;
         }
