@@ -15,6 +15,8 @@ pub(super) struct Kind {
     pub(super) per_direction: bool,
     /// A hang-up carries a flag.
     pub(super) flags: bool,
+    /// Writing cannot be armed any more after a hang-up, and no error tells.
+    pub(super) arms_in_vain: bool,
     /// What is reported of a hang-up when nothing is armed.
     pub(super) idle_hang_up: IdleHangUp,
 }
@@ -38,6 +40,7 @@ pub(super) const EPOLL_EDGES: Kind = Kind {
     manner: manner(Reporting::Edges, false),
     per_direction: false,
     flags: true,
+    arms_in_vain: false,
     idle_hang_up: IdleHangUp::Once,
 };
 /// Also an event port.
@@ -49,6 +52,7 @@ pub(super) const KQUEUE_ONE_SHOT: Kind = Kind {
     manner: manner(Reporting::OneShot, false),
     per_direction: true,
     flags: false,
+    arms_in_vain: true,
     idle_hang_up: IdleHangUp::Silent,
 };
 pub(super) const KQUEUE_EDGES: Kind = Kind {
@@ -59,6 +63,7 @@ pub(super) const POLL: Kind = Kind {
     manner: manner(Reporting::OneShot, true),
     per_direction: false,
     flags: true,
+    arms_in_vain: false,
     idle_hang_up: IdleHangUp::Always,
 };
 /// Windows.
@@ -66,6 +71,7 @@ pub(super) const AFD: Kind = Kind {
     manner: manner(Reporting::OneShot, false),
     per_direction: false,
     flags: true,
+    arms_in_vain: false,
     idle_hang_up: IdleHangUp::Silent,
 };
 
@@ -123,6 +129,10 @@ impl FakeKernel {
         self.hung_up || *self.ready.get(direction)
     }
 
+    pub(super) fn is_hung_up(&self) -> bool {
+        self.hung_up
+    }
+
     pub(super) fn will_report(&self, direction: Direction) -> bool {
         self.in_set && self.armed.has(direction)
     }
@@ -167,6 +177,12 @@ impl FakeKernel {
 
     /// What is ready when it is armed is reported.
     fn set(&mut self, key: Key, interest: Interest) {
+        let in_vain = self.kind.arms_in_vain && self.hung_up && !self.armed.write;
+        let interest = if in_vain {
+            interest.without(Direction::Write)
+        } else {
+            interest
+        };
         self.key = key;
         self.armed = interest;
         self.in_set = interest != Interest::NONE || !self.kind.manner.forgets_idle;

@@ -9,7 +9,7 @@ use super::fake_kernel::{
     Refusal,
 };
 use super::readiness::Snapshot;
-use super::state::Reporting;
+use super::state::{Armed, Reporting};
 use super::waiters::{Place, Question};
 use super::{Direction, Event, Interest, Key, Source, Turn};
 use crate::wake::WakeBatch;
@@ -66,7 +66,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => Just(Step::Dispatch),
         1 => Just(Step::Replace),
     ];
-    proptest::collection::vec(step, 1..120)
+    proptest::collection::vec(step, 1..80)
 }
 
 #[derive(Default)]
@@ -84,7 +84,7 @@ enum Phase {
     Idle,
     /// The operation found nothing.
     Refused(Snapshot),
-    /// In its place, but the system has not been asked yet. Only for questions.
+    /// In its place, but the system has not been asked yet: for questions, and where arming may be in vain.
     Unasked,
     /// Sleeps until it is woken. For a question: since this step, at which the system said "not ready".
     Parked(usize),
@@ -232,7 +232,9 @@ impl World {
             kernel.rearm(key, interest)
         });
         drop(state);
-        task.phase = if task.asks {
+        let just_now = matches!(armed, Ok(Armed::JustNow));
+        let must_ask = self.kind.arms_in_vain && just_now;
+        task.phase = if task.asks || must_ask {
             Phase::Unasked
         } else {
             Phase::Parked(self.step)
@@ -313,17 +315,19 @@ impl World {
         self.take_places();
     }
 
-    /// `armed` may be more than the system has only between a fetch and the dispatch of what it fetched.
+    /// `armed` may be more than the system has only between a fetch and the dispatch of what it fetched, or for an object
+    /// that is ready for ever.
     fn nothing_is_believed_armed_that_is_not(&self) {
         let state = self.source.lock();
         let under_way = self
             .fetched
             .iter()
             .any(|(key, _, _)| key.generation == state.generation);
+        let in_vain = self.kind.arms_in_vain && self.kernel.is_hung_up();
         for direction in Direction::BOTH {
             let believed = state.armed.has(direction);
             assert!(
-                under_way || !believed || self.kernel.will_report(direction),
+                under_way || !believed || self.kernel.will_report(direction) || in_vain,
                 "{direction:?} is not armed, but thought to be"
             );
         }
@@ -399,7 +403,7 @@ impl World {
 
 fn occupy(source: &Source, kind: Kind) -> Key {
     let mut state = source.lock();
-    state.occupy(3, initial(kind));
+    state.occupy(super::raw::SOME, initial(kind));
     source.forget();
     Key {
         slot: 0,
