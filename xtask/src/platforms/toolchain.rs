@@ -11,6 +11,9 @@ use crate::shell::{self, Outcome};
 const RUSTC: &str = "/usr/bin/rustc";
 const CARGO: &str = "/usr/bin/cargo";
 
+/// What gcc's unwinder needs beside musl.
+const FIND_OBJECT: &str = include_str!("find_object.c");
+
 /// The compiler, and what finds entry points of Windows libraries, which is needed even for type-checking.
 const PACKAGES: &[&str] = &[
     "rustc-web",
@@ -102,12 +105,20 @@ fn flags(platform: &Platform) -> Outcome<String> {
 }
 
 /// Rust links musl programs with a `libunwind.a`, which it brings along where it brings a standard library for musl.
-/// That of gcc has the same functions.
+/// That of gcc has the same functions, and lacks one of glibc's.
 fn unwinder() -> Outcome<PathBuf> {
-    let library = shell::capture(Command::new("gcc").arg("-print-file-name=libgcc_eh.a"))?;
     let folder = folder().join("unwinder");
-    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    shell::fresh_dir(&folder)?;
+    let library = shell::capture(Command::new("gcc").arg("-print-file-name=libgcc_eh.a"))?;
     let copied = std::fs::copy(library.trim(), folder.join("libunwind.a"));
     copied.map_err(|error| format!("cannot copy {}: {error}", library.trim()))?;
+
+    shell::write(&folder.join("find_object.c"), FIND_OBJECT)?;
+    let mut compiler = Command::new("musl-gcc");
+    compiler.args(["-O1", "-Wall", "-Werror", "-c", "find_object.c"]);
+    shell::run(compiler.current_dir(&folder))?;
+    let mut archiver = Command::new("ar");
+    archiver.args(["r", "libunwind.a", "find_object.o"]);
+    shell::run(archiver.current_dir(&folder))?;
     Ok(folder)
 }
