@@ -195,7 +195,9 @@ fn signals_do_not_disturb() {
         let storm = |until: &dyn Fn() -> bool| {
             while !until() {
                 // SAFETY: the thread has not been joined, so its handle is valid.
-                unsafe { libc::pthread_kill(sleeper.as_pthread_t(), libc::SIGUSR1) };
+                unsafe {
+                    libc::pthread_kill(sleeper.as_pthread_t() as libc::pthread_t, libc::SIGUSR1)
+                };
                 thread::sleep(Duration::from_micros(500));
             }
         };

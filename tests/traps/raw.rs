@@ -244,6 +244,9 @@ pub(crate) fn interrupt_by_sigusr1() {
 #[derive(Clone, Copy)]
 pub(crate) struct Target(libc::pthread_t);
 
+// SAFETY: it is a name, and what is called with it may be called from any thread. (With musl it is a pointer.)
+unsafe impl Send for Target {}
+
 impl Target {
     pub(crate) fn current() -> Self {
         // SAFETY: always possible.
