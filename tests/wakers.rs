@@ -33,7 +33,7 @@ fn the_thread_calls_wakers() {
         });
         let (source, mut peer) = local_pair();
         assert!(poll_readable(&source, &waker).is_pending());
-        let mut timer = Timer::after(Duration::from_millis(10));
+        let mut timer = Timer::after(Duration::from_millis(500));
         assert!(poll(&mut timer, &waker).is_pending());
         peer.write_all(b"x").unwrap();
         until("both are woken", || names.lock().unwrap().len() >= 2);

@@ -187,6 +187,11 @@ pub(crate) const LEFT_OUT: &[LeftOut] = &[
         reason: NO_FILTERS,
     },
     LeftOut {
+        test: "idle::",
+        on: in_qemu,
+        reason: "they count how often threads sleep, and the emulator's work on the threads counts, too",
+    },
+    LeftOut {
         test: "thread::the_thread_blocks_all_signals",
         on: in_qemu,
         reason: "/proc tells of the emulator's signals, and it needs some of them itself",
