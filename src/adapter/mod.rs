@@ -437,6 +437,8 @@ impl<T: fmt::Debug> fmt::Debug for Async<T> {
         f.debug_struct("Async")
             .field("io", self.get_ref())
             .field("fd", &raw::number(self.registered.raw()))
+            .field("read", &self.registered.summary(Direction::Read))
+            .field("write", &self.registered.summary(Direction::Write))
             .finish_non_exhaustive()
     }
 }

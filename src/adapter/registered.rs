@@ -5,7 +5,7 @@ use crate::reactor::waiting::{Parked, Spot, Wait};
 use crate::source::readiness::Snapshot;
 use crate::source::state::Reporting;
 use crate::source::waiters::{Place, WaiterId};
-use crate::source::{Direction, Key, RawSource, Source};
+use crate::source::{Direction, Key, RawSource, Source, Summary};
 use crate::sys::{self, REPORTING, TELLS_CLOSING};
 use std::io;
 use std::task::{Context, Poll};
@@ -54,6 +54,11 @@ impl Registered {
 
     pub(crate) fn raw(&self) -> RawSource {
         self.raw
+    }
+
+    /// What is known of a direction, for people who wonder why nothing happens.
+    pub(crate) fn summary(&self, direction: Direction) -> Summary {
+        self.source.summary(direction)
     }
 
     /// Takes the object out of the reactor. To be called once, at the end.

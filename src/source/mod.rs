@@ -228,6 +228,27 @@ impl Source {
     pub(crate) fn lock(&self) -> crate::sync::MutexGuard<'_, State> {
         self.state.lock()
     }
+
+    pub(crate) fn summary(&self, direction: Direction) -> Summary {
+        let state = self.lock();
+        Summary {
+            events: self.word(direction).snapshot().sequence(),
+            armed: state.armed.has(direction),
+            waiting: state.waiters.wakers(direction).count(),
+        }
+    }
+}
+
+/// What the `Debug` form of an object says of a direction.
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code)] // Read by `Debug` alone.
+pub(crate) struct Summary {
+    /// Delivered so far, to this object and to those that had its place before.
+    events: u32,
+    /// Whether the system is asked to report.
+    armed: bool,
+    /// How many tasks wait.
+    waiting: usize,
 }
 
 #[cfg(all(test, not(async_io_loom)))]

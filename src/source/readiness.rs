@@ -159,6 +159,10 @@ impl Readiness {
 }
 
 impl Snapshot {
+    pub(crate) fn sequence(self) -> u32 {
+        self.0 / SEQUENCE_UNIT
+    }
+
     /// Whether a recent operation was refused although the kernel said "ready".
     #[inline]
     pub(crate) fn is_struck(self) -> bool {

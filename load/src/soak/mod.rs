@@ -1,0 +1,5 @@
+//! placeholder
+pub(crate) mod server;
+pub(crate) fn run(_args: &mut lexopt::Parser) -> Result<(), String> {
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! placeholder
+pub(crate) fn run(_args: &mut lexopt::Parser) -> Result<(), String> {
+    Ok(())
+}

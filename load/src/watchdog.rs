@@ -1,0 +1,66 @@
+//! Notices that nothing happens any more, and says who waits for what. It uses nothing of the library.
+
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+/// Nothing here takes so long, also on a machine that is busy with something else.
+const PATIENCE_SECONDS: u64 = 60;
+
+static PROGRESS: AtomicU64 = AtomicU64::new(0);
+static WAITING: Mutex<Vec<Weak<dyn Debug + Send + Sync>>> = Mutex::new(Vec::new());
+static WORK: Mutex<String> = Mutex::new(String::new());
+
+/// Something was waited for and came. The count is what is reported as wake-ups.
+pub(crate) fn progress() {
+    PROGRESS.fetch_add(1, Ordering::Relaxed);
+}
+
+pub(crate) fn count() -> u64 {
+    PROGRESS.load(Ordering::Relaxed)
+}
+
+/// What is to be shown when nothing happens any more, for as long as it lives.
+pub(crate) fn watch(source: Weak<dyn Debug + Send + Sync>) {
+    let mut waiting = lock(&WAITING);
+    if waiting.len() % 256 == 255 {
+        waiting.retain(|source| source.strong_count() > 0);
+    }
+    waiting.push(source);
+}
+
+/// What is being done now, and how to do just that again.
+pub(crate) fn now(work: String) {
+    *lock(&WORK) = work;
+}
+
+pub(crate) fn start() {
+    thread::spawn(|| {
+        let (mut last, mut idle_seconds) = (0, 0);
+        loop {
+            thread::sleep(Duration::from_secs(1));
+            let seen = count();
+            idle_seconds = if seen == last { idle_seconds + 1 } else { 0 };
+            last = seen;
+            if idle_seconds >= PATIENCE_SECONDS {
+                report(seen);
+                std::process::exit(1);
+            }
+        }
+    });
+}
+
+fn report(seen: u64) {
+    eprintln!("watchdog: nothing for {PATIENCE_SECONDS} s, after {seen} wake-ups");
+    eprintln!("watchdog: {}", lock(&WORK));
+    // A handful tells; ten thousand would hide it.
+    for source in lock(&WAITING).iter().filter_map(Weak::upgrade).take(40) {
+        eprintln!("watchdog: {source:?}");
+    }
+}
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
