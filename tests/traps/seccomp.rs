@@ -73,10 +73,21 @@ impl Filter {
     }
 
     /// The calls of this number that have the descriptor as first argument.
-    pub(crate) fn call_on(mut self, number: c_long, fd: RawFd, verdict: Verdict) -> Self {
+    pub(crate) fn call_on(self, number: c_long, fd: RawFd, verdict: Verdict) -> Self {
+        self.call_with(number, (0, fd as u32), verdict)
+    }
+
+    /// The calls of this number of which one argument, counted from 0, has this value.
+    pub(crate) fn call_with(
+        mut self,
+        number: c_long,
+        argument: (u32, u32),
+        verdict: Verdict,
+    ) -> Self {
+        let (place, value) = argument;
         self.unless_equal(number as u32, 4);
-        self.load(FIRST_ARGUMENT_AT);
-        self.unless_equal(fd as u32, 1);
+        self.load(FIRST_ARGUMENT_AT + 8 * place);
+        self.unless_equal(value, 1);
         self.answer(verdict.code());
         self.load(NUMBER_AT);
         self

@@ -5,7 +5,9 @@
 
 mod compat;
 mod debian;
+mod faults;
 mod guards;
+mod load;
 mod loom;
 mod msrv;
 mod package;
@@ -62,6 +64,24 @@ const RECIPES: &[Recipe] = &[
         arguments: "",
         summary: "count system calls, allocations, switches and instructions against committed limits",
         run: |args| no_more(args).and_then(|()| guards::run()),
+    },
+    Recipe {
+        name: "faults",
+        arguments: "",
+        summary: "cause each fault that the system or the program may, and say what the user gets",
+        run: |args| no_more(args).and_then(|()| faults::run()),
+    },
+    Recipe {
+        name: "stress",
+        arguments: "[--wakeups N] [--seed S]",
+        summary: "look for lost wake-ups; ASYNC_IO_STRESS_WAKEUPS says how many are made",
+        run: load::stress,
+    },
+    Recipe {
+        name: "soak",
+        arguments: "[--minutes N] [--connections N] [--timers N] [--seed S]",
+        summary: "ten thousand connections and a million timers, for as long as asked for",
+        run: load::soak,
     },
     Recipe {
         name: "compat",

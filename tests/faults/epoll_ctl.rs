@@ -1,0 +1,95 @@
+//! The set of sources is full, or has the object already.
+
+#![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use async_io::{Async, Timer};
+
+use crate::support::isolated::isolated;
+use crate::support::seccomp::{Filter, Reach, Verdict};
+use crate::support::{Counter, Runner, drain, fill, pair, poll};
+
+/// From now on each `epoll_ctl` of this kind is refused.
+fn refuse(operation: libc::c_int, errno: libc::c_int) {
+    Filter::new()
+        .call_with(
+            libc::SYS_epoll_ctl,
+            (1, operation as u32),
+            Verdict::Fail(errno),
+        )
+        .install(Reach::AllThreads);
+}
+
+/// What was registered before goes on.
+fn still_served(source: &Async<UnixStream>, mut peer: &UnixStream) {
+    for runner in Runner::BOTH {
+        let (counter, waker) = Counter::new();
+        let mut readable = source.readable();
+        assert!(poll(&mut readable, &waker).is_pending());
+        peer.write_all(b"x").unwrap();
+        counter.wait_for(1);
+        runner.block_on(readable).unwrap();
+        source.get_ref().read_exact(&mut [0]).unwrap();
+        runner.block_on(Timer::after(Duration::from_millis(1)));
+    }
+}
+
+/// ENOSPC: the user has as many watches as the system allows (fs.epoll.max_user_watches).
+#[cfg(not(async_io_portable))]
+#[test]
+fn enospc_at_registration() {
+    isolated("epoll_ctl::enospc_at_registration", || {
+        let (source, peer) = pair();
+        still_served(&source, &peer);
+        refuse(libc::EPOLL_CTL_ADD, libc::ENOSPC);
+        for _ in 0..3 {
+            let (local, mut other_end) = UnixStream::pair().unwrap();
+            let error = Async::new(local).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::StorageFull);
+            assert!(error.to_string().contains("max_user_watches"), "{error}");
+            // The object that could not be registered is closed, not leaked.
+            assert_eq!(other_end.read(&mut [0]).unwrap(), 0);
+        }
+        still_served(&source, &peer);
+    });
+}
+
+/// Interest cannot be changed: who needs the change gets the error, readers of the same source and others go on.
+#[cfg(not(async_io_portable))]
+#[test]
+fn enospc_at_rearming() {
+    isolated("epoll_ctl::enospc_at_rearming", || {
+        let (source, peer) = pair();
+        let (other, other_peer) = pair();
+        still_served(&source, &peer);
+        let written = fill(source.get_ref());
+        refuse(libc::EPOLL_CTL_MOD, libc::ENOSPC);
+        for runner in Runner::BOTH {
+            let error = runner.block_on(source.writable()).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
+            let write = source.write_with(|mut stream| stream.write(b"y"));
+            let error = runner.block_on(write).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
+            still_served(&other, &other_peer);
+        }
+        // What needs no waiting needs no interest.
+        drain(&peer, written);
+        let write = source.write_with(|mut stream| stream.write(b"y"));
+        assert_eq!(async_io::block_on(write).unwrap(), 1);
+    });
+}
+
+/// EEXIST: the same object twice. The second is refused, the first goes on; also after the second was tried.
+#[test]
+fn eexist_at_registration() {
+    let (source, peer) = pair();
+    for _ in 0..3 {
+        let error = Async::new(source.get_ref().as_fd()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        still_served(&source, &peer);
+    }
+}

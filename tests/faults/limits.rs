@@ -1,0 +1,97 @@
+//! No descriptors left: in the whole system (ENFILE), where `tests/traps.rs` has those of the process (EMFILE).
+
+#![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_io::{Async, Timer};
+
+use crate::support::isolated::isolated;
+use crate::support::seccomp::{Filter, Reach, Verdict};
+use crate::support::{Runner, foreign_block_on};
+
+fn timers_go_on() {
+    for runner in Runner::BOTH {
+        let (start, span) = (Instant::now(), Duration::from_millis(2));
+        runner.block_on(Timer::after(span));
+        assert!(start.elapsed() >= span);
+    }
+}
+
+/// The error of each attempt, and the connection when it is over: here in a thread that the refusal does not concern.
+#[test]
+fn enfile_from_accept() {
+    isolated("limits::enfile_from_accept", || {
+        let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
+        let address = listener.get_ref().local_addr().unwrap();
+        let (other, mut other_peer) = UnixStream::pair().unwrap();
+        let other = Async::new(other).unwrap();
+        let _connection = TcpStream::connect(address).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                Filter::new()
+                    .call(libc::SYS_accept4, Verdict::Fail(libc::ENFILE))
+                    .install(Reach::ThisThread);
+                for runner in Runner::BOTH {
+                    let error = runner.block_on(listener.accept()).unwrap_err();
+                    assert_eq!(error.raw_os_error(), Some(libc::ENFILE));
+                }
+            });
+        });
+        async_io::block_on(listener.accept()).unwrap();
+        other_peer.write_all(b"x").unwrap();
+        foreign_block_on(other.readable()).unwrap();
+    });
+}
+
+/// One of the calls that make the poller is refused: the registration gets the error, timers and `block_on` go on.
+fn without_poller(call: libc::c_long) {
+    Filter::new()
+        .call(call, Verdict::Fail(libc::ENFILE))
+        .install(Reach::AllThreads);
+    for _ in 0..3 {
+        let (local, _peer) = UnixStream::pair().unwrap();
+        let error = Async::new(local).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENFILE));
+        timers_go_on();
+    }
+}
+
+#[cfg(not(polling_test_poll_backend))]
+#[test]
+fn enfile_from_epoll_create() {
+    isolated("limits::enfile_from_epoll_create", || {
+        without_poller(libc::SYS_epoll_create1);
+    });
+}
+
+/// `polling` takes a pipe then.
+#[cfg(not(any(async_io_portable, polling_test_poll_backend)))]
+#[test]
+fn enfile_from_eventfd() {
+    isolated("limits::enfile_from_eventfd", || {
+        without_poller(libc::SYS_eventfd2);
+    });
+}
+
+/// Without a timerfd there are other clocks to wait by.
+#[test]
+fn enfile_from_timerfd() {
+    isolated("limits::enfile_from_timerfd", || {
+        Filter::new()
+            .call(libc::SYS_timerfd_create, Verdict::Fail(libc::ENFILE))
+            .install(Reach::AllThreads);
+        timers_go_on();
+        let (local, mut peer) = UnixStream::pair().unwrap();
+        let source = Async::new(local).unwrap();
+        for runner in Runner::BOTH {
+            peer.write_all(b"x").unwrap();
+            runner.block_on(source.readable()).unwrap();
+            timers_go_on();
+        }
+    });
+}

@@ -1,0 +1,101 @@
+//! What a program does with its process: forks it, and closes descriptors that it does not know.
+
+#![allow(unsafe_code)]
+
+use std::io::{ErrorKind, Write};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use async_io::{Async, Timer};
+use futures_lite::future::{or, poll_once};
+
+use crate::support::isolated::isolated;
+use crate::support::procfs::{fallback_thread, wait_until_asleep};
+use crate::support::{Counter, assert_quiet, drain, fill, pair, poll, raw};
+
+/// A child that goes on with the library gets errors that say why; what it drops, and what it is refused, changes nothing
+/// for its parent.
+#[cfg(not(any(async_io_portable, polling_test_poll_backend)))]
+#[test]
+fn a_forked_child_is_refused() {
+    isolated("process::a_forked_child_is_refused", || {
+        let (source, mut peer) = pair();
+        let (full, full_peer) = pair();
+        let filled = fill(full.get_ref());
+        let (counter, waker) = Counter::new();
+        let mut readable = source.readable();
+        assert!(poll(&mut readable, &waker).is_pending());
+        let mut timer = Timer::after(Duration::from_millis(200));
+        assert!(poll(&mut timer, &waker).is_pending());
+        wait_until_asleep(fallback_thread());
+
+        let status = raw::in_forked_child(|| {
+            let (local, _other_end) = UnixStream::pair().unwrap();
+            let error = Async::new(local).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            // To wait for room, interest would have to be changed in the parent's set.
+            let mut writable = full.writable();
+            let refused = matches!(poll(&mut writable, &waker), std::task::Poll::Ready(Err(_)));
+            assert!(refused);
+            // Not the parent's timer: a copy of it, as all memory is.
+            drop(std::mem::replace(&mut timer, Timer::never()));
+        });
+        assert_eq!(status, 0, "the child did not end by itself");
+
+        peer.write_all(b"x").unwrap();
+        // Both: the byte and the timer.
+        counter.wait_for(2);
+        drain(&full_peer, filled);
+        async_io::block_on(full.writable()).unwrap();
+    });
+}
+
+/// Closes everything from 3 on, as programs do that become daemons, or that start others.
+fn close_from_three() {
+    // SAFETY: in a process of its own; owners that would close the numbers again are forgotten by the caller.
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
+    assert_eq!(closed, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// All descriptors go between two calls of `block_on`, those of the program too, while the fallback thread sleeps on
+/// them. What is waited for afterwards works; an old source says that it is gone, and is not waited for in vain.
+///
+/// A thread that is itself asleep in the reactor's wait at that moment is another matter: the kernel keeps the set for it,
+/// with nothing left in it that could end the wait, unless a registered object is still open elsewhere. That case is in
+/// `tests/traps/own.rs`.
+#[cfg(not(any(async_io_portable, polling_test_poll_backend)))]
+#[test]
+fn closefrom_between_calls() {
+    isolated("process::closefrom_between_calls", || {
+        let (old, peer) = pair();
+        std::mem::forget(peer);
+        let (_counter, waker) = Counter::new();
+        let mut readable = old.readable();
+        assert!(poll(&mut readable, &waker).is_pending());
+        async_io::block_on(Timer::after(Duration::from_millis(1)));
+        wait_until_asleep(fallback_thread());
+        close_from_three();
+
+        for _ in 0..10 {
+            let (start, span) = (Instant::now(), Duration::from_millis(2));
+            async_io::block_on(Timer::after(span));
+            assert!(start.elapsed() >= span);
+            let (source, mut peer) = pair();
+            async_io::block_on(async {
+                assert!(poll_once(source.readable()).await.is_none());
+                peer.write_all(b"x").unwrap();
+                source.readable().await.unwrap();
+            });
+        }
+        drop(readable);
+        // Its number may be anybody's, so nothing is said of what the answer is, only that there is one.
+        let limit = async {
+            Timer::after(Duration::from_millis(20)).await;
+            Ok(())
+        };
+        let _ = async_io::block_on(or(old.readable(), limit));
+        // Dropped, it would close a number that is not its own.
+        std::mem::forget(old);
+        assert_quiet("after everything was closed");
+    });
+}

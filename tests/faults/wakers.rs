@@ -1,0 +1,129 @@
+//! Wakers that take their time, and wakers that outlive what they were made for.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_io::{Async, Timer};
+
+use crate::support::{Counter, Runner, foreign_block_on, guard, pair, poll};
+
+/// Sleeps before it does what it should.
+struct Slow(Arc<Counter>);
+
+impl Wake for Slow {
+    fn wake(self: Arc<Self>) {
+        thread::sleep(Duration::from_millis(30));
+        self.0.clone().wake();
+    }
+}
+
+/// A waker that keeps the driving thread for long delays nobody for ever: the others are served meanwhile by another
+/// thread, and those behind it in the same batch after it.
+#[test]
+fn slow_wakers_hold_up_nobody_for_good() {
+    for runner in Runner::BOTH {
+        guard(move || {
+            let (slow, slow_waker) = {
+                let (counter, _) = Counter::new();
+                (counter.clone(), Waker::from(Arc::new(Slow(counter))))
+            };
+            let (quick, quick_waker) = Counter::new();
+            let sources: Vec<_> = (0..4).map(|_| pair()).collect();
+            let mut waits: Vec<_> = sources
+                .iter()
+                .map(|(source, _)| source.readable())
+                .collect();
+            for (number, wait) in waits.iter_mut().enumerate() {
+                let waker = if number % 2 == 0 {
+                    &slow_waker
+                } else {
+                    &quick_waker
+                };
+                assert!(poll(wait, waker).is_pending());
+            }
+            for (_, peer) in &sources {
+                (&mut &*peer).write_all(b"x").unwrap();
+            }
+            // A thread that wants nothing of all that.
+            let start = Instant::now();
+            let span = Duration::from_millis(5);
+            runner.block_on(Timer::after(span));
+            assert!(start.elapsed() >= span);
+            slow.wait_for(2);
+            quick.wait_for(2);
+        });
+    }
+}
+
+/// Takes the waker that it is polled with.
+async fn own_waker() -> Waker {
+    std::future::poll_fn(|cx| Poll::Ready(cx.waker().clone())).await
+}
+
+/// Wakers of `block_on` that are woken and dropped after the call, its thread and its sources have gone.
+#[test]
+fn wakers_that_outlive_their_thread() {
+    guard(|| {
+        let ended = thread::spawn(|| {
+            let nested = async_io::block_on(async {
+                Timer::after(Duration::from_millis(1)).await;
+                async_io::block_on(own_waker())
+            });
+            let outer = async_io::block_on(async {
+                Timer::after(Duration::from_millis(1)).await;
+                own_waker().await
+            });
+            [outer, nested]
+        });
+        let wakers = ended.join().unwrap();
+        for waker in &wakers {
+            waker.wake_by_ref();
+            let copy = waker.clone();
+            thread::spawn(move || copy.wake()).join().unwrap();
+        }
+        async_io::block_on(Timer::after(Duration::from_millis(1)));
+        drop(wakers);
+        async_io::block_on(Timer::after(Duration::from_millis(1)));
+    });
+}
+
+/// A waker that is left with a source, by a task that has long ended, is dropped with the source and neither sooner nor
+/// later; and it does no harm to be woken then.
+#[test]
+fn wakers_left_with_a_source() {
+    for runner in Runner::BOTH {
+        guard(move || {
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            let source = Async::new(local).unwrap();
+            let waker = thread::scope(|scope| {
+                let left = scope.spawn(|| {
+                    runner.block_on(async {
+                        let waker = own_waker().await;
+                        let polled = source.poll_readable(&mut Context::from_waker(&waker));
+                        assert!(polled.is_pending());
+                        waker
+                    })
+                });
+                left.join().unwrap()
+            });
+            // The task has gone, and its thread. The event comes to nobody, and the next reader gets the byte.
+            peer.write_all(b"x").unwrap();
+            let mut byte = [0];
+            let read = source.read_with(|mut stream| stream.read(&mut byte));
+            assert_eq!(foreign_block_on(read).unwrap(), 1);
+            let (counter, own) = Counter::new();
+            let before = Arc::strong_count(&counter);
+            let polled = source.poll_readable(&mut Context::from_waker(&own));
+            assert!(polled.is_pending());
+            assert_eq!(Arc::strong_count(&counter), before + 1);
+            drop(source);
+            assert_eq!(Arc::strong_count(&counter), before);
+            assert_eq!(counter.wakes(), 0);
+            waker.wake();
+        });
+    }
+}

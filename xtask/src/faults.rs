@@ -1,0 +1,241 @@
+//! Faults of the system and of the program: causes each of them, and says what the user gets. The faults are caused by
+//! tests; this runs those, by name, and fails if one of them is missing.
+
+use crate::shell::{self, Outcome};
+
+/// What goes wrong, what the user gets, and the tests that show both and that nothing else is lost, as `program::test`.
+struct Fault {
+    name: &'static str,
+    result: &'static str,
+    tests: &'static [&'static str],
+}
+
+const fn fault(name: &'static str, result: &'static str, tests: &'static [&'static str]) -> Fault {
+    Fault {
+        name,
+        result,
+        tests,
+    }
+}
+
+const FAULTS: &[Fault] = &[
+    fault(
+        "EINTR, signals all the time",
+        "nothing: waits go on, deadlines stay",
+        &[
+            "faults::signals::eintr_storm",
+            "traps::timers::t26_interrupted_waits_keep_their_deadline",
+        ],
+    ),
+    fault(
+        "EMFILE, ENFILE from accept",
+        "the error, each time; the connection stays in the queue",
+        &[
+            "traps::errors::t30_accept_without_descriptors",
+            "faults::limits::enfile_from_accept",
+        ],
+    ),
+    fault(
+        "EMFILE, ENFILE for the poller",
+        "registrations get the error; timers and block_on go on",
+        &[
+            "traps::errors::t39_no_descriptor_for_the_reactor",
+            "faults::limits::enfile_from_epoll_create",
+        ],
+    ),
+    fault(
+        "ENFILE for the eventfd",
+        "as for the poller",
+        &["faults::limits::enfile_from_eventfd"],
+    ),
+    fault(
+        "ENFILE for the timerfd",
+        "nothing: another clock is used",
+        &["faults::limits::enfile_from_timerfd"],
+    ),
+    fault(
+        "ENOSYS, EPERM for epoll_pwait2",
+        "nothing",
+        &[
+            "traps::sandbox::t39_without_epoll_pwait2",
+            "traps::sandbox::t39_with_the_oldest_calls_only",
+        ],
+    ),
+    fault(
+        "ENOSYS, EPERM for timerfd",
+        "nothing: another clock is used",
+        &[
+            "traps::sandbox::t39_without_timerfd",
+            "traps::sandbox::t39_timerfd_forbidden",
+        ],
+    ),
+    fault(
+        "ENOSYS, EPERM for eventfd",
+        "nothing: a pipe is used",
+        &[
+            "traps::sandbox::t39_without_eventfd",
+            "traps::sandbox::t39_eventfd_forbidden",
+        ],
+    ),
+    fault(
+        "ENOSYS for epoll itself",
+        "registrations get the error; timers and block_on go on",
+        &["traps::sandbox::t39_without_epoll"],
+    ),
+    fault(
+        "notifications fail",
+        "nothing: the wait ends by itself",
+        &[
+            "traps::own::up4_failing_notifications_end_nothing",
+            "traps::own::t28_notifications_to_a_full_counter",
+        ],
+    ),
+    fault(
+        "ENOSPC from epoll_ctl",
+        "an error that names the limit; its object is closed",
+        &[
+            "faults::epoll_ctl::enospc_at_registration",
+            "faults::epoll_ctl::enospc_at_rearming",
+        ],
+    ),
+    fault(
+        "EEXIST from epoll_ctl",
+        "AlreadyExists; the first registration goes on",
+        &["faults::epoll_ctl::eexist_at_registration"],
+    ),
+    fault(
+        "no thread can be started",
+        "waits outside of block_on get an error that says why",
+        &[
+            "traps::sandbox::t39_without_threads",
+            "traps::sandbox::t36_self_waking_future_without_threads",
+        ],
+    ),
+    fault(
+        "no poller, no thread, no notification",
+        "errors; timers fire",
+        &["traps::errors::up4_nothing_ends_the_process"],
+    ),
+    fault(
+        "descriptors closed under us",
+        "an error, or the end of the wait; nobody else notices",
+        &[
+            "traps::identity::t15_descriptors_closed_behind_our_back",
+            "traps::identity::t15_waiters_of_a_closed_descriptor",
+            "traps::identity::up1_failing_rearm_loses_no_wake_up",
+        ],
+    ),
+    fault(
+        "descriptors reused and copied",
+        "no event of another object",
+        &[
+            "traps::identity::t13_events_of_a_dropped_source_reach_nobody",
+            "traps::identity::t14_copies_of_a_dropped_source",
+            "traps::identity::t14_copies_side_by_side",
+        ],
+    ),
+    fault(
+        "wakers that panic",
+        "the panic is caught, the others are woken",
+        &[
+            "traps::reentry::t20_panicking_wakers",
+            "driver::thread::the_thread_goes_on_after_panics",
+        ],
+    ),
+    fault(
+        "wakers that call the library",
+        "they may",
+        &[
+            "traps::reentry::t20_wakers_that_use_the_library",
+            "driver::hangs::wakers_that_call_block_on",
+        ],
+    ),
+    fault(
+        "wakers that take their time",
+        "their batch waits, nobody else",
+        &["faults::wakers::slow_wakers_hold_up_nobody_for_good"],
+    ),
+    fault(
+        "wakers dropped or woken late",
+        "nothing",
+        &[
+            "faults::wakers::wakers_that_outlive_their_thread",
+            "faults::wakers::wakers_left_with_a_source",
+            "traps::reentry::up2_dropped_waker_owns_timers_and_sources",
+        ],
+    ),
+    fault(
+        "a clock that stands still",
+        "timers fire when it goes on; I/O does not wait for it",
+        &["faults::clock::a_clock_that_stands_still"],
+    ),
+    fault(
+        "fork with a live reactor",
+        "the child gets errors; its parent notices nothing",
+        &[
+            "traps::identity::t16_fork_and_the_childs_drops",
+            "faults::process::a_forked_child_is_refused",
+        ],
+    ),
+    fault(
+        "our descriptors closed",
+        "they are made again; who waited tries again",
+        &[
+            "traps::own::t51_set_of_sources_closed",
+            "traps::own::t51_set_of_sources_closed_ours",
+            "traps::own::t51_all_our_descriptors_closed",
+            "faults::process::closefrom_between_calls",
+        ],
+    ),
+];
+
+pub(crate) fn run() -> Outcome {
+    let log = shell::target("faults").with_extension("log");
+    let mut passed = Vec::new();
+    for program in ["faults", "traps", "driver"] {
+        let prefix = format!("{program}::");
+        let names = FAULTS.iter().flat_map(|fault| fault.tests);
+        let names: Vec<&str> = names
+            .filter_map(|name| name.strip_prefix(&prefix))
+            .collect();
+        let mut cargo = shell::cargo();
+        cargo
+            .args(["test", "--test", program, "--", "--exact"])
+            .args(&names);
+        shell::run_logged(&mut cargo, &log)?;
+        let output = shell::read(&log)?;
+        let lines = output.lines().filter_map(|line| line.strip_prefix("test "));
+        let ok = lines.filter_map(|line| line.strip_suffix(" ... ok"));
+        passed.extend(ok.map(|name| format!("{prefix}{name}")));
+        if !names
+            .iter()
+            .all(|name| passed.contains(&format!("{prefix}{name}")))
+        {
+            println!("{}", shell::tail(&log, 60));
+        }
+    }
+    let mut failed = Vec::new();
+    println!("\n{:38} | {:56} | tests", "fault", "what the user gets");
+    for fault in FAULTS {
+        let missing: Vec<&&str> = fault
+            .tests
+            .iter()
+            .filter(|name| !passed.iter().any(|it| it == **name))
+            .collect();
+        let verdict = match missing.len() {
+            0 => format!("{} passed", fault.tests.len()),
+            _ => format!("FAILED: {missing:?}"),
+        };
+        println!("{:38} | {:56} | {verdict}", fault.name, fault.result);
+        failed.extend(missing.iter().map(|name| **name));
+    }
+    if failed.is_empty() {
+        println!("\n{} faults, {} tests passed", FAULTS.len(), passed.len());
+        Ok(())
+    } else {
+        Err(format!(
+            "these failed or are missing: {}",
+            failed.join(", ")
+        ))
+    }
+}

@@ -1,0 +1,95 @@
+//! Stress and soak: the programs of the package `load`, built for speed and run for as long as asked for.
+
+use std::process::Command;
+use std::thread;
+
+use lexopt::prelude::*;
+
+use crate::shell::{self, Outcome};
+
+/// Wake-ups of a run that was not told how many: about a minute's worth.
+const WAKEUPS: u64 = 2_000_000;
+
+/// Of these, one in so many on all processors at once. They cost more there, and meet in other ways.
+const SPREAD: u64 = 10;
+
+/// The variable with which CI says how many wake-ups are its share.
+const WAKEUPS_VARIABLE: &str = "ASYNC_IO_STRESS_WAKEUPS";
+
+fn build() -> Outcome<Command> {
+    let mut cargo = shell::cargo();
+    cargo.args([
+        "build",
+        "--release",
+        "--package",
+        "load",
+        "--message-format=json-render-diagnostics",
+    ]);
+    let messages = shell::capture(&mut cargo)?;
+    let path = messages
+        .lines()
+        .filter_map(|line| line.split_once("\"executable\":\"")?.1.split('"').next())
+        .next_back()
+        .ok_or("cargo did not say where it put the program")?;
+    Ok(Command::new(path.replace("\\\\", "\\")))
+}
+
+pub(crate) fn stress(args: &mut lexopt::Parser) -> Outcome {
+    let given = std::env::var(WAKEUPS_VARIABLE).ok();
+    let mut wakeups = match given.map(|text| text.replace('_', "").parse::<u64>()) {
+        None => WAKEUPS,
+        Some(Ok(number)) => number,
+        Some(Err(_)) => return Err(format!("{WAKEUPS_VARIABLE} must be a number")),
+    };
+    let mut seed = std::process::id() as usize;
+    while let Some(argument) = args.next().map_err(|error| error.to_string())? {
+        match argument {
+            Long("wakeups") => wakeups = shell::number(args.value())? as u64,
+            Long("seed") => seed = shell::number(args.value())?,
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    let program = build()?;
+    // One process on each processor, each on its own: a wake-up on the same processor costs a switch and no interrupt.
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let spread = wakeups / SPREAD;
+    let each = (wakeups - spread).div_ceil(processors as u64);
+    let one = |processor: usize| {
+        let mut command = Command::new(program.get_program());
+        // Far enough apart that no two of them ever do the same.
+        let seed = seed + processor * 1_000_000;
+        command.args([
+            "stress",
+            "--wakeups",
+            &each.to_string(),
+            "--seed",
+            &seed.to_string(),
+        ]);
+        command.args(["--core", &processor.to_string()]);
+        shell::run(&mut command)
+    };
+    thread::scope(|scope| {
+        let runs: Vec<_> = (0..processors)
+            .map(|number| scope.spawn(move || one(number)))
+            .collect();
+        let ends = runs.into_iter().map(|run| run.join());
+        ends.map(|end| end.unwrap_or(Err("a run panicked".into())))
+            .collect::<Outcome>()
+    })?;
+    let mut command = Command::new(program.get_program());
+    command.args([
+        "stress",
+        "--all-cores",
+        "--wakeups",
+        &spread.max(1).to_string(),
+    ]);
+    shell::run(command.args(["--seed", &seed.to_string()]))
+}
+
+pub(crate) fn soak(args: &mut lexopt::Parser) -> Outcome {
+    let mut command = build()?;
+    command.arg("soak");
+    // The program knows its options and says what is wrong with them.
+    command.args(args.raw_args().map_err(|error| error.to_string())?);
+    shell::run(&mut command)
+}
