@@ -40,10 +40,3 @@ pub(crate) fn resident_kib(process: u32) -> Option<u64> {
 pub(crate) fn descriptors(process: u32) -> Option<usize> {
     Some(fs::read_dir(format!("/proc/{process}/fd")).ok()?.count())
 }
-
-/// CPU time of a process in clock ticks, of which there are a hundred in a second.
-pub(crate) fn cpu_ticks(process: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
-}

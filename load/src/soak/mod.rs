@@ -1,5 +1,369 @@
-//! placeholder
+//! Soak: ten thousand connections and a million timers at once, a hundred thousand short connections, storms of
+//! cancellations, tasks that move between threads, and threads that enter and leave `block_on`, for as long as asked for.
+//!
+//! The server is a process of its own (see [`server`]); this one compares every byte, counts what is alive, and watches
+//! the memory of both. What goes wrong is printed with the seed of the run.
+
+mod client;
+mod count;
+mod memory;
 pub(crate) mod server;
-pub(crate) fn run(_args: &mut lexopt::Parser) -> Result<(), String> {
+mod timers;
+mod watch;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use async_executor::Executor;
+use async_io::{Timer, block_on};
+use fastrand::Rng;
+use lexopt::prelude::*;
+
+use crate::system;
+use memory::Samples;
+use watch::Watch;
+
+/// No new work from now on.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Threads that stay for the whole run, and those that come and go beside them.
+const THREADS: usize = 2;
+const GUESTS: usize = 3;
+
+/// Descriptors that are needed besides the connections.
+const SPARE_DESCRIPTORS: u64 = 500;
+
+/// Descriptors that the library makes when it first needs them: those of the watch.
+const LAZY: usize = 3;
+
+/// Short connections at the same time.
+const SHORT_AT_ONCE: usize = 16;
+
+/// What all tasks know.
+struct Shared {
+    port: u16,
+    watch: Watch,
+    connected: AtomicUsize,
+    /// Closes when all connections are there.
+    all_here: async_channel::Receiver<()>,
+    failures: Mutex<Vec<String>>,
+}
+
+impl Shared {
+    fn fail(&self, what: String) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.push(what);
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        match failures.first() {
+            None => Ok(()),
+            Some(first) => Err(format!("{} failures, the first: {first}", failures.len())),
+        }
+    }
+}
+
+struct Options {
+    minutes: f64,
+    connections: usize,
+    timers: usize,
+    short: u64,
+    seed: u64,
+}
+
+pub(crate) fn run(args: &mut lexopt::Parser) -> Result<(), String> {
+    let mut options = parse(args).map_err(|error| error.to_string())?;
+    let limit = system::raise_descriptor_limit().saturating_sub(SPARE_DESCRIPTORS) as usize;
+    if options.connections > limit {
+        println!(
+            "soak: the limit on descriptors allows {limit} connections, not {}",
+            options.connections
+        );
+        options.connections = limit;
+    }
+    println!("soak: {} minutes, seed {}", options.minutes, options.seed);
+    let (mut child, port) = start_server()?;
+    let result = soak(&options, port, child.id());
+    drop(child.stdin.take());
+    let end = result.and_then(|sent| compare(&mut child, sent));
+    if end.is_err() {
+        // Of no more use; it may be gone already.
+        let _ = child.kill();
+    }
+    let _ = child.wait();
+    end.map_err(|error| format!("{error} (seed {})", options.seed))
+}
+
+fn parse(args: &mut lexopt::Parser) -> Result<Options, lexopt::Error> {
+    let mut options = Options {
+        minutes: 1.0,
+        connections: 10_000,
+        timers: 1_000_000,
+        short: 100_000,
+        seed: fastrand::u64(..1_000_000_000),
+    };
+    while let Some(argument) = args.next()? {
+        match argument {
+            Long("minutes") => options.minutes = args.value()?.parse()?,
+            Long("connections") => options.connections = args.value()?.parse()?,
+            Long("timers") => options.timers = args.value()?.parse()?,
+            Long("short") => options.short = args.value()?.parse()?,
+            Long("seed") => options.seed = args.value()?.parse()?,
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(options)
+}
+
+fn start_server() -> Result<(Child, u16), String> {
+    let failed = |error| format!("cannot start the server: {error}");
+    let mut child = std::env::current_exe()
+        .and_then(|program| {
+            let mut command = Command::new(program);
+            command
+                .arg("soak-server")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+        })
+        .map_err(failed)?;
+    let port = line_of(&mut child)?;
+    let port = port
+        .strip_prefix("port ")
+        .and_then(|port| port.parse().ok());
+    let port = port.ok_or("the server does not say where it listens")?;
+    Ok((child, port))
+}
+
+/// The next line that the server prints. It prints one at a time, so none is lost with the buffer.
+fn line_of(child: &mut Child) -> Result<String, String> {
+    let mut line = String::new();
+    let output = child.stdout.as_mut().ok_or("the server has no output")?;
+    BufReader::new(output)
+        .read_line(&mut line)
+        .map_err(|error| error.to_string())?;
+    Ok(line.trim_end().into())
+}
+
+/// The server must have echoed what was sent, and have nothing left.
+fn compare(child: &mut Child, sent: u64) -> Result<(), String> {
+    let line = line_of(child)?;
+    println!("soak: server: {line}");
+    let mut words = line.split(' ');
+    let (echoed, open) = (words.nth(1), words.nth(3));
+    if echoed.and_then(|number| number.parse().ok()) != Some(sent) || open != Some("0") {
+        return Err(format!(
+            "the server does not agree: {sent} bytes were sent, {line}"
+        ));
+    }
+    println!("soak: passed");
     Ok(())
+}
+
+/// The run itself. Returns how many bytes were sent.
+fn soak(options: &Options, port: u16, server: u32) -> Result<u64, String> {
+    let own = std::process::id();
+    // What the library keeps for itself is there before the descriptors are counted.
+    thread::spawn(|| block_on(Timer::after(Duration::from_millis(1))))
+        .join()
+        .map_err(|_| "a thread")?;
+    let (all_come, all_here) = async_channel::bounded::<()>(1);
+    let shared = Arc::new(Shared {
+        port,
+        watch: Watch::new(),
+        connected: AtomicUsize::new(0),
+        all_here,
+        failures: Mutex::new(Vec::new()),
+    });
+    let executor = Arc::new(Executor::new());
+    let (stop, stopped) = async_channel::bounded::<()>(1);
+    let mut threads: Vec<JoinHandle<()>> = Vec::new();
+    for _ in 0..THREADS {
+        let (executor, stopped) = (executor.clone(), stopped.clone());
+        threads.push(thread::spawn(move || {
+            let _ = block_on(executor.run(stopped.recv()));
+        }));
+    }
+    let mut rng = Rng::with_seed(options.seed);
+    wait_until(&shared, "the executor's threads", || true)?;
+    let descriptors = (system::descriptors(own), system::descriptors(server));
+
+    let start = Instant::now();
+    let mut tasks = Vec::new();
+    for _ in 0..options.connections {
+        tasks.push(executor.spawn(client::steady(shared.clone(), rng.u64(..))));
+        // No more on their way at a time than the server's queue has room for.
+        let begun = tasks.len();
+        wait_until(&shared, "connections", || {
+            begun < shared.connected.load(Ordering::Acquire) + 100
+        })?;
+    }
+    wait_until(&shared, "all connections", || {
+        shared.connected.load(Ordering::Acquire) == options.connections
+    })?;
+    let mut timers = Vec::with_capacity(options.timers);
+    for _ in 0..options.timers {
+        timers.push(executor.spawn(timers::one(shared.clone(), rng.u64(..))));
+    }
+    wait_until(&shared, "all timers", || {
+        timers::ALIVE.load(Ordering::Acquire) == options.timers
+    })?;
+    let setting_up = start.elapsed().as_secs_f64();
+    println!(
+        "soak: {} connections, {} timers after {setting_up:.1} s",
+        tasks.len(),
+        timers.len()
+    );
+
+    drop(all_come);
+    for _ in 0..GUESTS {
+        let (executor, rng) = (executor.clone(), rng.fork());
+        threads.push(thread::spawn(move || come_and_go(&executor, rng)));
+    }
+    let storms = executor.spawn(timers::storms(shared.clone(), rng.u64(..)));
+    for _ in 0..SHORT_AT_ONCE {
+        let rounds = options.short / SHORT_AT_ONCE as u64;
+        tasks.push(executor.spawn(short_ones(shared.clone(), rounds, rng.fork())));
+    }
+    observe(options, &shared, [own, server])?;
+
+    STOP.store(true, Ordering::Release);
+    wait_until(&shared, "the end of all connections", || {
+        client::TASKS.load(Ordering::Acquire) == 0 && storms.is_finished()
+    })?;
+    drop((tasks, timers, storms));
+    // Cancelled tasks are dropped by the executor's threads.
+    wait_until(&shared, "the end of all timers", || {
+        timers::ALIVE.load(Ordering::Acquire) == 0
+    })?;
+    wait_until(&shared, "the descriptors", || {
+        let now = (system::descriptors(own), system::descriptors(server));
+        now.0 <= descriptors.0.map(|it| it + LAZY) && now.1 <= descriptors.1.map(|it| it + LAZY)
+    })?;
+    drop(stop);
+    for thread in threads {
+        thread.join().map_err(|_| "a thread panicked")?;
+    }
+    sum_up(&shared, options)
+}
+
+async fn short_ones(shared: Arc<Shared>, rounds: u64, mut rng: Rng) {
+    for _ in 0..rounds {
+        if STOP.load(Ordering::Acquire) {
+            return;
+        }
+        client::short(shared.clone(), rng.u64(..)).await;
+    }
+}
+
+static VISITS: AtomicU64 = AtomicU64::new(0);
+
+/// A thread that runs the executor for a moment, or waits for something of its own, and leaves again.
+fn come_and_go(executor: &Arc<Executor<'static>>, mut rng: Rng) {
+    while !STOP.load(Ordering::Acquire) {
+        let (executor, span) = (executor.clone(), Duration::from_micros(rng.u64(1..20_000)));
+        let runs = rng.bool();
+        let guest = thread::spawn(move || match runs {
+            true => drop(block_on(executor.run(Timer::after(span)))),
+            false => drop(block_on(Timer::after(span))),
+        });
+        if guest.join().is_ok() {
+            VISITS.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Looks on for as long as the run is to last: memory, stuck waiters, failures.
+fn observe(options: &Options, shared: &Shared, processes: [u32; 2]) -> Result<(), String> {
+    let end = Instant::now() + Duration::from_secs_f64(options.minutes * 60.0);
+    let mut samples = [Samples::default(), Samples::default()];
+    let mut seconds = 0;
+    // The short connections come to an end too, however long they take.
+    let short = options.short / SHORT_AT_ONCE as u64 * SHORT_AT_ONCE as u64;
+    while Instant::now() < end || client::SHORT.load(Ordering::Acquire) < short {
+        thread::sleep(Duration::from_secs(1));
+        seconds += 1;
+        for (samples, process) in samples.iter_mut().zip(processes) {
+            samples.push(system::resident_kib(process));
+        }
+        shared.check()?;
+        give_up_if_stuck(shared)?;
+        if seconds % 30 == 0 {
+            let (messages, fired) = (&client::MESSAGES, &timers::FIRED);
+            println!(
+                "soak: {seconds} s: {} messages, {} short connections, {} timers fired",
+                messages.load(Ordering::Relaxed),
+                client::SHORT.load(Ordering::Relaxed),
+                fired.load(Ordering::Relaxed),
+            );
+        }
+    }
+    for (samples, name) in samples.iter().zip(["client", "server"]) {
+        let (before, after) = samples
+            .judge()
+            .map_err(|error| format!("{name}: {error}"))?;
+        println!(
+            "soak: {name}: {before} KiB resident in the second quarter, {after} KiB in the last"
+        );
+    }
+    Ok(())
+}
+
+fn give_up_if_stuck(shared: &Shared) -> Result<(), String> {
+    let stuck = shared.watch.stuck();
+    for one in stuck.iter().take(20) {
+        eprintln!("soak: stuck: {one}");
+    }
+    match stuck.len() {
+        0 => Ok(()),
+        count => Err(format!(
+            "{count} connections wait for an answer that does not come"
+        )),
+    }
+}
+
+fn wait_until(shared: &Shared, what: &str, mut done: impl FnMut() -> bool) -> Result<(), String> {
+    let start = Instant::now();
+    while !done() {
+        shared.check()?;
+        give_up_if_stuck(shared)?;
+        if start.elapsed() > 3 * watch::PATIENCE {
+            return Err(format!("never came: {what}"));
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+fn sum_up(shared: &Shared, options: &Options) -> Result<u64, String> {
+    shared.check()?;
+    let get = |counter: &AtomicU64| counter.load(Ordering::Acquire);
+    let (sent, received) = (get(&client::SENT), get(&client::RECEIVED));
+    println!(
+        "soak: {} messages, {sent} bytes sent, {received} received; {} short connections; {} reads given up",
+        get(&client::MESSAGES),
+        get(&client::SHORT),
+        get(&client::GIVEN_UP),
+    );
+    println!(
+        "soak: {} timers fired, {} set anew; {} storms of cancelled waits; {} visits of threads",
+        get(&timers::FIRED),
+        get(&timers::CANCELLED),
+        get(&timers::STORMS),
+        get(&VISITS),
+    );
+    if sent != received {
+        return Err("not all bytes came back".into());
+    }
+    let early = options.minutes * 60.0 > 5.0 && get(&timers::FIRED) == 0 && options.timers > 1000;
+    if get(&client::MESSAGES) == 0 || early {
+        return Err("nothing happened".into());
+    }
+    Ok(sent)
 }

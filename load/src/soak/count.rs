@@ -1,0 +1,19 @@
+//! Counting what is alive.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// One of the things that a counter counts, for as long as it lives.
+pub(crate) struct Counted(&'static AtomicUsize);
+
+impl Counted {
+    pub(crate) fn new(counter: &'static AtomicUsize) -> Self {
+        counter.fetch_add(1, Ordering::AcqRel);
+        Counted(counter)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
