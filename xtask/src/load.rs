@@ -17,21 +17,7 @@ const SPREAD: u64 = 10;
 const WAKEUPS_VARIABLE: &str = "ASYNC_IO_STRESS_WAKEUPS";
 
 fn build() -> Outcome<Command> {
-    let mut cargo = shell::cargo();
-    cargo.args([
-        "build",
-        "--release",
-        "--package",
-        "load",
-        "--message-format=json-render-diagnostics",
-    ]);
-    let messages = shell::capture(&mut cargo)?;
-    let path = messages
-        .lines()
-        .filter_map(|line| line.split_once("\"executable\":\"")?.1.split('"').next())
-        .next_back()
-        .ok_or("cargo did not say where it put the program")?;
-    Ok(Command::new(path.replace("\\\\", "\\")))
+    shell::built(&["--release", "--package", "load"]).map(Command::new)
 }
 
 pub(crate) fn stress(args: &mut lexopt::Parser) -> Outcome {

@@ -11,6 +11,8 @@ mod load;
 mod loom;
 mod msrv;
 mod package;
+#[cfg(unix)]
+mod peers;
 mod platforms;
 mod portable;
 mod repeat;
@@ -82,6 +84,13 @@ const RECIPES: &[Recipe] = &[
         arguments: "[--minutes N] [--connections N] [--timers N] [--seed S]",
         summary: "ten thousand connections and a million timers, for as long as asked for",
         run: load::soak,
+    },
+    #[cfg(unix)]
+    Recipe {
+        name: "peers",
+        arguments: "",
+        summary: "set slow, rude and too many peers upon the echo and the web example",
+        run: |args| no_more(args).and_then(|()| peers::run()),
     },
     Recipe {
         name: "compat",

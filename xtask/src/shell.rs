@@ -64,6 +64,20 @@ pub(crate) fn capture(command: &mut Command) -> Outcome<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Builds a program and returns its path, as cargo tells it.
+pub(crate) fn built(arguments: &[&str]) -> Outcome<PathBuf> {
+    let mut cargo = cargo();
+    cargo.args(["build", "--message-format=json-render-diagnostics"]);
+    let messages = capture(cargo.args(arguments))?;
+    let paths = messages
+        .lines()
+        .filter_map(|line| line.split_once("\"executable\":\"")?.1.split('"').next());
+    let path = paths
+        .last()
+        .ok_or("cargo did not say where it put the program")?;
+    Ok(PathBuf::from(path.replace("\\\\", "\\")))
+}
+
 /// Runs to the end with everything that the program prints in the file `log`. True if it succeeded.
 ///
 /// Standard input is a pipe in which nothing ever arrives: a test that reads from it must wait, as at a terminal, and

@@ -3,7 +3,7 @@
 mod hostile;
 mod programs;
 mod server;
-mod site;
+pub(crate) mod site;
 
 use crate::shell::{self, Outcome};
 use server::Server;

@@ -11,22 +11,7 @@ use crate::shell::{self, Outcome};
 
 /// Builds the example and returns its path, as cargo tells it.
 pub(super) fn build() -> Outcome<PathBuf> {
-    let mut cargo = shell::cargo();
-    cargo.args([
-        "build",
-        "--release",
-        "--example",
-        "web",
-        "--message-format=json-render-diagnostics",
-    ]);
-    let messages = shell::capture(&mut cargo)?;
-    let mut paths = messages
-        .lines()
-        .filter_map(|line| line.split_once("\"executable\":\"")?.1.split('"').next());
-    let path = paths
-        .next_back()
-        .ok_or("cargo did not say where it put the example")?;
-    Ok(PathBuf::from(path.replace("\\\\", "\\")))
+    shell::built(&["--release", "--example", "web"])
 }
 
 pub(super) struct Server {

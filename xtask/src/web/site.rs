@@ -49,7 +49,7 @@ fn write(path: &Path, bytes: &[u8]) -> Outcome {
 }
 
 /// Bytes without a pattern (xorshift), so that a piece lost, doubled or exchanged shows.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut bytes = Vec::with_capacity(length + 8);
     while bytes.len() < length {

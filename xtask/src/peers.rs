@@ -1,0 +1,43 @@
+//! Peers that are slow, rude or too many, against the echo and the web example. After each of them the server must be there
+//! and serve an ordinary client to the last byte.
+
+mod rude;
+mod server;
+mod slow;
+
+use crate::shell::{self, Outcome};
+use server::{Kind, Server};
+
+/// One kind of bad company; the text it returns is for the reader.
+type Peer = fn(&Server) -> Outcome<String>;
+
+const PEERS: &[(&str, Peer)] = &[
+    ("writes a byte at a time", slow::writer),
+    ("reads a little at a time", slow::reader),
+    ("says nothing and half-closes", slow::half_closed_silent),
+    ("half-closes behind its request", slow::half_closed),
+    ("comes and goes without a word", rude::nothing_said),
+    ("empty messages", rude::empty_messages),
+    ("resets in every state", rude::resets),
+    ("a huge message", rude::huge),
+    ("a flood over the backlog", rude::flood),
+];
+
+pub(crate) fn run() -> Outcome {
+    let folder = shell::target("peers");
+    shell::fresh_dir(&folder)?;
+    for kind in [Kind::Echo, Kind::Web] {
+        let server = Server::start(kind, &folder)?;
+        let answer = server.is_well()?;
+        println!("{kind:?}: an ordinary client: {answer} bytes, as they should be");
+        for (name, peer) in PEERS {
+            let failed = |error| format!("{kind:?}: {name}: {error}");
+            let seen = peer(&server).map_err(failed)?;
+            let well = server.is_well();
+            well.map_err(|error| failed(format!("the next client: {error}")))?;
+            println!("{kind:?}: {name}: {seen}; the next client is served");
+        }
+        server.stop()?;
+    }
+    Ok(())
+}
