@@ -16,6 +16,7 @@ mod peers;
 mod platforms;
 mod portable;
 mod repeat;
+mod sanitize;
 mod shell;
 mod strace_echo;
 mod tally;
@@ -91,6 +92,12 @@ const RECIPES: &[Recipe] = &[
         arguments: "",
         summary: "set slow, rude and too many peers upon the echo and the web example",
         run: |args| no_more(args).and_then(|()| peers::run()),
+    },
+    Recipe {
+        name: "sanitize",
+        arguments: "[--only thread|address|memcheck]",
+        summary: "run the tests under ThreadSanitizer, AddressSanitizer and valgrind",
+        run: sanitize::run,
     },
     Recipe {
         name: "compat",

@@ -1,0 +1,257 @@
+//! The whole test suite under ThreadSanitizer, AddressSanitizer with its leak check, and valgrind's memcheck.
+//!
+//! Each of the three must first find what a tiny program does wrong on purpose: a tool that is silent because it does not
+//! work would prove nothing.
+//!
+//! ThreadSanitizer needs a standard library that is instrumented as well, or what std synchronises looks like races. That
+//! takes a compiler and the sources of its very own library, which Debian's packages bring together, and the runtime of
+//! clang, which must come before the objects on the command line of the linker.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use lexopt::prelude::*;
+
+use crate::debian;
+use crate::shell::{self, Outcome};
+use crate::tally::Tally;
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// A test, by a part of its name, that a tool cannot judge, and why.
+type Unfit = (&'static str, &'static str);
+
+struct Tool {
+    name: &'static str,
+    /// A program with a fault, and the words with which the tool must name it.
+    planted: &'static str,
+    finding: &'static str,
+    prepare: fn() -> Outcome<Setting>,
+    /// How much of the load is left to the tests under this tool, which makes them slower.
+    stress: &'static str,
+    unfit: &'static [Unfit],
+}
+
+/// How cargo has to be called.
+struct Setting {
+    program: Vec<String>,
+    /// After the command, such as `test`.
+    arguments: &'static [&'static str],
+    variables: Vec<(&'static str, String)>,
+}
+
+const IDLE: Unfit = (
+    "idle::",
+    "counts wake-ups of the process, and the tool's own thread wakes up now and then",
+);
+
+const TOOLS: &[Tool] = &[
+    Tool {
+        name: "thread",
+        planted: RACE,
+        finding: "WARNING: ThreadSanitizer: data race",
+        prepare: thread,
+        stress: "0.1",
+        unfit: &[IDLE],
+    },
+    Tool {
+        name: "address",
+        planted: LEAK,
+        finding: "LeakSanitizer: detected memory leaks",
+        prepare: address,
+        stress: "0.3",
+        unfit: &[],
+    },
+    Tool {
+        name: "memcheck",
+        planted: OVERRUN,
+        finding: "Invalid read of size",
+        prepare: memcheck,
+        stress: "0.02",
+        unfit: &[],
+    },
+];
+
+const RACE: &str = "
+use std::sync::Barrier;
+static mut SHARED: u64 = 0;
+fn main() {
+    let both = Barrier::new(2);
+    let add = || {
+        both.wait();
+        for _ in 0..100_000 {
+            unsafe { *(&raw mut SHARED) += 1 }
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(add);
+        scope.spawn(add);
+    });
+}
+";
+
+const LEAK: &str = "
+fn main() {
+    let forgotten = std::hint::black_box(Box::new([1u8; 1000]));
+    std::mem::forget(forgotten);
+}
+";
+
+const OVERRUN: &str = "
+fn main() {
+    let freed = std::hint::black_box(Box::into_raw(Box::new(7u64)));
+    drop(unsafe { Box::from_raw(freed) });
+    println!(\"{}\", unsafe { freed.read_volatile() });
+}
+";
+
+pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
+    let mut only = None;
+    while let Some(argument) = args.next().map_err(|error| error.to_string())? {
+        match argument {
+            Long("only") => only = Some(shell::text(args.value())?),
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    let wanted = |tool: &&Tool| only.as_deref().is_none_or(|only| only == tool.name);
+    let tools: Vec<&Tool> = TOOLS.iter().filter(wanted).collect();
+    if tools.is_empty() {
+        return Err(format!(
+            "there is no tool {only:?}: thread, address or memcheck"
+        ));
+    }
+    for tool in tools {
+        let setting = (tool.prepare)()?;
+        plant(tool, &setting)?;
+        test(tool, &setting)?;
+    }
+    Ok(())
+}
+
+impl Setting {
+    fn cargo(&self, tool: &Tool, command: &str, folder: &Path) -> Command {
+        let mut cargo = match self.program.split_first() {
+            Some((program, rest)) => {
+                let mut cargo = Command::new(program);
+                cargo.args(rest);
+                for variable in ["RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN"] {
+                    cargo.env_remove(variable);
+                }
+                cargo
+            }
+            None => shell::cargo(),
+        };
+        cargo.current_dir(folder).arg(command).args(self.arguments);
+        cargo.args(["--target", TARGET]);
+        cargo.env(
+            "CARGO_TARGET_DIR",
+            shell::target(&format!("sanitize-{}", tool.name)),
+        );
+        cargo.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        cargo
+    }
+}
+
+/// The tool must find the fault of a program that has one.
+fn plant(tool: &Tool, setting: &Setting) -> Outcome {
+    let folder = shell::target("sanitize").join(tool.name);
+    shell::fresh_dir(&folder.join("src"))?;
+    let manifest =
+        "[package]\nname = \"planted\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n";
+    shell::write(&folder.join("Cargo.toml"), manifest)?;
+    shell::write(&folder.join("src/main.rs"), tool.planted)?;
+    let log = folder.join("planted.log");
+    let passed = shell::run_logged(&mut setting.cargo(tool, "run", &folder), &log)?;
+    if passed || !shell::read(&log)?.contains(tool.finding) {
+        println!("{}", shell::tail(&log, 30));
+        return Err(format!("{}: the planted fault was not reported", tool.name));
+    }
+    println!(
+        "{}: the planted fault is reported: {}",
+        tool.name, tool.finding
+    );
+    Ok(())
+}
+
+fn test(tool: &Tool, setting: &Setting) -> Outcome {
+    let log = shell::target("sanitize").join(format!("{}.log", tool.name));
+    let mut cargo = setting.cargo(tool, "test", &shell::root());
+    cargo.args(["--lib", "--tests", "--no-fail-fast", "--"]);
+    cargo.env("ASYNC_IO_STRESS", tool.stress);
+    for (name, reason) in tool.unfit {
+        println!("{}: without {name}: {reason}", tool.name);
+        cargo.args(["--skip", name]);
+    }
+    let passed = shell::run_logged(&mut cargo, &log)?;
+    let output = shell::read(&log)?;
+    let tally = Tally::of(&output);
+    if !passed || output.contains(tool.finding) || tally.passed == 0 {
+        for line in output
+            .lines()
+            .filter(|line| line.ends_with(" ... FAILED") || line.contains("SUMMARY: "))
+        {
+            println!("{line}");
+        }
+        return Err(format!(
+            "{}: {tally}; all it printed is in {}",
+            tool.name,
+            log.display()
+        ));
+    }
+    println!("{}: {tally}, nothing reported", tool.name);
+    Ok(())
+}
+
+fn thread() -> Outcome<Setting> {
+    debian::install(&["rustc-web", "rust-web-src", "libclang-rt-22-dev"])?;
+    let runtime =
+        PathBuf::from("/usr/lib/llvm-22/lib/clang/22/lib/linux/libclang_rt.tsan-x86_64.a");
+    fs::metadata(&runtime).map_err(|error| format!("{}: {error}", runtime.display()))?;
+    let runtime = runtime.display();
+    let flags = format!(
+        "-Z sanitizer=thread -Z external-clangrt -Z pre-link-args=-Wl,--whole-archive -Z pre-link-args={runtime} \
+         -Z pre-link-args=-Wl,--no-whole-archive -C link-arg=-lm -C link-arg=-lrt -C link-arg=-ldl -C link-arg=-lpthread"
+    );
+    Ok(Setting {
+        program: Vec::new(),
+        arguments: &["-Z", "build-std"],
+        variables: vec![
+            ("RUSTC_BOOTSTRAP", "1".into()),
+            ("RUSTC", "/usr/bin/rustc".into()),
+            ("RUSTFLAGS", flags),
+        ],
+    })
+}
+
+fn address() -> Outcome<Setting> {
+    let program = ["rustup", "run", "nightly", "cargo"]
+        .map(String::from)
+        .to_vec();
+    shell::capture(Command::new("rustup").args(["run", "nightly", "cargo", "--version"])).map_err(
+        |error| format!("{error}; `rustup toolchain install nightly` brings the compiler"),
+    )?;
+    Ok(Setting {
+        program,
+        arguments: &[],
+        variables: vec![
+            ("RUSTFLAGS", "-Z sanitizer=address".into()),
+            ("ASAN_OPTIONS", "detect_leaks=1".into()),
+        ],
+    })
+}
+
+fn memcheck() -> Outcome<Setting> {
+    debian::need("valgrind", "valgrind")?;
+    // Only what nothing points to any more is a leak: what the library keeps for its one reactor stays until the end.
+    let runner = "valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite \
+                  --errors-for-leak-kinds=definite --fair-sched=yes";
+    Ok(Setting {
+        program: Vec::new(),
+        arguments: &[],
+        variables: vec![(
+            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER",
+            runner.into(),
+        )],
+    })
+}
