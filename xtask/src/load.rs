@@ -58,9 +58,8 @@ pub(crate) fn stress(args: &mut lexopt::Parser) -> Outcome {
         let runs: Vec<_> = (0..processors)
             .map(|number| scope.spawn(move || one(number)))
             .collect();
-        let ends = runs.into_iter().map(|run| run.join());
-        ends.map(|end| end.unwrap_or(Err("a run panicked".into())))
-            .collect::<Outcome>()
+        let mut ends = runs.into_iter().map(|run| run.join());
+        ends.try_for_each(|end| end.unwrap_or(Err("a run panicked".into())))
     })?;
     let mut command = Command::new(program.get_program());
     command.args([

@@ -46,6 +46,9 @@ const IDLE: Unfit = (
     "counts wake-ups of the process, and the tool's own thread wakes up now and then",
 );
 
+const WITHOUT_THREADS: &str =
+    "forbids new threads for good, and the leak check at the end of a process needs one";
+
 const TOOLS: &[Tool] = &[
     Tool {
         name: "thread",
@@ -61,7 +64,10 @@ const TOOLS: &[Tool] = &[
         finding: "LeakSanitizer: detected memory leaks",
         prepare: address,
         stress: "0.3",
-        unfit: &[],
+        unfit: &[
+            ("_without_threads", WITHOUT_THREADS),
+            ("up4_nothing_ends_the_process", WITHOUT_THREADS),
+        ],
     },
     Tool {
         name: "memcheck",

@@ -69,11 +69,11 @@ pub(crate) fn built(arguments: &[&str]) -> Outcome<PathBuf> {
     let mut cargo = cargo();
     cargo.args(["build", "--message-format=json-render-diagnostics"]);
     let messages = capture(cargo.args(arguments))?;
-    let paths = messages
+    let mut paths = messages
         .lines()
         .filter_map(|line| line.split_once("\"executable\":\"")?.1.split('"').next());
     let path = paths
-        .last()
+        .next_back()
         .ok_or("cargo did not say where it put the program")?;
     Ok(PathBuf::from(path.replace("\\\\", "\\")))
 }

@@ -49,8 +49,11 @@ fn reset(stream: TcpStream) -> Outcome {
         .map_err(|error| format!("cannot ask for a reset: {error}"))
 }
 
+/// Brings a fresh connection to some moment of its life.
+type Prepare = fn(&Server, &mut TcpStream) -> std::io::Result<()>;
+
 /// The moments in the life of a connection at which it is reset.
-const MOMENTS: &[(&str, fn(&Server, &mut TcpStream) -> std::io::Result<()>)] = &[
+const MOMENTS: &[(&str, Prepare)] = &[
     ("connected", |_, _| Ok(())),
     ("half a request sent", |server, stream| {
         let request = server.request("ordinary");
