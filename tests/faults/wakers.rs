@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
 
-use crate::support::{Counter, Runner, foreign_block_on, guard, pair, poll};
+use crate::support::{Counter, Runner, deliver_event, foreign_block_on, guard, pair, poll};
 
 /// Sleeps before it does what it should.
 struct Slow(Arc<Counter>);
@@ -115,10 +115,15 @@ fn wakers_left_with_a_source() {
             let mut byte = [0];
             let read = source.read_with(|mut stream| stream.read(&mut byte));
             assert_eq!(foreign_block_on(read).unwrap(), 1);
+            // One more event, so that none is under way when it comes to who holds what.
+            deliver_event(&source, &peer);
+            source.get_ref().read_exact(&mut [0]).unwrap();
             let (counter, own) = Counter::new();
             let before = Arc::strong_count(&counter);
-            let polled = source.poll_readable(&mut Context::from_waker(&own));
-            assert!(polled.is_pending());
+            let mut context = Context::from_waker(&own);
+            // The slot may have been told of that event, which is news to the next who asks, once.
+            let told = source.poll_readable(&mut context).is_ready();
+            assert!(!told || source.poll_readable(&mut context).is_pending());
             assert_eq!(Arc::strong_count(&counter), before + 1);
             drop(source);
             assert_eq!(Arc::strong_count(&counter), before);
