@@ -7,11 +7,12 @@
 
 #[path = "faults/clock.rs"]
 mod clock;
-#[cfg(not(polling_test_poll_backend))]
+#[cfg(not(any(async_io_portable, polling_test_poll_backend)))]
 #[path = "faults/epoll_ctl.rs"]
 mod epoll_ctl;
 #[path = "faults/limits.rs"]
 mod limits;
+#[cfg(not(any(async_io_portable, polling_test_poll_backend)))]
 #[path = "faults/process.rs"]
 mod process;
 #[path = "faults/signals.rs"]

@@ -39,7 +39,6 @@ fn still_served(source: &Async<UnixStream>, mut peer: &UnixStream) {
 }
 
 /// ENOSPC: the user has as many watches as the system allows (fs.epoll.max_user_watches).
-#[cfg(not(async_io_portable))]
 #[test]
 fn enospc_at_registration() {
     isolated("epoll_ctl::enospc_at_registration", || {
@@ -59,7 +58,6 @@ fn enospc_at_registration() {
 }
 
 /// Interest cannot be changed: who needs the change gets the error, readers of the same source and others go on.
-#[cfg(not(async_io_portable))]
 #[test]
 fn enospc_at_rearming() {
     isolated("epoll_ctl::enospc_at_rearming", || {

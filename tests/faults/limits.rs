@@ -49,6 +49,7 @@ fn enfile_from_accept() {
 }
 
 /// One of the calls that make the poller is refused: the registration gets the error, timers and `block_on` go on.
+#[cfg(not(polling_test_poll_backend))]
 fn without_poller(call: libc::c_long) {
     Filter::new()
         .call(call, Verdict::Fail(libc::ENFILE))

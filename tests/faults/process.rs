@@ -17,7 +17,6 @@ use crate::support::{Counter, assert_quiet, drain, fill, pair, poll, raw};
 
 /// A child that goes on with the library gets errors that say why; what it drops, and what it is refused, changes nothing
 /// for its parent.
-#[cfg(not(any(async_io_portable, polling_test_poll_backend)))]
 #[test]
 fn a_forked_child_is_refused() {
     isolated("process::a_forked_child_is_refused", || {
@@ -65,7 +64,6 @@ fn close_from_three() {
 /// A thread that is itself asleep in the reactor's wait at that moment is another matter: the kernel keeps the set for it,
 /// with nothing left in it that could end the wait, unless a registered object is still open elsewhere. That case is in
 /// `tests/traps/own.rs`.
-#[cfg(not(any(async_io_portable, polling_test_poll_backend)))]
 #[test]
 fn closefrom_between_calls() {
     isolated("process::closefrom_between_calls", || {
