@@ -82,15 +82,18 @@ const TOOLS: &[Tool] = &[
     },
 ];
 
+// They meet a thousand times: on a busy machine one thread may have ended before the other runs, and go unnoticed.
 const RACE: &str = "
 use std::sync::Barrier;
 static mut SHARED: u64 = 0;
 fn main() {
     let both = Barrier::new(2);
     let add = || {
-        both.wait();
-        for _ in 0..100_000 {
-            unsafe { *(&raw mut SHARED) += 1 }
+        for _ in 0..1000 {
+            both.wait();
+            for _ in 0..100 {
+                unsafe { *(&raw mut SHARED) += 1 }
+            }
         }
     };
     std::thread::scope(|scope| {
