@@ -15,7 +15,7 @@ pub(crate) mod waiting;
 
 use crate::clock::{Clock, Deadline};
 use crate::source::state::Manner;
-use crate::source::{Event, Interest, Key, RawSource, Source, Turn, raw};
+use crate::source::{Event, Interest, Key, RawSource, Source, Turn, Turns, raw};
 use crate::sync::{Condvar, Mutex};
 use crate::sys::{Events, FIRST_INTEREST, FORGETS_IDLE, Poller, REPORTING, Until};
 use crate::timers::Timers;
@@ -24,7 +24,7 @@ use crate::wake::WakeBatch;
 use registry::Registry;
 use std::io;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// So many timers fire in one turn; the rest fires in the next, after the sockets have had their turn.
@@ -49,7 +49,7 @@ pub(crate) struct Reactor {
     bare_woken: Condvar,
     /// The poller's wait fails, and it could not be opened again.
     broken: AtomicBool,
-    turns: AtomicU32,
+    turns: Turns,
 }
 
 /// What a waiting thread brings along, and uses again for every turn.
@@ -88,7 +88,7 @@ impl Reactor {
             bare: Mutex::new(false),
             bare_woken: Condvar::new(),
             broken: AtomicBool::new(false),
-            turns: AtomicU32::new(0),
+            turns: Turns::new(),
         }
     }
 
@@ -122,8 +122,7 @@ impl Reactor {
 
     /// Which turn was the last to begin.
     pub(crate) fn last_turn(&self) -> Turn {
-        // Acquire, with the AcqRel of `turn`: an event fetched in a later turn was fetched after this moment.
-        Turn(self.turns.load(Ordering::Acquire))
+        self.turns.last()
     }
 
     /// Ends a turn in progress, or the next one.
@@ -149,7 +148,7 @@ impl Reactor {
 
     /// One pass: waits, tells the sources, expires timers. The wakers are in `scratch.batch` afterwards.
     pub(crate) fn turn(&self, wait: bool, scratch: &mut Scratch) -> Outcome {
-        let turn = Turn(self.turns.fetch_add(1, Ordering::AcqRel).wrapping_add(1));
+        let turn = self.turns.begin();
         let _span = trace::react();
         let until = if wait {
             let deadline = self.timers.wake_up_time();

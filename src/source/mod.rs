@@ -18,6 +18,7 @@ pub(crate) mod waiters;
 
 use crate::sync::Mutex;
 pub(crate) use raw::RawSource;
+use crate::sync::atomic::{AtomicU32, Ordering, fence};
 use readiness::Readiness;
 use state::State;
 
@@ -191,6 +192,34 @@ pub(crate) struct Turn(pub(crate) u32);
 impl Turn {
     pub(crate) fn is_after(self, earlier: Turn) -> bool {
         (self.0.wrapping_sub(earlier.0) as i32) > 0
+    }
+}
+
+/// The passes of one reactor.
+///
+/// A turn begins, and then fetches events; somebody asks the kernel, is told "not ready", and then looks which turn was the
+/// last. What happened in the kernel is no access that the ordering of this counter knows of: each side writes one place
+/// and then reads another. Without the fences both could read the old value, and an event from before the answer would be
+/// taken for one from after it.
+#[derive(Debug)]
+pub(crate) struct Turns(AtomicU32);
+
+impl Turns {
+    pub(crate) fn new() -> Self {
+        Turns(AtomicU32::new(0))
+    }
+
+    /// To be called before events are fetched.
+    pub(crate) fn begin(&self) -> Turn {
+        let turn = Turn(self.0.fetch_add(1, Ordering::AcqRel).wrapping_add(1));
+        fence(Ordering::SeqCst);
+        turn
+    }
+
+    /// Which turn was the last to begin. Events of later turns are fetched after what the caller has done so far.
+    pub(crate) fn last(&self) -> Turn {
+        fence(Ordering::SeqCst);
+        Turn(self.0.load(Ordering::Acquire))
     }
 }
 
