@@ -58,9 +58,9 @@ const RECIPES: &[Recipe] = &[
     },
     Recipe {
         name: "loom",
-        arguments: "",
-        summary: "run the models of the pure modules in every interleaving",
-        run: |args| no_more(args).and_then(|()| loom::run()),
+        arguments: "[--models-only | --planted MODEL]",
+        summary: "run the models of the pure modules in every interleaving, then with planted mistakes",
+        run: loom::run,
     },
     Recipe {
         name: "guards",
