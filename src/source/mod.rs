@@ -17,8 +17,8 @@ pub(crate) mod state;
 pub(crate) mod waiters;
 
 use crate::sync::Mutex;
-pub(crate) use raw::RawSource;
 use crate::sync::atomic::{AtomicU32, Ordering, fence};
+pub(crate) use raw::RawSource;
 use readiness::Readiness;
 use state::State;
 
