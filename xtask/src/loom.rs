@@ -10,7 +10,14 @@ use crate::shell::{self, Outcome};
 use mutations::{MUTATIONS, Mutation};
 
 /// What the copy needs to be built.
-const PARTS: &[&str] = &["src", "xtask", "Cargo.toml", "Cargo.lock", "build.rs"];
+const PARTS: &[&str] = &[
+    "src",
+    "load",
+    "xtask",
+    "Cargo.toml",
+    "Cargo.lock",
+    "build.rs",
+];
 
 pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
     let (mut models_only, mut only) = (false, None);
