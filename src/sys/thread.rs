@@ -78,10 +78,16 @@ mod imp {
             let policy = libc::sched_getscheduler(0);
             if policy == libc::SCHED_FIFO || policy == libc::SCHED_RR {
                 let parameters: libc::sched_param = std::mem::zeroed();
-                libc::sched_setscheduler(0, libc::SCHED_OTHER, &parameters);
+                libc::sched_setscheduler(0, ORDINARY, &parameters);
             }
         }
     }
+
+    /// One policy with two names.
+    #[cfg(target_os = "linux")]
+    const ORDINARY: libc::c_int = libc::SCHED_OTHER;
+    #[cfg(target_os = "android")]
+    const ORDINARY: libc::c_int = libc::SCHED_NORMAL;
 
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(super) fn leave_inherited_scheduling() {}

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::REPORTING;
+#[cfg(any(windows, async_io_kqueue))]
 use crate::source::RawSource;
 use crate::source::state::Reporting;
 use polling::{Event, PollMode, Poller};
