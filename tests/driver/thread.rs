@@ -162,7 +162,7 @@ fn reactor_fd_comes_with_the_thread() {
 fn the_thread_blocks_all_signals() {
     isolated("thread::the_thread_blocks_all_signals", || {
         let own_before = own_status("SigBlk");
-        foreign_block_on(Timer::after(Duration::from_millis(1)));
+        foreign_block_on(Timer::after(Duration::from_millis(100)));
         let blocked = status(fallback_thread(), "SigBlk").unwrap();
         let blocked = u64::from_str_radix(&blocked, 16).unwrap();
         // 9 and 19 cannot be blocked; 32 to 34 belong to the C library.
@@ -187,7 +187,7 @@ fn the_thread_is_not_pinned() {
     isolated("thread::the_thread_is_not_pinned", || {
         let everywhere = own_status("Cpus_allowed");
         crate::support::raw::pin_to_one_processor();
-        foreign_block_on(Timer::after(Duration::from_millis(1)));
+        foreign_block_on(Timer::after(Duration::from_millis(100)));
         let allowed = status(fallback_thread(), "Cpus_allowed").unwrap();
         assert_eq!(allowed, everywhere);
     });
