@@ -4,7 +4,6 @@
 //! that `Async<T>` and `Timer` cannot be destructured and that the drop check applies to `T` (both follow from their
 //! `Drop`, of which `needs_drop` is asserted), that fields are private, that `IoSafe` for the standard library's pipes
 //! exists (they are younger than our oldest compiler), and doc aliases.
-#![cfg(unix)]
 // Nothing here is ever called.
 #![allow(dead_code)]
 // `IoSafe` is an unsafe trait, and three methods are unsafe.
@@ -18,7 +17,16 @@ mod auto_traits;
 mod futures;
 #[path = "api/io_safe.rs"]
 mod io_safe;
+#[cfg(async_io_kqueue)]
+#[path = "api/kqueue.rs"]
+mod kqueue;
 #[path = "api/signatures.rs"]
 mod signatures;
 #[path = "api/traits.rs"]
 mod traits;
+#[cfg(unix)]
+#[path = "api/unix.rs"]
+mod unix;
+#[cfg(windows)]
+#[path = "api/windows.rs"]
+mod windows;

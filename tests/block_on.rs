@@ -2,7 +2,6 @@
 //!
 //! Lines without a test here: fairness between the thread and the reactor's own is performance; that a waker of an
 //! earlier call may wake a later one is a permission (that it does no harm is tested).
-#![cfg(not(async_io_loom))]
 
 mod common;
 

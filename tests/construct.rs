@@ -3,15 +3,15 @@
 //! Lines without a test here: "registration happens in one-shot mode" is mechanism (what can be observed of it, that a
 //! source nobody waits for causes no wake-ups, is tested); how O_NONBLOCK is set (ioctl or fcntl) is mechanism too;
 //! "at most one task should use poll_readable" is in `readiness.rs`, who is `IoSafe` in `api.rs`.
-#![cfg(target_os = "linux")]
 
 mod common;
 
 use std::cell::Cell;
 use std::io::{self, Write};
+#[cfg(unix)]
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+#[cfg(unix)]
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -28,11 +28,7 @@ impl<T> Watched<T> {
     }
 }
 
-impl<T: AsFd> AsFd for Watched<T> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
+as_object!(Watched<&Local>, |this| this.0);
 
 impl<T> Drop for Watched<T> {
     fn drop(&mut self) {
@@ -41,9 +37,10 @@ impl<T> Drop for Watched<T> {
 }
 
 /// §3: `new` sets O_NONBLOCK; `new_nonblocking` does not touch the mode, whichever it is.
+#[cfg(unix)]
 #[test]
 fn only_new_changes_the_mode() {
-    let (stream, _peer) = UnixStream::pair().unwrap();
+    let (stream, _peer) = pair();
     assert!(!is_nonblocking(&stream));
     let source = Async::new_nonblocking(stream).unwrap();
     assert!(!is_nonblocking(&source));
@@ -60,7 +57,7 @@ fn only_new_changes_the_mode() {
 /// §3: on failure the I/O object is dropped.
 #[test]
 fn a_failed_construction_drops_the_object() {
-    let (stream, _peer) = UnixStream::pair().unwrap();
+    let (stream, _peer) = pair();
     let _taken = Async::new(&stream).unwrap();
     for make in [Async::new, Async::new_nonblocking] {
         let (object, dropped) = Watched::new(&stream);
@@ -73,7 +70,7 @@ fn a_failed_construction_drops_the_object() {
 #[test]
 fn one_descriptor_cannot_be_registered_twice() {
     guarded(|| {
-        let (stream, mut peer) = UnixStream::pair().unwrap();
+        let (stream, mut peer) = pair();
         let first = Async::new(&stream).unwrap();
         for _ in 0..2 {
             let error = Async::new(&stream).unwrap_err();
@@ -94,7 +91,7 @@ fn one_descriptor_cannot_be_registered_twice() {
 fn a_duplicate_is_a_source_of_its_own() {
     guarded(|| {
         for drop_original in [true, false] {
-            let (original, mut peer) = unix_pair();
+            let (original, mut peer) = local_pair();
             let duplicate = Async::new(original.get_ref().try_clone().unwrap()).unwrap();
             let (kept, dropped) = if drop_original {
                 (duplicate, original)
@@ -113,7 +110,7 @@ fn a_duplicate_is_a_source_of_its_own() {
 }
 
 /// §3: regular files, directories and /dev/null give PermissionDenied.
-#[cfg(not(polling_test_poll_backend))]
+#[cfg(all(target_os = "linux", not(polling_test_poll_backend)))]
 #[test]
 fn what_cannot_be_waited_for_is_refused() {
     for path in ["/", "/dev/null", "/proc/self/exe"] {
@@ -124,7 +121,7 @@ fn what_cannot_be_waited_for_is_refused() {
 }
 
 /// Beyond §3: the error for a regular file says what is wrong and what to use instead.
-#[cfg(not(polling_test_poll_backend))]
+#[cfg(all(target_os = "linux", not(polling_test_poll_backend)))]
 #[test]
 fn a_regular_file_is_refused_in_helpful_words() {
     for make in [Async::new, Async::new_nonblocking] {
@@ -138,17 +135,19 @@ fn a_regular_file_is_refused_in_helpful_words() {
 
 /// An object that counts how often it is asked for its descriptor, and can change its answer.
 struct Asked<'a> {
-    descriptors: [&'a UnixStream; 2],
+    objects: [&'a Local; 2],
     chosen: Cell<usize>,
     asked: &'a AtomicUsize,
 }
 
-impl AsFd for Asked<'_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
+impl Asked<'_> {
+    fn answer(&self) -> &Local {
         self.asked.fetch_add(1, Ordering::SeqCst);
-        self.descriptors[self.chosen.get()].as_fd()
+        self.objects[self.chosen.get()]
     }
 }
+
+as_object!(Asked<'_>, |this| this.answer());
 
 /// §3: `as_fd()` is called once per step at construction and never again; the number is remembered, so that a different
 /// answer later changes nothing.
@@ -156,11 +155,11 @@ impl AsFd for Asked<'_> {
 fn the_descriptor_is_asked_for_at_construction_only() {
     guarded(|| {
         for (new, steps) in [(true, 2), (false, 1)] {
-            let (first, mut first_peer) = UnixStream::pair().unwrap();
-            let (second, mut second_peer) = UnixStream::pair().unwrap();
+            let (first, mut first_peer) = pair();
+            let (second, mut second_peer) = pair();
             let asked = AtomicUsize::new(0);
             let object = Asked {
-                descriptors: [&first, &second],
+                objects: [&first, &second],
                 chosen: Cell::new(0),
                 asked: &asked,
             };
@@ -191,6 +190,7 @@ fn the_descriptor_is_asked_for_at_construction_only() {
 }
 
 /// §3: a source without waiters causes no wake-ups, however ready it is.
+#[cfg(target_os = "linux")]
 #[test]
 fn unwanted_readiness_wakes_nobody() {
     in_child("unwanted_readiness_wakes_nobody", || {
@@ -215,6 +215,7 @@ fn unwanted_readiness_wakes_nobody() {
 }
 
 /// How often the reactor's thread has gone to sleep so far.
+#[cfg(target_os = "linux")]
 fn reactor_switches() -> usize {
     let threads = thread_ids_named("async-io");
     assert_eq!(threads.len(), 1);
@@ -227,14 +228,15 @@ fn reactor_switches() -> usize {
     line.trim().parse().unwrap()
 }
 
-/// §3: `get_ref` and `AsRef` are the object, `AsFd` and `AsRawFd` its descriptor.
+/// §3: `get_ref` and `AsRef` are the object, `AsObject` and `AsRawFd` its descriptor.
+#[cfg(unix)]
 #[test]
 fn accessors_lead_to_the_object() {
-    let (stream, _peer) = UnixStream::pair().unwrap();
+    let (stream, _peer) = pair();
     let number = stream.as_raw_fd();
     let source = Async::new(stream).unwrap();
     assert_eq!(source.get_ref().as_raw_fd(), number);
-    assert_eq!(AsRef::<UnixStream>::as_ref(&source).as_raw_fd(), number);
+    assert_eq!(AsRef::<Local>::as_ref(&source).as_raw_fd(), number);
     assert_eq!(source.as_raw_fd(), number);
     assert_eq!(source.as_fd().as_raw_fd(), number);
     assert_eq!(source.into_inner().unwrap().as_raw_fd(), number);
@@ -244,8 +246,9 @@ fn accessors_lead_to_the_object() {
 #[test]
 fn into_inner_gives_the_object_back() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let stream = source.into_inner().unwrap();
+        #[cfg(unix)]
         assert!(is_nonblocking(&stream));
         // Registering again works only if the first registration is gone.
         let source = Async::new(stream).unwrap();
@@ -258,19 +261,15 @@ fn into_inner_gives_the_object_back() {
 /// §3: drop deregisters first and drops the object then.
 #[test]
 fn drop_deregisters_before_the_object_goes() {
-    struct Reregisters(UnixStream, Arc<AtomicBool>);
-    impl AsFd for Reregisters {
-        fn as_fd(&self) -> BorrowedFd<'_> {
-            self.0.as_fd()
-        }
-    }
+    struct Reregisters(Local, Arc<AtomicBool>);
+    as_object!(Reregisters, |this| this.0);
     impl Drop for Reregisters {
         fn drop(&mut self) {
             let free = Async::new(&self.0).is_ok();
             self.1.store(free, Ordering::SeqCst);
         }
     }
-    let (stream, _peer) = UnixStream::pair().unwrap();
+    let (stream, _peer) = pair();
     let free = Arc::new(AtomicBool::new(false));
     drop(Async::new(Reregisters(stream, free.clone())).unwrap());
     assert!(free.load(Ordering::SeqCst));
@@ -281,7 +280,7 @@ fn drop_deregisters_before_the_object_goes() {
 fn a_dropped_source_gives_its_wakers_back() {
     let (hits, waker) = hits();
     for into_inner in [false, true] {
-        let (source, _peer) = unix_pair();
+        let (source, _peer) = local_pair();
         fill(source.get_ref());
         assert!(poll_readable(&source, &waker).is_pending());
         assert!(poll_writable(&source, &waker).is_pending());
@@ -298,12 +297,14 @@ fn a_dropped_source_gives_its_wakers_back() {
 }
 
 /// §3: conversions from descriptors and from the standard types are `new`.
+#[cfg(unix)]
 #[test]
 fn conversions_into_a_source_are_new() {
+    use std::os::unix::net::{UnixDatagram, UnixListener};
     fn check<T: AsFd>(source: io::Result<Async<T>>) {
         assert!(is_nonblocking(source.unwrap()));
     }
-    let (one, other) = UnixStream::pair().unwrap();
+    let (one, other) = pair();
     let (datagram, _other) = UnixDatagram::pair().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -319,16 +320,17 @@ fn conversions_into_a_source_are_new() {
     check(Async::<UnixListener>::try_from(
         UnixListener::bind(dir.path().join("s")).unwrap(),
     ));
-    check(Async::<UnixStream>::try_from(one));
+    check(Async::<Local>::try_from(one));
     check(Async::<UnixDatagram>::try_from(datagram));
-    check(Async::<UnixStream>::try_from(OwnedFd::from(other)));
+    check(Async::<Local>::try_from(OwnedFd::from(other)));
     check(Async::<OwnedFd>::try_from(OwnedFd::from(pipe().0)));
 }
 
 /// §3: the conversion into a descriptor is `into_inner`.
+#[cfg(unix)]
 #[test]
 fn conversion_into_a_descriptor_is_into_inner() {
-    let (source, _peer) = unix_pair();
+    let (source, _peer) = local_pair();
     let number = source.as_raw_fd();
     let descriptor = OwnedFd::try_from(source).unwrap();
     assert_eq!(descriptor.as_raw_fd(), number);

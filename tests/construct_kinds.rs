@@ -211,7 +211,7 @@ fn into_inner_reports_a_failure_and_drops_the_object() {
 #[test]
 fn dropping_a_closed_descriptor_is_harmless() {
     in_child("dropping_a_closed_descriptor_is_harmless", || {
-        let (other, mut peer) = unix_pair();
+        let (other, mut peer) = local_pair();
         let (reader, _writer) = pipe();
         let (object, dropped) = Unowned::new(reader.as_raw_fd());
         let source = Async::new(object).unwrap();

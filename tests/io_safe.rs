@@ -1,14 +1,12 @@
 //! Section 9 of the semantics: what `IoSafe` is for. (Who implements it is in `api.rs`.)
-#![cfg(target_os = "linux")]
 // `IoSafe` is an unsafe trait.
 #![allow(unsafe_code)]
 
 mod common;
 
+#[cfg(unix)]
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use async_io::{Async, IoSafe};
@@ -16,13 +14,9 @@ use common::*;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 /// Somebody else's type, which is not `IoSafe`, and can be read through a shared reference.
-struct Shared(UnixStream);
+struct Shared(Local);
 
-impl AsFd for Shared {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
+as_object!(Shared, |this| this.0);
 
 impl Read for &Shared {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -44,7 +38,7 @@ impl Write for &Shared {
 fn references_need_no_promise() {
     static_assertions::assert_not_impl_any!(Shared: IoSafe);
     guarded(|| {
-        let (stream, mut peer) = UnixStream::pair().unwrap();
+        let (stream, mut peer) = pair();
         let object = Shared(stream);
         peer.write_all(b"ab").unwrap();
         let mut buf = [0];
@@ -65,13 +59,9 @@ fn references_need_no_promise() {
 }
 
 /// A buffered reader that has a descriptor, which the one of the standard library lacks.
-struct Buffered(BufReader<UnixStream>);
+struct Buffered(BufReader<Local>);
 
-impl AsFd for Buffered {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.get_ref().as_fd()
-    }
-}
+as_object!(Buffered, |this| this.0.get_ref());
 
 impl Read for Buffered {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -87,7 +77,7 @@ unsafe impl IoSafe for Buffered {}
 #[test]
 fn third_parties_implement_it() {
     guarded(|| {
-        let (stream, mut peer) = UnixStream::pair().unwrap();
+        let (stream, mut peer) = pair();
         peer.write_all(b"abc").unwrap();
         let mut source = Async::new(Buffered(BufReader::new(stream))).unwrap();
         for expected in b"abc" {
@@ -102,13 +92,9 @@ fn third_parties_implement_it() {
 }
 
 /// A buffered writer likewise. Its drop writes what is left.
-struct Flushing(BufWriter<UnixStream>);
+struct Flushing(BufWriter<Local>);
 
-impl AsFd for Flushing {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.get_ref().as_fd()
-    }
-}
+as_object!(Flushing, |this| this.0.get_ref());
 
 impl Write for Flushing {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
@@ -126,7 +112,7 @@ unsafe impl IoSafe for Flushing {}
 #[test]
 fn buffered_writers_are_flushed() {
     guarded(|| {
-        let (stream, mut peer) = UnixStream::pair().unwrap();
+        let (stream, mut peer) = pair();
         let mut source = Async::new(Flushing(BufWriter::new(stream))).unwrap();
         foreign(async {
             source.write_all(b"a").await.unwrap();
@@ -148,7 +134,7 @@ fn buffered_writers_are_flushed() {
 #[test]
 fn pointers_pass_it_on() {
     guarded(|| {
-        let (mut stream, mut peer) = UnixStream::pair().unwrap();
+        let (mut stream, mut peer) = pair();
         peer.write_all(b"abc").unwrap();
         foreign(async {
             let mut source = Async::new(&mut stream).unwrap();
@@ -162,6 +148,7 @@ fn pointers_pass_it_on() {
 }
 
 /// §9: `File` is `IoSafe`, which is of use for pipes and devices.
+#[cfg(unix)]
 #[test]
 fn files_that_are_pipes_can_be_read() {
     fn read_all(reader: File) -> Vec<u8> {

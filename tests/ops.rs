@@ -3,7 +3,6 @@
 //! Lines without a test here: the "optimistic" wait is a quirk (how often the operation runs per poll), of which the part
 //! that dependents rely on, that a wake-up leads to an immediate retry, is tested; the error of the wait itself is in
 //! `construct_kinds.rs`.
-#![cfg(target_os = "linux")]
 // The `_mut` forms are unsafe to call.
 #![allow(unsafe_code)]
 
@@ -11,13 +10,12 @@ mod common;
 
 use std::cell::Cell;
 use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::task::{Context, Poll};
 
 use common::*;
 
-fn read_byte(mut stream: &UnixStream) -> io::Result<u8> {
+fn read_byte(mut stream: &Local) -> io::Result<u8> {
     let mut buf = [0];
     match stream.read(&mut buf)? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -29,7 +27,7 @@ fn read_byte(mut stream: &UnixStream) -> io::Result<u8> {
 #[test]
 fn read_with_repeats_until_done() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let calls = Cell::new(0);
         let (hits, waker) = hits();
         let mut cx = Context::from_waker(&waker);
@@ -56,7 +54,7 @@ fn read_with_repeats_until_done() {
 #[test]
 fn write_with_repeats_until_done() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let queued = fill(source.get_ref());
         let (hits, waker) = hits();
         let mut cx = Context::from_waker(&waker);
@@ -76,7 +74,7 @@ fn write_with_repeats_until_done() {
 /// §5: the operation runs before any waiting, so what is ready completes in the first poll.
 #[test]
 fn what_is_ready_needs_one_poll() {
-    let (source, mut peer) = unix_pair();
+    let (source, mut peer) = local_pair();
     peer.write_all(b"x").unwrap();
     let read = poll_now(source.read_with(read_byte));
     assert_eq!(ready(read).unwrap(), b'x');
@@ -87,7 +85,7 @@ fn what_is_ready_needs_one_poll() {
 /// §5: the operation may be about something else altogether, and then nothing is waited for.
 #[test]
 fn the_result_is_handed_through() {
-    let (source, _peer) = unix_pair();
+    let (source, _peer) = local_pair();
     let result = poll_now(source.read_with(|_| Ok("anything")));
     assert_eq!(ready(result).unwrap(), "anything");
 }
@@ -95,7 +93,7 @@ fn the_result_is_handed_through() {
 /// §5: only WouldBlock means wait; Interrupted and all other errors are returned at once.
 #[test]
 fn other_errors_are_returned() {
-    let (source, _peer) = unix_pair();
+    let (source, _peer) = local_pair();
     for kind in [
         io::ErrorKind::Interrupted,
         io::ErrorKind::TimedOut,
@@ -103,7 +101,7 @@ fn other_errors_are_returned() {
         io::ErrorKind::Other,
     ] {
         let calls = Cell::new(0);
-        let op = |_: &UnixStream| {
+        let op = |_: &Local| {
             calls.set(calls.get() + 1);
             Err::<(), _>(kind.into())
         };
@@ -123,7 +121,7 @@ fn other_errors_are_returned() {
 #[test]
 fn cancelling_loses_nothing() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let (hits, waker) = hits();
         for byte in 0..50 {
             {
@@ -146,7 +144,7 @@ fn cancelling_loses_nothing() {
 #[test]
 fn many_operations_may_wait_together() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let source = &source;
         std::thread::scope(|scope| {
             let readers: Vec<_> = (0..4)
@@ -164,7 +162,7 @@ fn many_operations_may_wait_together() {
 #[test]
 fn waiting_operations_displace_no_waker() {
     guarded(|| {
-        let (source, _peer) = unix_pair();
+        let (source, _peer) = local_pair();
         fill(source.get_ref());
         let ((slot, slot_waker), (_, op_waker)) = (hits(), hits());
         assert!(poll_readable(&source, &slot_waker).is_pending());
@@ -183,7 +181,7 @@ fn waiting_operations_displace_no_waker() {
 #[test]
 fn exclusive_operations_work_alike() {
     guarded(|| {
-        let (mut source, mut peer) = unix_pair();
+        let (mut source, mut peer) = local_pair();
         let echo = std::thread::spawn(move || {
             let mut buf = [0];
             while peer.read(&mut buf).unwrap() > 0 {
@@ -210,8 +208,8 @@ fn exclusive_operations_work_alike() {
 /// §5: as for the shared forms, only WouldBlock means wait.
 #[test]
 fn exclusive_operations_wait_for_wouldblock_only() {
-    let (mut source, _peer) = unix_pair();
-    let interrupted = |_: &mut UnixStream| Err::<(), _>(io::ErrorKind::Interrupted.into());
+    let (mut source, _peer) = local_pair();
+    let interrupted = |_: &mut Local| Err::<(), _>(io::ErrorKind::Interrupted.into());
     // SAFETY: the closure does nothing with the stream.
     let result = poll_now(unsafe { source.read_with_mut(interrupted) });
     assert_eq!(

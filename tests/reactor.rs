@@ -36,7 +36,7 @@ fn one_thread_drives_everything() {
         assert_eq!(threads_named(NAME), 0);
         let before = threads();
         foreign(Timer::after(SHORT));
-        let mut pairs: Vec<_> = (0..200).map(|_| unix_pair()).collect();
+        let mut pairs: Vec<_> = (0..200).map(|_| local_pair()).collect();
         for (source, peer) in &mut pairs {
             assert!(poll_now(source.readable()).is_pending());
             peer.write_all(b"x").unwrap();
@@ -59,7 +59,7 @@ fn one_thread_drives_everything() {
 fn executors_may_take_turns() {
     in_child("executors_may_take_turns", || {
         let turns = || {
-            let (source, mut peer) = unix_pair();
+            let (source, mut peer) = local_pair();
             for _ in 0..100 {
                 foreign(Timer::after(Duration::from_micros(200)));
                 block_on(Timer::after(Duration::from_micros(200)));
@@ -100,7 +100,7 @@ fn block_on_needs_no_thread() {
     in_child("block_on_needs_no_thread", || {
         let before = threads();
         for _ in 0..20 {
-            let (source, mut peer) = unix_pair();
+            let (source, mut peer) = local_pair();
             block_on(async {
                 Timer::after(Duration::from_millis(1)).await;
                 peer.write_all(b"x").unwrap();
@@ -129,7 +129,7 @@ fn descriptors() -> HashSet<String> {
 fn no_descriptor_survives_exec() {
     in_child("no_descriptor_survives_exec", || {
         let before = descriptors();
-        let (source, _peer) = unix_pair();
+        let (source, _peer) = local_pair();
         foreign(Timer::after(SHORT));
         block_on(Timer::after(SHORT));
         assert!(poll_now(source.readable()).is_pending());
@@ -185,7 +185,7 @@ fn signals_do_not_disturb() {
                 0
             );
         }
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let deadline = Instant::now() + 6 * SHORT;
         let sleeper = thread::spawn(move || {
             block_on(Timer::at(deadline));
@@ -212,7 +212,7 @@ fn signals_do_not_disturb() {
 #[test]
 fn a_forked_child_leaves_the_parent_alone() {
     in_child("a_forked_child_leaves_the_parent_alone", || {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let (hits, waker) = hits();
         let mut waiter = source.readable();
         assert!(poll(&mut waiter, &waker).is_pending());

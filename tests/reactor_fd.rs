@@ -57,7 +57,7 @@ mod epoll {
 
     impl Busy {
         fn start() -> Busy {
-            let (source, mut peer) = unix_pair();
+            let (source, mut peer) = local_pair();
             let (enter, entered) = mpsc::channel();
             let (release, released) = mpsc::channel::<()>();
             let released = Mutex::new(released);
@@ -95,7 +95,7 @@ mod epoll {
     #[test]
     fn it_is_readable_when_a_source_is_ready() {
         in_child("epoll::it_is_readable_when_a_source_is_ready", || {
-            let (source, mut peer) = unix_pair();
+            let (source, mut peer) = local_pair();
             let (hits, waker) = hits();
             assert!(poll_readable(&source, &waker).is_pending());
             let busy = Busy::start();

@@ -2,29 +2,24 @@
 //!
 //! Lines without a test here: that a zero-length read goes to the system is a quirk; SIGPIPE and SO_NOSIGPIPE concern
 //! other systems. Which types have the traits is in `api.rs`.
-#![cfg(target_os = "linux")]
 // `IoSafe` is an unsafe trait.
 #![allow(unsafe_code)]
 
 mod common;
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
-use async_io::{Async, IoSafe, Timer};
+use async_io::{Async, IoSafe};
 use common::*;
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future, io as aio};
-use rustix::event::{PollFd, PollFlags};
 
 /// §6: reads and writes of an owned and of a shared source; both try first and wait only when they must.
 #[test]
 fn what_is_ready_needs_no_waiting() {
-    let (mut source, mut peer) = unix_pair();
+    let (mut source, mut peer) = local_pair();
     peer.write_all(b"abcd").unwrap();
     let mut buf = [0; 2];
     assert_eq!(ready(poll_now(source.read(&mut buf))).unwrap(), 2);
@@ -41,7 +36,7 @@ fn what_is_ready_needs_no_waiting() {
 #[test]
 fn what_is_not_ready_waits() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let queued = fill(source.get_ref());
         let ((read, read_waker), (write, write_waker)) = (hits(), hits());
         let mut reader = &source;
@@ -65,7 +60,7 @@ fn what_is_not_ready_waits() {
 #[test]
 fn end_of_file_is_zero() {
     guarded(|| {
-        let (mut source, mut peer) = unix_pair();
+        let (mut source, mut peer) = local_pair();
         peer.write_all(b"last").unwrap();
         drop(peer);
         let mut all = Vec::new();
@@ -77,25 +72,29 @@ fn end_of_file_is_zero() {
 
 /// §6: reads look for themselves before they wait. Where the last one has found nothing, some do without; but a thread that
 /// asks again and again, and never lets the reactor have a turn, still gets what is there.
+#[cfg(unix)]
 #[test]
 fn asking_without_waiting_finds_what_is_there() {
     let tcp = tcp_pair();
-    let unix = unix_pair();
+    let unix = local_pair();
     asked_without_waiting(tcp.0, tcp.1);
     asked_without_waiting(unix.0, unix.1);
 }
 
-fn asked_without_waiting<T: Read + AsFd + IoSafe>(mut source: Async<T>, mut peer: impl Write) {
+#[cfg(unix)]
+fn asked_without_waiting<T: Read + AsObject + IoSafe>(mut source: Async<T>, mut peer: impl Write) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let moment = std::time::Duration::from_millis(1);
     async_io::block_on(async {
         let mut buf = [0; 8];
         // After a wait the thread counts as one that will wait again.
-        Timer::after(Duration::from_millis(1)).await;
+        async_io::Timer::after(moment).await;
         for _ in 0..100 {
             assert!(future::poll_once(source.read(&mut buf)).await.is_none());
             peer.write_all(b"x").unwrap();
             // The network may take its time, also on one machine.
             let mut fds = [PollFd::new(&source, PollFlags::IN)];
-            rustix::event::poll(&mut fds, None).unwrap();
+            poll(&mut fds, None).unwrap();
             let mut polls = 0;
             let count = loop {
                 polls += 1;
@@ -109,18 +108,24 @@ fn asked_without_waiting<T: Read + AsFd + IoSafe>(mut source: Async<T>, mut peer
     });
 }
 
-/// §6: a broken pipe and a reset come back as the errors of the standard library.
+/// §6: a broken pipe comes back as the error of the standard library.
+#[cfg(unix)]
 #[test]
-fn errors_are_those_of_std() {
+fn a_broken_pipe_is_the_error_of_std() {
     guarded(|| {
-        let (mut source, peer) = unix_pair();
+        let (mut source, peer) = local_pair();
         drop(peer);
         let error = foreign(source.write(b"x")).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    });
+}
 
+/// §6: so does a reset.
+#[test]
+fn a_reset_is_the_error_of_std() {
+    guarded(|| {
         let (mut source, peer) = tcp_pair();
-        let zero = Some(std::time::Duration::ZERO);
-        rustix::net::sockopt::set_socket_linger(&peer, zero).unwrap();
+        reset_on_close(&peer);
         drop(peer);
         let error = foreign(source.read(&mut [0])).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
@@ -131,7 +136,7 @@ fn errors_are_those_of_std() {
 #[test]
 fn close_does_not_shut_down() {
     guarded(|| {
-        let (mut source, mut peer) = unix_pair();
+        let (mut source, mut peer) = local_pair();
         foreign(source.close()).unwrap();
         foreign((&source).close()).unwrap();
         peer.set_nonblocking(true).unwrap();
@@ -172,7 +177,7 @@ fn reader_and_writer_may_share() {
 #[test]
 fn one_task_may_read_and_write() {
     guarded(|| {
-        let (source, peer) = unix_pair();
+        let (source, peer) = local_pair();
         let peer = Async::new(peer).unwrap();
         let data = vec![5; 500_000];
         let mut got = Vec::new();
@@ -205,13 +210,9 @@ impl Script {
     }
 }
 
-struct Scripted(UnixStream, Script);
+struct Scripted(Local, Script);
 
-impl AsFd for Scripted {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
+as_object!(Scripted, |this| this.0);
 
 impl Read for Scripted {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
@@ -254,8 +255,8 @@ const CALLS: [(&str, Call); 6] = [
 ];
 
 /// A source over a stream that is both readable and writable.
-fn scripted(failures: &[io::ErrorKind]) -> (Async<Scripted>, UnixStream) {
-    let (stream, mut peer) = UnixStream::pair().unwrap();
+fn scripted(failures: &[io::ErrorKind]) -> (Async<Scripted>, Local) {
+    let (stream, mut peer) = pair();
     peer.write_all(b"x").unwrap();
     let script = Script {
         failures: failures.to_vec(),

@@ -4,7 +4,6 @@
 //! Lines without a test here: "the first call is always Pending" and "the first poll is always Pending" are waived (a
 //! wait may end at once when the kernel says so now); the two wake-ups per `readable()` are a quirk; that a failed
 //! re-arm loses the rest of a round is not to be copied; the error of a wait is in `construct_kinds.rs`.
-#![cfg(not(async_io_loom))]
 
 mod common;
 
@@ -17,7 +16,7 @@ use async_io::Async;
 use common::*;
 
 /// Reads one byte past the source, as users of `get_ref` do.
-fn take_byte(source: &Async<LocalStream>) -> io::Result<usize> {
+fn take_byte(source: &Async<Local>) -> io::Result<usize> {
     source.get_ref().read(&mut [0])
 }
 

@@ -1,15 +1,12 @@
 //! Section 4 of the semantics: what counts as readable and what as writable.
-#![cfg(target_os = "linux")]
 
 mod common;
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
-use std::os::unix::net::UnixStream;
 
 use async_io::Async;
 use common::*;
-use rustix::net::{SendFlags, send, sockopt};
 
 /// Starts waiting, lets `cause` happen, and requires both the wake-up and the end of the wait.
 fn wakes_reader<T>(source: &Async<T>, cause: impl FnOnce()) {
@@ -41,7 +38,7 @@ fn wakes_writer<T>(source: &Async<T>, cause: impl FnOnce()) {
 #[test]
 fn data_is_readable() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         wakes_reader(&source, || peer.write_all(b"x").unwrap());
         let (source, mut peer) = tcp_pair();
         wakes_reader(&source, || peer.write_all(b"x").unwrap());
@@ -62,7 +59,7 @@ fn a_connection_is_readable() {
 #[test]
 fn end_of_file_is_readable() {
     guarded(|| {
-        let (source, peer) = unix_pair();
+        let (source, peer) = local_pair();
         wakes_reader(&source, || drop(peer));
         let (source, peer) = tcp_pair();
         wakes_reader(&source, || drop(peer));
@@ -73,7 +70,7 @@ fn end_of_file_is_readable() {
 #[test]
 fn half_close_is_readable_and_not_writable() {
     guarded(|| {
-        let (source, peer) = unix_pair();
+        let (source, peer) = local_pair();
         fill(source.get_ref());
         let (hits, waker) = hits();
         let mut writer = source.writable();
@@ -89,6 +86,7 @@ fn half_close_is_readable_and_not_writable() {
 }
 
 /// §4: readable by a bare hang-up: a pipe whose writer has gone reports nothing else.
+#[cfg(unix)]
 #[test]
 fn hang_up_is_readable() {
     guarded(|| {
@@ -119,19 +117,18 @@ fn an_error_is_readable() {
 #[test]
 fn urgent_data_is_readable() {
     guarded(|| {
-        let urge = |peer: &TcpStream| assert_eq!(send(peer, b"!", SendFlags::OOB), Ok(1));
         let (hits, waker) = hits();
 
         let (source, peer) = tcp_pair();
         let mut waiter = source.readable();
         assert!(poll(&mut waiter, &waker).is_pending());
-        urge(&peer);
+        send_urgent(&peer);
         hits.wait(1);
         foreign(waiter).unwrap();
 
         let (source, peer) = tcp_pair();
         assert!(poll_readable(&source, &waker).is_pending());
-        urge(&peer);
+        send_urgent(&peer);
         hits.wait(2);
         foreign(wait_readable(&source)).unwrap();
     });
@@ -147,7 +144,7 @@ fn urgent_data_is_told_to_every_waiter() {
         for waiter in &mut waiters {
             assert!(poll(waiter, &waker).is_pending());
         }
-        assert_eq!(send(&peer, b"!", SendFlags::OOB), Ok(1));
+        send_urgent(&peer);
         hits.wait(2);
         // The first that looks must not take it from the second.
         for waiter in waiters {
@@ -160,7 +157,7 @@ fn urgent_data_is_told_to_every_waiter() {
 #[test]
 fn room_is_writable() {
     guarded(|| {
-        let (source, mut peer) = unix_pair();
+        let (source, mut peer) = local_pair();
         let queued = fill(source.get_ref());
         wakes_writer(&source, || peer.read_exact(&mut vec![0; queued]).unwrap());
     });
@@ -170,13 +167,14 @@ fn room_is_writable() {
 #[test]
 fn hang_up_is_writable() {
     guarded(|| {
-        let (source, peer) = unix_pair();
+        let (source, peer) = local_pair();
         fill(source.get_ref());
         wakes_writer(&source, || drop(peer));
     });
 }
 
 /// §4: writable by an error: a pipe whose reader has gone reports nothing else.
+#[cfg(unix)]
 #[test]
 fn an_error_is_writable() {
     guarded(|| {
@@ -199,7 +197,7 @@ fn a_reset_is_readable_and_writable() {
         let mut writer = source.writable();
         assert!(poll(&mut writer, &waker).is_pending());
         wakes_reader(&source, || {
-            sockopt::set_socket_linger(&peer, Some(std::time::Duration::ZERO)).unwrap();
+            reset_on_close(&peer);
             drop(peer);
         });
         hits.wait(1);
@@ -218,7 +216,7 @@ fn fill_for_good(stream: &TcpStream) {
 #[test]
 fn the_other_direction_stays_armed() {
     guarded(|| {
-        let (source, mut peer): (Async<UnixStream>, _) = unix_pair();
+        let (source, mut peer): (Async<Local>, _) = local_pair();
         let queued = fill(source.get_ref());
         let (writes, write_waker) = hits();
         let mut writer = source.writable();
@@ -249,9 +247,9 @@ trait ReadOne {
     fn read_exact_one(&self);
 }
 
-impl ReadOne for UnixStream {
+impl ReadOne for Local {
     fn read_exact_one(&self) {
-        let mut stream: &UnixStream = self;
+        let mut stream: &Local = self;
         stream.read_exact(&mut [0]).unwrap();
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Lines without a test here: that setting a deadline on an interval timer leaves it an interval is a quirk, documented
 //! otherwise; that every insertion notifies the poller is performance.
-#![cfg(not(async_io_loom))]
 
 mod common;
 

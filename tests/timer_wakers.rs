@@ -2,7 +2,6 @@
 //!
 //! Lines without a test here: that a timer which was never armed keeps no waker is a quirk, and remembering it would be a
 //! superset.
-#![cfg(not(async_io_loom))]
 
 mod common;
 

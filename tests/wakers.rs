@@ -2,7 +2,6 @@
 //!
 //! Lines without a test here: that a waker which blocks on I/O hangs is not to be copied (the opposite is tested); that a
 //! panic in `Waker::clone` poisons its source is not to be copied either (likewise).
-#![cfg(not(async_io_loom))]
 // A waker whose `clone` panics cannot be made with `Wake`.
 #![allow(unsafe_code)]
 
@@ -19,7 +18,7 @@ use std::time::{Duration, Instant};
 use async_io::{Async, Timer, block_on};
 use common::*;
 
-type Source = Async<LocalStream>;
+type Source = Async<Local>;
 
 /// §1: with no `block_on` in the program, wakers are called on the reactor's thread.
 #[test]
@@ -121,7 +120,7 @@ impl Reentries {
     }
 }
 
-fn shared_pair() -> (Arc<Source>, Weak<Source>, LocalStream) {
+fn shared_pair() -> (Arc<Source>, Weak<Source>, Local) {
     let (source, peer) = local_pair();
     let source = Arc::new(source);
     let weak = Arc::downgrade(&source);

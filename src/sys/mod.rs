@@ -62,7 +62,7 @@ mod fork;
 pub(crate) mod socket;
 pub(crate) mod thread;
 
-#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+#[cfg(test)]
 mod conformance;
 
 use crate::clock::Deadline;

@@ -5,8 +5,6 @@ use std::future::Future;
 use std::io;
 use std::marker::PhantomPinned;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram, UnixListener, UnixStream};
-use std::path::Path;
 use std::rc::Rc;
 
 use async_io::Async;
@@ -24,10 +22,13 @@ macro_rules! assert_value_lacks {
     }};
 }
 
+#[allow(unused_imports)] // Not everywhere.
+pub(super) use assert_value_lacks;
+
 /// A future that gives `io::Result<R>` and may move between threads.
-fn gives<R>(_: impl Future<Output = io::Result<R>> + Send) {}
+pub(super) fn gives<R>(_: impl Future<Output = io::Result<R>> + Send) {}
 /// The same without `Send`.
-fn gives_here<R>(_: impl Future<Output = io::Result<R>>) {}
+pub(super) fn gives_here<R>(_: impl Future<Output = io::Result<R>>) {}
 
 fn _tcp<A: Into<SocketAddr> + Send>(
     listener: &Async<TcpListener>,
@@ -50,49 +51,19 @@ fn _udp<A: Into<SocketAddr> + Send>(socket: &Async<UdpSocket>, addr: A, buf: &mu
     gives::<usize>(socket.send_to(buf, addr));
 }
 
-fn _unix<P: AsRef<Path> + Send>(
-    listener: &Async<UnixListener>,
-    socket: &Async<UnixDatagram>,
-    path: fn() -> P,
-    buf: &mut [u8],
-) {
-    gives::<Async<UnixStream>>(Async::<UnixStream>::connect(path()));
-    gives::<(Async<UnixStream>, UnixAddr)>(listener.accept());
-    gives_stream::<Async<UnixStream>>(listener.incoming());
-    gives::<usize>(socket.recv(buf));
-    gives::<(usize, UnixAddr)>(socket.recv_from(buf));
-    gives::<usize>(socket.send(buf));
-}
-
-/// A path may be looked at again on another thread, so here it must be `Sync` besides.
-fn _unix_send_to<P: AsRef<Path> + Send + Sync>(socket: &Async<UnixDatagram>, path: P) {
-    gives::<usize>(socket.send_to(b"", path));
-}
-
 /// The addresses need not be `Send` as long as nobody asks the future to be.
-fn _local_addresses<A: Into<SocketAddr>, P: AsRef<Path>>(
-    udp: &Async<UdpSocket>,
-    unix: &Async<UnixDatagram>,
-    addr: fn() -> A,
-    path: fn() -> P,
-) {
+fn _local_addresses<A: Into<SocketAddr>>(udp: &Async<UdpSocket>, addr: fn() -> A) {
     gives_here::<Async<TcpStream>>(Async::<TcpStream>::connect(addr()));
-    gives_here::<Async<UnixStream>>(Async::<UnixStream>::connect(path()));
     gives_here::<usize>(udp.send_to(b"", addr()));
-    gives_here::<usize>(unix.send_to(b"", path()));
 }
 
-fn gives_stream<R>(_: impl Stream<Item = io::Result<R>> + Send + Sync) {}
+pub(super) fn gives_stream<R>(_: impl Stream<Item = io::Result<R>> + Send + Sync) {}
 
 /// `incoming` borrows the listener for as long as `&self` lives, and nothing else.
 fn _incoming_borrows_self<'a>(
     tcp: &'a Async<TcpListener>,
-    unix: &'a Async<UnixListener>,
-) -> (
-    impl Stream<Item = io::Result<Async<TcpStream>>> + Send + use<'a>,
-    impl Stream<Item = io::Result<Async<UnixStream>>> + Send + use<'a>,
-) {
-    (tcp.incoming(), unix.incoming())
+) -> impl Stream<Item = io::Result<Async<TcpStream>>> + Send + use<'a> {
+    tcp.incoming()
 }
 
 /// A connection attempt borrows only what its address does.
@@ -147,41 +118,21 @@ impl From<LocalAddr> for SocketAddr {
     }
 }
 
-impl AsRef<Path> for LocalAddr {
-    fn as_ref(&self) -> &Path {
-        Path::new("")
-    }
-}
-
-fn _not_send(
-    udp: &Async<UdpSocket>,
-    unix: &Async<UnixDatagram>,
-    unshared: &Async<Cell<UdpSocket>>,
-    addr: fn() -> LocalAddr,
-) {
+fn _not_send(udp: &Async<UdpSocket>, unshared: &Async<Cell<UdpSocket>>, addr: fn() -> LocalAddr) {
     let local = addr();
     let op = |_: &UdpSocket| Ok(Rc::strong_count(&local.0));
     assert_value_lacks!(Async::<TcpStream>::connect(addr()), Send);
-    assert_value_lacks!(Async::<UnixStream>::connect(addr()), Send);
     assert_value_lacks!(udp.send_to(b"", addr()), Send);
-    assert_value_lacks!(unix.send_to(b"", addr()), Send);
     assert_value_lacks!(udp.read_with(op), Send);
     assert_value_lacks!(udp.write_with(op), Send);
     assert_value_lacks!(unshared.read_with(|_| Ok(())), Send);
     assert_value_lacks!(unshared.write_with(|_| Ok(())), Send);
 }
 
-fn _not_unpin(
-    tcp: &Async<TcpListener>,
-    stream: &Async<TcpStream>,
-    udp: &Async<UdpSocket>,
-    unix: &Async<UnixListener>,
-) {
+fn _not_unpin(tcp: &Async<TcpListener>, stream: &Async<TcpStream>, udp: &Async<UdpSocket>) {
     let mut buf = [0];
     assert_value_lacks!(tcp.accept(), Unpin);
     assert_value_lacks!(tcp.incoming(), Unpin);
-    assert_value_lacks!(unix.accept(), Unpin);
-    assert_value_lacks!(unix.incoming(), Unpin);
     assert_value_lacks!(stream.peek(&mut buf), Unpin);
     assert_value_lacks!(udp.recv(&mut buf), Unpin);
     assert_value_lacks!(udp.recv_from(&mut buf), Unpin);
@@ -192,7 +143,6 @@ fn _not_unpin(
     assert_value_lacks!(udp.read_with(|_| Ok(())), Unpin);
     assert_value_lacks!(udp.write_with(|_| Ok(())), Unpin);
     assert_value_lacks!(Async::<TcpStream>::connect(([0; 4], 1)), Unpin);
-    assert_value_lacks!(Async::<UnixStream>::connect(""), Unpin);
 }
 
 /// `block_on` takes a future that must not move.

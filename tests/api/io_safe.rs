@@ -7,8 +7,6 @@ use std::io::{
     StdoutLock, Write,
 };
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{BorrowedFd, OwnedFd};
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,7 +20,6 @@ assert_obj_safe!(IoSafe);
 
 assert_impl_all!(File: IoSafe);
 assert_impl_all!(TcpStream: IoSafe);
-assert_impl_all!(UnixStream: IoSafe);
 assert_impl_all!(Stdin: IoSafe);
 assert_impl_all!(Stdout: IoSafe);
 assert_impl_all!(Stderr: IoSafe);
@@ -32,10 +29,6 @@ assert_impl_all!(ChildStderr: IoSafe);
 
 assert_not_impl_any!(TcpListener: IoSafe);
 assert_not_impl_any!(UdpSocket: IoSafe);
-assert_not_impl_any!(UnixListener: IoSafe);
-assert_not_impl_any!(UnixDatagram: IoSafe);
-assert_not_impl_any!(OwnedFd: IoSafe);
-assert_not_impl_any!(BorrowedFd<'static>: IoSafe);
 assert_not_impl_any!(Child: IoSafe);
 assert_not_impl_any!(Arc<TcpStream>: IoSafe);
 assert_not_impl_any!(Rc<TcpStream>: IoSafe);

@@ -5,9 +5,6 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
-use std::path::Path;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -15,13 +12,6 @@ use std::time::{Duration, Instant};
 use async_io::{Async, Readable, ReadableOwned, Timer, Writable, WritableOwned};
 
 type Wait<T> = for<'a, 'b, 'c> fn(&'a Async<T>, &'b mut Context<'c>) -> Poll<io::Result<()>>;
-
-const _: fn() -> Option<BorrowedFd<'static>> = async_io::os::unix::reactor_fd;
-
-fn _construction<T: AsFd>() {
-    let _: fn(T) -> io::Result<Async<T>> = Async::<T>::new;
-    let _: fn(T) -> io::Result<Async<T>> = Async::<T>::new_nonblocking;
-}
 
 fn _without_bounds<T>() {
     let _: for<'a> fn(&'a Async<T>) -> &'a T = Async::<T>::get_ref;
@@ -45,17 +35,6 @@ fn _sockets<A: Into<SocketAddr>>() {
     let _: fn(A) -> io::Result<Async<UdpSocket>> = Async::<UdpSocket>::bind::<A>;
     _ = Async::<TcpStream>::connect::<A>;
     _ = Async::<UdpSocket>::send_to::<A>;
-}
-
-fn _unix_sockets<P: AsRef<Path>>() {
-    type Pair<T> = io::Result<(Async<T>, Async<T>)>;
-    let _: fn(P) -> io::Result<Async<UnixListener>> = Async::<UnixListener>::bind::<P>;
-    let _: fn(P) -> io::Result<Async<UnixDatagram>> = Async::<UnixDatagram>::bind::<P>;
-    let _: fn() -> io::Result<Async<UnixDatagram>> = Async::<UnixDatagram>::unbound;
-    let _: fn() -> Pair<UnixDatagram> = Async::<UnixDatagram>::pair;
-    let _: fn() -> Pair<UnixStream> = Async::<UnixStream>::pair;
-    _ = Async::<UnixStream>::connect::<P>;
-    _ = Async::<UnixDatagram>::send_to::<P>;
 }
 
 fn _timer() {

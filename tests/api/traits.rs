@@ -4,8 +4,6 @@ use std::convert::Infallible;
 use std::fmt::Debug;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 use async_io::{Async, IoSafe, Readable, ReadableOwned, Writable, WritableOwned};
 use futures_io::{AsyncRead, AsyncWrite};
@@ -13,7 +11,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 fn async_read<T: AsyncRead>() {}
 fn async_write<T: AsyncWrite>() {}
 fn debug<T: Debug>() {}
-fn converts<From, To: TryFrom<From, Error = io::Error>>() {}
+pub(super) fn converts<From, To: TryFrom<From, Error = io::Error>>() {}
 
 fn _owned_read<T: IoSafe + Read>() {
     async_read::<Async<T>>();
@@ -52,35 +50,14 @@ fn _as_ref<T>(source: &Async<T>) -> &T {
     AsRef::<T>::as_ref(source)
 }
 
-fn _as_fd<T: AsFd>(source: &Async<T>) {
-    fn has<T: AsFd>(_: &T) {}
-    has(source);
-}
-
-fn _as_raw_fd<T: AsRawFd>(source: &Async<T>) {
-    fn has<T: AsRawFd>(_: &T) {}
-    has(source);
-}
-
-fn _from_descriptor<T: AsFd + From<OwnedFd>>() {
-    converts::<OwnedFd, Async<T>>();
-}
-
-fn _into_descriptor<T: Into<OwnedFd>>() {
-    converts::<Async<T>, OwnedFd>();
-}
-
 fn _from_std() {
     converts::<TcpListener, Async<TcpListener>>();
     converts::<TcpStream, Async<TcpStream>>();
     converts::<UdpSocket, Async<UdpSocket>>();
-    converts::<UnixListener, Async<UnixListener>>();
-    converts::<UnixStream, Async<UnixStream>>();
-    converts::<UnixDatagram, Async<UnixDatagram>>();
 }
 
-/// `AsFd` and `AsRawFd` ask for nothing but the same trait of `T`.
+/// The I/O traits ask for nothing but their own of `T`.
 fn _bounds_are_minimal() {
-    static_assertions::assert_not_impl_any!(Async<Infallible>: AsFd, AsRawFd, AsyncRead, AsyncWrite);
+    static_assertions::assert_not_impl_any!(Async<Infallible>: AsyncRead, AsyncWrite);
     static_assertions::assert_impl_all!(Async<Infallible>: Debug, AsRef<Infallible>);
 }

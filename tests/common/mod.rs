@@ -9,9 +9,11 @@ use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 #[cfg(unix)]
-use std::os::fd::AsFd;
+pub(crate) use std::os::fd::AsFd as AsObject;
 #[cfg(unix)]
-use std::os::unix::net::UnixStream;
+pub(crate) use std::os::unix::net::UnixStream as Local;
+#[cfg(windows)]
+pub(crate) use std::os::windows::io::AsSocket as AsObject;
 use std::panic;
 use std::pin::pin;
 use std::process::{Command, Stdio};
@@ -261,44 +263,124 @@ trait ReadExactHere {
     fn read_exact_here(&self, count: usize);
 }
 
-impl ReadExactHere for LocalStream {
+impl ReadExactHere for Local {
     fn read_exact_here(&self, count: usize) {
-        let mut stream: &LocalStream = self;
+        let mut stream: &Local = self;
         stream.read_exact(&mut vec![0; count]).unwrap();
     }
 }
 
-/// The cheapest stream within this machine.
-#[cfg(unix)]
-pub(crate) type LocalStream = UnixStream;
+/// The stream within one machine: TCP, where std has no Unix sockets.
 #[cfg(windows)]
-pub(crate) type LocalStream = TcpStream;
+pub(crate) type Local = TcpStream;
 
-/// A registered stream and its blocking peer.
-pub(crate) fn local_pair() -> (Async<LocalStream>, LocalStream) {
-    #[cfg(unix)]
-    return unix_pair();
-    #[cfg(windows)]
-    return tcp_pair();
+/// Two connected local streams.
+#[cfg(unix)]
+pub(crate) fn pair() -> (Local, Local) {
+    Local::pair().unwrap()
 }
 
-/// A registered Unix stream and its blocking peer.
-#[cfg(unix)]
-pub(crate) fn unix_pair() -> (Async<UnixStream>, UnixStream) {
-    let (ours, peer) = UnixStream::pair().unwrap();
+/// Two connected local streams.
+#[cfg(windows)]
+pub(crate) fn pair() -> (Local, Local) {
+    tcp_streams()
+}
+
+/// A registered local stream and its blocking peer.
+pub(crate) fn local_pair() -> (Async<Local>, Local) {
+    let (ours, peer) = pair();
     (Async::new(ours).unwrap(), peer)
 }
 
 /// A registered TCP stream and its blocking peer.
 pub(crate) fn tcp_pair() -> (Async<TcpStream>, TcpStream) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let (peer, _) = listener.accept().unwrap();
+    let (ours, peer) = tcp_streams();
     (Async::new(ours).unwrap(), peer)
 }
 
-/// Allows this process only descriptors below `limit`, and returns what was allowed before.
+fn tcp_streams() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (peer, _) = listener.accept().unwrap();
+    (ours, peer)
+}
+
+/// Makes a type that wraps an object pass for one: `AsFd`, or on Windows `AsSocket`.
+#[allow(unused_macros)]
+macro_rules! as_object {
+    ($type:ty, |$this:ident| $inner:expr) => {
+        #[cfg(unix)]
+        impl std::os::fd::AsFd for $type {
+            fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+                let $this = self;
+                $inner.as_fd()
+            }
+        }
+
+        #[cfg(windows)]
+        impl std::os::windows::io::AsSocket for $type {
+            fn as_socket(&self) -> std::os::windows::io::BorrowedSocket<'_> {
+                let $this = self;
+                $inner.as_socket()
+            }
+        }
+    };
+}
+#[allow(unused_imports)]
+pub(crate) use as_object;
+
+/// Closing it resets the connection.
+pub(crate) fn reset_on_close(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    socket.set_linger(Some(Duration::ZERO)).unwrap();
+}
+
+/// Sends one byte out of band.
+pub(crate) fn send_urgent(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    assert_eq!(socket.send_out_of_band(b"!").unwrap(), 1);
+}
+
+/// Whether programs that this one starts get the object, too.
 #[cfg(unix)]
+pub(crate) fn is_inherited(io: impl AsObject) -> bool {
+    let flags = rustix::io::fcntl_getfd(io).unwrap();
+    !flags.contains(rustix::io::FdFlags::CLOEXEC)
+}
+
+/// Whether programs that this one starts get the object, too.
+#[cfg(windows)]
+#[allow(unsafe_code)]
+pub(crate) fn is_inherited(io: impl AsObject) -> bool {
+    use std::os::windows::io::AsRawSocket;
+    use windows_sys::Win32::Foundation::{GetHandleInformation, HANDLE_FLAG_INHERIT};
+    let handle = io.as_socket().as_raw_socket() as *mut std::ffi::c_void;
+    let mut flags = 0;
+    // SAFETY: the socket is borrowed and thus open; the flags outlive the call.
+    assert_ne!(unsafe { GetHandleInformation(handle, &mut flags) }, 0);
+    flags & HANDLE_FLAG_INHERIT != 0
+}
+
+/// How many objects of the system (descriptors, handles) this process has open.
+#[cfg(unix)]
+pub(crate) fn open_objects() -> usize {
+    std::fs::read_dir("/dev/fd").unwrap().count()
+}
+
+/// How many objects of the system (descriptors, handles) this process has open.
+#[cfg(windows)]
+#[allow(unsafe_code)]
+pub(crate) fn open_objects() -> usize {
+    use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetProcessHandleCount};
+    let mut count = 0;
+    // SAFETY: the handle of the own process is always good; the count outlives the call.
+    let done = unsafe { GetProcessHandleCount(GetCurrentProcess(), &mut count) };
+    assert_ne!(done, 0);
+    count as usize
+}
+
+/// Allows this process only descriptors below `limit`, and returns what was allowed before.
+#[cfg(target_os = "linux")]
 pub(crate) fn limit_descriptors(limit: Option<u64>) -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let former = getrlimit(Resource::Nofile);
@@ -311,7 +393,10 @@ pub(crate) fn limit_descriptors(limit: Option<u64>) -> Option<u64> {
 /// A pipe's reading and writing end. (That of the standard library is younger than our oldest compiler.)
 #[cfg(unix)]
 pub(crate) fn pipe() -> (File, File) {
-    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    for end in [&reader, &writer] {
+        rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC).unwrap();
+    }
     (reader.into(), writer.into())
 }
 
@@ -329,16 +414,19 @@ pub(crate) fn fill(mut writer: impl Write) -> usize {
 
 /// Whether operations on the descriptor return `WouldBlock` rather than wait.
 #[cfg(unix)]
-pub(crate) fn is_nonblocking(io: impl AsFd) -> bool {
+pub(crate) fn is_nonblocking(io: impl AsObject) -> bool {
     rustix::fs::fcntl_getfl(io)
         .unwrap()
         .contains(rustix::fs::OFlags::NONBLOCK)
 }
 
-/// Windows does not tell. Where it is not so, the tests do not come to an end.
-#[cfg(windows)]
-pub(crate) fn is_nonblocking<T>(_: T) -> bool {
-    true
+/// Registered sockets do not block, and are not for child processes. Windows does not tell the mode.
+pub(crate) fn is_ours(io: impl AsObject) -> bool {
+    #[cfg(unix)]
+    if !is_nonblocking(&io) {
+        return false;
+    }
+    !is_inherited(io)
 }
 
 /// The value of a poll that must not be pending.

@@ -22,6 +22,7 @@ use std::collections::HashSet;
 use std::io;
 #[cfg(unix)]
 use std::os::fd::BorrowedFd;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -84,7 +85,9 @@ pub(crate) struct Poller {
     /// A forked child shares an epoll instance; other systems' pollers are not inherited.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     home: Home,
-    inner: polling::Poller,
+    /// Asserted, because on Windows it has cells without the auto trait, and `Async` and `Timer` promise it. A panic leaves
+    /// it whole: no foreign code runs inside its calls.
+    inner: AssertUnwindSafe<polling::Poller>,
     /// What is registered and not in the set, because nobody waits for it.
     outside: Mutex<HashSet<RawSource>>,
     /// All that is registered, where the system would not notice a second registration.
@@ -103,7 +106,7 @@ impl Poller {
             clock,
             #[cfg(any(target_os = "linux", target_os = "android"))]
             home: Home::new(),
-            inner: polling::Poller::new()?,
+            inner: AssertUnwindSafe(polling::Poller::new()?),
             outside: Mutex::new(HashSet::new()),
             registered: Mutex::new(HashSet::new()),
             turnstile: Mutex::new(()),
@@ -262,7 +265,7 @@ impl Poller {
             ),
             not(polling_test_poll_backend),
         ))]
-        return Some(std::os::fd::AsFd::as_fd(&self.inner));
+        return Some(std::os::fd::AsFd::as_fd(&self.inner.0));
         #[allow(unreachable_code)]
         None
     }
