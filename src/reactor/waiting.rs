@@ -201,8 +201,13 @@ impl Reactor {
             parked = Parked::Contradiction { strikes: *strikes };
             source.word(spot.direction).set_struck(true);
         }
+        let mut others = WakeBatch::default();
+        if ARMS_IN_SILENCE {
+            state.doubt_arming(source.words(), spot.direction, &mut others);
+        }
         drop(state);
         wake::discard(former);
+        others.run();
         parked
     }
 

@@ -257,6 +257,12 @@ impl World {
             waiter.unpark();
             task.phase = Phase::Idle;
             task.woken.0.store(false, Ordering::Relaxed);
+            if self.kind.arms_in_vain {
+                let mut others = WakeBatch::default();
+                state.doubt_arming(self.source.words(), task.direction, &mut others);
+                drop(state);
+                others.run();
+            }
         } else {
             if waiter.question == Question::Ready && waiter.is_parked() {
                 waiter.question = Question::ReadySince(self.turn);

@@ -203,6 +203,19 @@ impl State {
         }
     }
 
+    /// Where arming may fail in silence: the system was asked after it, and says "ready", so it may never tell. Whoever has
+    /// relied on it tries again, and the next one arms anew.
+    pub(crate) fn doubt_arming(
+        &mut self,
+        words: &PerDirection<Readiness>,
+        direction: Direction,
+        batch: &mut WakeBatch,
+    ) {
+        self.armed = self.armed.without(direction);
+        words.get(direction).deliver(true);
+        self.waiters.claim(direction, News::Unknown, batch);
+    }
+
     /// The system's interest is unknown or gone: everybody tries again and finds out.
     pub(crate) fn fail(&mut self, words: &PerDirection<Readiness>, batch: &mut WakeBatch) {
         self.armed = Interest::NONE;
