@@ -62,6 +62,9 @@ mod clock;
 mod driver;
 #[cfg(all(async_io_loom, test))]
 mod models;
+#[cfg(all(any(test, async_io_fuzzing), unix, not(async_io_loom)))]
+#[doc(hidden)]
+pub mod naive;
 #[cfg(not(async_io_loom))]
 pub mod os;
 #[cfg(not(async_io_loom))]

@@ -4,6 +4,8 @@
 //! business. The turn collects wakers and runs none, so that the driver can give up its role before foreign code runs;
 //! and it never stops half way: what fails for one source is that source's news, and the rest of the batch goes on.
 //!
+//! Its `sys` is the one beside it: the property tests have it once more, on a scripted back end (see `naive`).
+//!
 //! # Without a poller
 //!
 //! The poller is made when something needs it. If it cannot be made, operations that need it return the error; timers
@@ -13,11 +15,11 @@
 pub(crate) mod registry;
 pub(crate) mod waiting;
 
+use super::sys::{Events, FIRST_INTEREST, FORGETS_IDLE, Poller, REPORTING, Until};
 use crate::clock::{Clock, Deadline};
 use crate::source::state::Manner;
 use crate::source::{Event, Interest, Key, RawSource, Source, Turn, Turns, raw};
 use crate::sync::{Condvar, Mutex};
-use crate::sys::{Events, FIRST_INTEREST, FORGETS_IDLE, Poller, REPORTING, Until};
 use crate::timers::Timers;
 use crate::trace;
 use crate::wake::WakeBatch;

@@ -11,14 +11,14 @@
 //! The order is always: waiter in place, interest armed, kernel asked. An edge before the question is in the answer, an
 //! edge after it finds the waiter.
 
+use super::super::sys::ARMS_IN_SILENCE;
+use super::super::sys::ask::{self, Answer};
 use super::Reactor;
 use crate::source::raw;
 use crate::source::readiness::Snapshot;
 use crate::source::state::{Armed, State};
 use crate::source::waiters::{Place, Question, Waiter, WaiterId};
 use crate::source::{Direction, Key, Source};
-use crate::sys::ARMS_IN_SILENCE;
-use crate::sys::ask::{self, Answer};
 use crate::wake::{self, WakeBatch};
 use std::io;
 use std::task::Waker;
