@@ -6,6 +6,7 @@
 mod compat;
 mod debian;
 mod faults;
+mod fuzz;
 mod guards;
 mod load;
 mod loom;
@@ -61,6 +62,12 @@ const RECIPES: &[Recipe] = &[
         arguments: "[--models-only | --planted MODEL]",
         summary: "run the models of the pure modules in every interleaving, then with planted mistakes",
         run: loom::run,
+    },
+    Recipe {
+        name: "fuzz",
+        arguments: "[--seconds N] [--only TARGET]",
+        summary: "run the fuzz targets, each for some seconds",
+        run: fuzz::run,
     },
     Recipe {
         name: "guards",
