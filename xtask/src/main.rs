@@ -6,11 +6,13 @@
 mod compat;
 mod debian;
 mod faults;
+mod deny;
 mod fuzz;
 mod guards;
 mod load;
 mod loom;
 mod msrv;
+mod mutants;
 mod package;
 #[cfg(unix)]
 mod peers;
@@ -105,6 +107,16 @@ const RECIPES: &[Recipe] = &[
         arguments: "[--only thread|address|memcheck]",
         summary: "run the tests under ThreadSanitizer, AddressSanitizer and valgrind",
         run: sanitize::run,
+        name: "mutants",
+        arguments: "[--file PATH]",
+        summary: "change the pure modules one operator at a time; a test must fail each time",
+        run: mutants::run,
+    },
+    Recipe {
+        name: "deny",
+        arguments: "",
+        summary: "check licences, versions and origin of what is built, and that each has its reason",
+        run: |args| no_more(args).and_then(|()| deny::run()),
     },
     Recipe {
         name: "compat",

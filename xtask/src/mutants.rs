@@ -1,0 +1,54 @@
+//! Mutation testing of the pure modules: cargo-mutants changes one operator or one return value at a time, and some test
+//! must fail. `docs/mutants.md` has what survives, and why.
+
+use std::process::{Command, Stdio};
+
+use crate::shell::{self, Outcome};
+use lexopt::prelude::*;
+
+const MODULES: &[&str] = &[
+    "src/source/readiness.rs",
+    "src/source/waiters.rs",
+    "src/source/state.rs",
+    "src/timers/queue.rs",
+    "src/timers/nodes.rs",
+    "src/driver/roles.rs",
+    "src/driver/parker.rs",
+    "src/reactor/registry.rs",
+];
+
+/// The tests of the pure modules, by parts of their names: the others cannot fail for these changes, or take long.
+const TESTS: &[&str] = &["naive", "source", "timers", "roles", "parker", "registry"];
+
+pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
+    let mut only = None;
+    while let Some(argument) = args.next().map_err(|error| error.to_string())? {
+        match argument {
+            Long("file") => only = Some(shell::text(args.value())?),
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    let there = Command::new("cargo-mutants")
+        .args(["mutants", "--version"])
+        .stdout(Stdio::null())
+        .status();
+    if there.is_err() {
+        return Err(
+            "cargo-mutants is not installed: `cargo install cargo-mutants --locked`".into(),
+        );
+    }
+    let mut command = shell::cargo();
+    command
+        .args(["mutants", "--timeout", "30", "--no-shuffle", "--output"])
+        .arg(shell::target("mutants"))
+        .env("CARGO_PROFILE_DEV_DEBUG", "none");
+    let chosen = MODULES
+        .iter()
+        .filter(|it| only.as_deref().is_none_or(|only| only == **it));
+    for module in chosen {
+        command.args(["--file", module]);
+    }
+    let outcome = shell::run(command.args(["--", "--lib", "--"]).args(TESTS));
+    // It fails if one survives: those that are explained do.
+    outcome.map_err(|error| format!("{error}; compare with docs/mutants.md"))
+}
