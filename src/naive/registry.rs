@@ -33,7 +33,9 @@ pub fn registry(script: &[u8]) {
         }
         most = most.max(inside.len());
         // Slots are used again before new ones are made.
-        assert_eq!(real.iter().count(), most);
+        let all: Vec<u32> = real.iter().map(|(slot, _)| slot).collect();
+        assert_eq!(all.len(), most);
+        assert!(inside.iter().all(|(key, _)| all.contains(&key.slot)));
         for (key, source) in &inside {
             let found = real.get(key.slot).unwrap();
             assert!(std::ptr::eq(found, *source));

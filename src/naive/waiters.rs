@@ -61,7 +61,7 @@ fn step(script: &mut Script<'_>, real: &mut Waiters, rows: &mut Vec<Row>) -> Opt
                 assert!(real.at(row.direction, row.place).is_none());
             }
         }
-        2 | 3 | 4 => {
+        2..=4 => {
             let which = script.below(rows.len())?;
             let row = &mut rows[which];
             let calls = Calls::new();
