@@ -208,8 +208,8 @@ mod tests {
     fn sleep_that_ends_by_itself_leaves_no_trace() {
         let state = ParkState::new();
         for sleep in [Sleep::Polling, Sleep::Parked, Sleep::Watching] {
-            assert!(state.begin(sleep));
-            assert!(!state.end());
+            assert!(state.begin(sleep) && state.is_asleep());
+            assert!(!state.end() && !state.is_asleep());
             assert_eq!(state.notify(), None);
             assert!(state.take());
         }

@@ -5,8 +5,8 @@
 
 mod compat;
 mod debian;
-mod faults;
 mod deny;
+mod faults;
 mod fuzz;
 mod guards;
 mod load;
@@ -107,6 +107,8 @@ const RECIPES: &[Recipe] = &[
         arguments: "[--only thread|address|memcheck]",
         summary: "run the tests under ThreadSanitizer, AddressSanitizer and valgrind",
         run: sanitize::run,
+    },
+    Recipe {
         name: "mutants",
         arguments: "[--file PATH]",
         summary: "change the pure modules one operator at a time; a test must fail each time",
