@@ -22,7 +22,7 @@ struct Shared {
 impl Shared {
     fn new(reporting: Reporting, armed: Interest) -> Arc<Shared> {
         let mut state = State::vacant();
-        state.occupy(3, armed);
+        state.occupy(crate::source::raw::made_up(3), armed);
         Arc::new(Shared {
             words: PerDirection::new(Readiness::new(), Readiness::new()),
             state: Mutex::new((state, armed)),

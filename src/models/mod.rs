@@ -99,7 +99,7 @@ struct Object {
 impl Object {
     fn armed(interest: Interest) -> loom::sync::Arc<Object> {
         let mut state = State::vacant();
-        state.occupy(3, interest);
+        state.occupy(crate::source::raw::made_up(3), interest);
         loom::sync::Arc::new(Object {
             words: PerDirection::new(Readiness::new(), Readiness::new()),
             state: Mutex::new(state),

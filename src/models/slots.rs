@@ -13,7 +13,7 @@ use std::task::Waker;
 fn insert(registry: &Registry) -> Key {
     let (slot, source) = registry.take().unwrap();
     let mut state = source.lock();
-    state.occupy(3, Interest::READ);
+    state.occupy(crate::source::raw::made_up(3), Interest::READ);
     source.forget();
     let generation = state.generation;
     Key { slot, generation }

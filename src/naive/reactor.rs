@@ -9,7 +9,7 @@ use crate::clock::Deadline;
 use crate::source::readiness::Snapshot;
 use crate::source::state::Reporting;
 use crate::source::waiters::{Place, WaiterId};
-use crate::source::{Direction, Key, RawSource};
+use crate::source::{Direction, Key, RawSource, raw};
 use crate::timers::{TimerKey, Timers};
 use std::io;
 use std::sync::Arc;
@@ -166,7 +166,7 @@ impl Model {
         let object = script.below(OBJECTS)?;
         let direction = script.direction()?;
         match (what, self.keys[object]) {
-            (0, None) => self.keys[object] = Some(real.insert(object as RawSource)),
+            (0, None) => self.keys[object] = Some(real.insert(raw::made_up(object as u16))),
             (0, Some(key)) if script.next()? < 64 => self.remove(real, object, key),
             (1 | 2, _) => kernel(|it| it.arrive(object, direction)),
             (3, _) => kernel(|it| *it.objects[object].ready.get_mut(direction) = false),

@@ -2,7 +2,7 @@
 
 use super::Script;
 use crate::reactor::registry::Registry;
-use crate::source::{Interest, Key, Source};
+use crate::source::{Interest, Key, Source, raw};
 
 pub fn registry(script: &[u8]) {
     let mut script = Script(script);
@@ -15,7 +15,7 @@ pub fn registry(script: &[u8]) {
             let (slot, source) = real.take().unwrap();
             let mut state = source.lock();
             assert!(state.raw.is_none(), "vacant");
-            state.occupy(3, Interest::READ);
+            state.occupy(raw::made_up(3), Interest::READ);
             let generation = state.generation;
             drop(state);
             let key = Key { slot, generation };

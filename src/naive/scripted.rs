@@ -3,7 +3,7 @@
 
 use crate::clock::Clock;
 use crate::source::state::Reporting;
-use crate::source::{Direction, Event, Interest, Key, PerDirection, RawSource};
+use crate::source::{Direction, Event, Interest, Key, PerDirection, RawSource, raw};
 use crate::sys::Until;
 use std::cell::RefCell;
 use std::io;
@@ -68,7 +68,7 @@ impl Kernel {
     }
 
     fn arm(&mut self, raw: RawSource, key: Key, interest: Interest) {
-        let object = &mut self.objects[raw as usize];
+        let object = &mut self.objects[number(raw)];
         object.key = Some(key);
         object.interest = interest;
         // What is ready already is reported.
@@ -99,7 +99,7 @@ impl Poller {
                 it.refusals -= 1;
                 return Err(io::ErrorKind::StorageFull.into());
             }
-            assert_eq!(it.objects[raw as usize].key, Some(key), "registered");
+            assert_eq!(it.objects[number(raw)].key, Some(key), "registered");
             it.arm(raw, key, interest);
             Ok(())
         })
@@ -107,7 +107,7 @@ impl Poller {
 
     pub(crate) fn deregister(&self, raw: RawSource) -> io::Result<()> {
         kernel(|it| {
-            let object = &mut it.objects[raw as usize];
+            let object = &mut it.objects[number(raw)];
             object.interest = Interest::NONE;
             assert!(object.key.take().is_some(), "registered");
         });
@@ -154,14 +154,19 @@ impl Events {
     }
 }
 
+/// Which of the objects it is.
+fn number(raw: RawSource) -> usize {
+    raw::number(raw) as usize
+}
+
 pub(crate) mod ask {
-    use super::kernel;
+    use super::{kernel, number};
     use crate::source::{Direction, RawSource};
     pub(crate) use crate::sys::ask::Answer;
     use std::io;
 
     pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answer> {
-        let ready = kernel(|it| *it.objects[raw as usize].ready.get(direction));
+        let ready = kernel(|it| *it.objects[number(raw)].ready.get(direction));
         Ok(if ready { Answer::Yes } else { Answer::No })
     }
 }

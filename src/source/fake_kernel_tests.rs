@@ -409,7 +409,7 @@ impl World {
 
 fn occupy(source: &Source, kind: Kind) -> Key {
     let mut state = source.lock();
-    state.occupy(super::raw::SOME, initial(kind));
+    state.occupy(super::raw::made_up(3), initial(kind));
     source.forget();
     Key {
         slot: 0,

@@ -26,8 +26,10 @@ mod descriptor {
     pub(crate) type RawSource = RawFd;
 
     /// For tests that never reach the system.
-    #[cfg(test)]
-    pub(crate) const SOME: RawSource = 3;
+    #[cfg(any(test, async_io_fuzzing))]
+    pub(crate) fn made_up(number: u16) -> RawSource {
+        RawSource::from(number)
+    }
 
     pub(crate) fn of(object: impl AsFd) -> RawSource {
         object.as_fd().as_raw_fd()
@@ -74,8 +76,10 @@ mod kqueue {
     }
 
     /// For tests that never reach the system.
-    #[cfg(test)]
-    pub(crate) const SOME: RawSource = RawSource::Descriptor(3);
+    #[cfg(any(test, async_io_fuzzing))]
+    pub(crate) fn made_up(number: u16) -> RawSource {
+        RawSource::Descriptor(number.into())
+    }
 
     pub(crate) fn of(object: impl AsFd) -> RawSource {
         RawSource::Descriptor(object.as_fd().as_raw_fd())
@@ -122,8 +126,10 @@ mod windows {
     }
 
     /// For tests that never reach the system.
-    #[cfg(test)]
-    pub(crate) const SOME: RawSource = RawSource::Socket(3);
+    #[cfg(any(test, async_io_fuzzing))]
+    pub(crate) fn made_up(number: u16) -> RawSource {
+        RawSource::Socket(number.into())
+    }
 
     pub(crate) fn of(object: impl AsSocket) -> RawSource {
         RawSource::Socket(object.as_socket().as_raw_socket())

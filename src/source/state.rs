@@ -259,7 +259,7 @@ mod tests {
     impl Bench {
         fn new(armed: Interest) -> Self {
             let mut state = State::vacant();
-            state.occupy(crate::source::raw::SOME, armed);
+            state.occupy(crate::source::raw::made_up(3), armed);
             Bench {
                 words: PerDirection::new(Readiness::new(), Readiness::new()),
                 state,
