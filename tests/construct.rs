@@ -281,7 +281,7 @@ fn a_dropped_source_gives_its_wakers_back() {
     let (hits, waker) = hits();
     for into_inner in [false, true] {
         let (source, _peer) = local_pair();
-        fill(source.get_ref());
+        fill_for_good(source.get_ref());
         assert!(poll_readable(&source, &waker).is_pending());
         assert!(poll_writable(&source, &waker).is_pending());
         assert_eq!(hits.held(1), 2);

@@ -55,7 +55,7 @@ fn read_with_repeats_until_done() {
 fn write_with_repeats_until_done() {
     guarded(|| {
         let (source, mut peer) = local_pair();
-        let queued = fill(source.get_ref());
+        let queued = fill_for_good(source.get_ref());
         let (hits, waker) = hits();
         let mut cx = Context::from_waker(&waker);
         let mut writing = pin!(source.write_with(|mut stream| stream.write(b"x")));
@@ -163,7 +163,7 @@ fn many_operations_may_wait_together() {
 fn waiting_operations_displace_no_waker() {
     guarded(|| {
         let (source, _peer) = local_pair();
-        fill(source.get_ref());
+        fill_for_good(source.get_ref());
         let ((slot, slot_waker), (_, op_waker)) = (hits(), hits());
         assert!(poll_readable(&source, &slot_waker).is_pending());
         assert!(poll_writable(&source, &slot_waker).is_pending());

@@ -2,8 +2,8 @@
 
 mod common;
 
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 
 use async_io::Async;
 use common::*;
@@ -71,7 +71,7 @@ fn end_of_file_is_readable() {
 fn half_close_is_readable_and_not_writable() {
     guarded(|| {
         let (source, peer) = local_pair();
-        fill(source.get_ref());
+        fill_for_good(source.get_ref());
         let (hits, waker) = hits();
         let mut writer = source.writable();
         assert!(poll(&mut writer, &waker).is_pending());
@@ -98,18 +98,19 @@ fn hang_up_is_readable() {
 }
 
 /// §4: readable by an error: nobody listens at the port that a datagram was sent to.
+#[cfg(unix)] // Windows has another error, and no test here can raise it.
 #[test]
 fn an_error_is_readable() {
     guarded(|| {
-        let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
+        let socket = Async::<std::net::UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
         // Connected to itself, so that it takes nothing from others, and keeps its port.
-        let deaf = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+        let deaf = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
         let addr = deaf.local_addr().unwrap();
         deaf.connect(addr).unwrap();
         socket.get_ref().connect(addr).unwrap();
         wakes_reader(&socket, || drop(socket.get_ref().send(b"x")));
         let error = socket.get_ref().recv(&mut [0]).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
     });
 }
 
@@ -158,7 +159,7 @@ fn urgent_data_is_told_to_every_waiter() {
 fn room_is_writable() {
     guarded(|| {
         let (source, mut peer) = local_pair();
-        let queued = fill(source.get_ref());
+        let queued = fill_for_good(source.get_ref());
         wakes_writer(&source, || peer.read_exact(&mut vec![0; queued]).unwrap());
     });
 }
@@ -168,7 +169,7 @@ fn room_is_writable() {
 fn hang_up_is_writable() {
     guarded(|| {
         let (source, peer) = local_pair();
-        fill(source.get_ref());
+        fill_for_good(source.get_ref());
         wakes_writer(&source, || drop(peer));
     });
 }
@@ -183,7 +184,7 @@ fn an_error_is_writable() {
         fill(writer.get_ref());
         wakes_writer(&writer, || drop(reader));
         let error = writer.get_ref().write(b"x").unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
     });
 }
 
@@ -205,19 +206,12 @@ fn a_reset_is_readable_and_writable() {
     });
 }
 
-/// TCP moves what was written into the peer's window for a while; this fills both.
-fn fill_for_good(stream: &TcpStream) {
-    while fill(stream) > 0 {
-        settle();
-    }
-}
-
 /// §4: if one direction fired and the other still has waiters, those go on waiting and are served later.
 #[test]
 fn the_other_direction_stays_armed() {
     guarded(|| {
         let (source, mut peer): (Async<Local>, _) = local_pair();
-        let queued = fill(source.get_ref());
+        let queued = fill_for_good(source.get_ref());
         let (writes, write_waker) = hits();
         let mut writer = source.writable();
         assert!(poll(&mut writer, &write_waker).is_pending());

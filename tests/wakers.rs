@@ -133,7 +133,7 @@ fn a_woken_waker_may_call_back() {
     guarded(|| {
         let count = Reentries::default();
         let (source, weak, mut peer) = shared_pair();
-        fill(source.get_ref());
+        fill_for_good(source.get_ref());
         let waker = count.on_wake(&weak);
         let (mut readable, mut writable) = (source.readable(), source.writable());
         assert!(poll(&mut readable, &waker).is_pending());
@@ -178,7 +178,7 @@ fn a_displaced_waker_may_call_back() {
     guarded(|| {
         let count = Reentries::default();
         let (source, weak, _peer) = shared_pair();
-        fill(source.get_ref());
+        fill_for_good(source.get_ref());
         assert!(poll_readable(&source, &count.on_wake(&weak)).is_pending());
         assert!(poll_readable(&source, &count.on_drop(&weak)).is_pending());
         count.wait(1);
@@ -201,7 +201,7 @@ fn a_waker_given_back_may_call_back() {
     guarded(|| {
         let count = Reentries::default();
         let (source, weak, _peer) = shared_pair();
-        fill(source.get_ref());
+        fill_for_good(source.get_ref());
         let mut futures = (source.readable(), source.writable());
         assert!(poll(&mut futures.0, &count.on_drop(&weak)).is_pending());
         assert!(poll(&mut futures.1, &count.on_drop(&weak)).is_pending());
@@ -210,7 +210,7 @@ fn a_waker_given_back_may_call_back() {
 
         let other = Arc::downgrade(&source);
         let (source, _peer) = local_pair();
-        fill(source.get_ref());
+        fill_for_good(source.get_ref());
         assert!(poll_readable(&source, &count.on_drop(&other)).is_pending());
         assert!(poll_writable(&source, &count.on_drop(&other)).is_pending());
         drop(source);

@@ -201,6 +201,37 @@ impl Registered {
         }
     }
 
+    /// Waits until the operating system reports an exception, at a place that is made when it is needed.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn poll_exception(
+        &self,
+        exception: crate::source::Exception,
+        place: &mut Option<WaiterId>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let parked = self.driver.promise(cx.waker()).and_then(|()| {
+            let reactor = &self.driver.reactor;
+            let id = match *place {
+                Some(id) => id,
+                None => *place.insert(reactor.add_waiter(self.key, exception)?),
+            };
+            reactor.park_exception(self.key, id, exception, cx.waker())
+        });
+        match parked {
+            Ok(false) => Poll::Pending,
+            Ok(true) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// Gives a place back that [`poll_exception`](Self::poll_exception) has made.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn give_back(&self, place: &mut Option<WaiterId>) {
+        if let Some(id) = place.take() {
+            self.driver.reactor.remove_waiter(self.key, id);
+        }
+    }
+
     fn park(
         &self,
         direction: Direction,

@@ -169,4 +169,13 @@ pub(crate) mod ask {
         let ready = kernel(|it| *it.objects[number(raw)].ready.get(direction));
         Ok(if ready { Answer::Yes } else { Answer::No })
     }
+
+    /// The objects of this kernel know neither priority nor errors.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn exception_now(
+        _raw: RawSource,
+        _exception: crate::source::Exception,
+    ) -> io::Result<bool> {
+        Ok(false)
+    }
 }

@@ -17,7 +17,7 @@ use super::Reactor;
 use crate::source::raw;
 use crate::source::readiness::Snapshot;
 use crate::source::state::{Armed, State};
-use crate::source::waiters::{Place, Question, Waiter, WaiterId};
+use crate::source::waiters::{Place, Question, Subject, Waiter, WaiterId};
 use crate::source::{Direction, Key, Source};
 use crate::wake::{self, WakeBatch};
 use std::io;
@@ -220,10 +220,49 @@ impl Reactor {
         }
     }
 
-    /// A place for a future of its own.
-    pub(crate) fn add_waiter(&self, key: Key, direction: Direction) -> io::Result<WaiterId> {
+    /// Waits for an exception at a listed place. `true`: it is there, and the waker will not be called. The kernel is asked
+    /// each time, and what it says is the answer.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn park_exception(
+        &self,
+        key: Key,
+        id: WaiterId,
+        exception: crate::source::Exception,
+        waker: &Waker,
+    ) -> io::Result<bool> {
         let source = self.source(key).ok_or_else(gone)?;
-        Ok(source.lock().waiters.add(direction))
+        let spot = Spot {
+            key,
+            direction: Direction::Read,
+            place: Place::Listed(id),
+        };
+        let own = waker.clone();
+        let mut state = source.lock();
+        let former = waiter_at(&mut state, spot)?.park(own);
+        let raw = state.raw.ok_or_else(gone)?;
+        let poller = self.existing_poller().ok_or_else(gone)?;
+        let armed =
+            state.arm_exceptions(source.words(), |interest| poller.rearm(raw, key, interest));
+        drop(state);
+        wake::discard(former);
+        if let Err((error, mut others)) = armed {
+            others.run();
+            return Err(error);
+        }
+        let answer = ask::exception_now(raw, exception);
+        if !matches!(answer, Ok(false)) {
+            let mut state = source.lock();
+            let former = unpark(&mut state, spot, waker);
+            drop(state);
+            wake::discard(former);
+        }
+        answer
+    }
+
+    /// A place for a future of its own.
+    pub(crate) fn add_waiter(&self, key: Key, subject: impl Into<Subject>) -> io::Result<WaiterId> {
+        let source = self.source(key).ok_or_else(gone)?;
+        Ok(source.lock().waiters.add(subject))
     }
 
     /// Gives the place back. The waker is dropped at once and will not be called.

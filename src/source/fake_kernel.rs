@@ -163,6 +163,7 @@ impl FakeKernel {
                 let half = Interest {
                     read: interest.read,
                     write: self.armed.write,
+                    exceptions: false,
                 };
                 self.set(key, half);
                 return Err(io::ErrorKind::Other.into());

@@ -61,22 +61,50 @@ impl<T> PerDirection<T> {
     }
 }
 
+/// What is neither reading nor writing, and can be waited for on its own; see `os::linux`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
+pub(crate) enum Exception {
+    Priority,
+    Error,
+}
+
+impl Exception {
+    /// What tells of it. A hang-up ends both waits: nothing will come any more.
+    fn events(self) -> Event {
+        match self {
+            Exception::Priority => Event::PRIORITY.and(Event::HANG_UP),
+            Exception::Error => Event::ERROR.and(Event::HANG_UP),
+        }
+    }
+}
+
 /// Which directions the operating system is asked to report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Interest {
     pub(crate) read: bool,
     pub(crate) write: bool,
+    /// Priority and errors, also without an interest in reading.
+    pub(crate) exceptions: bool,
 }
 
 impl Interest {
     pub(crate) const NONE: Interest = Interest {
         read: false,
         write: false,
+        exceptions: false,
     };
     pub(crate) const READ: Interest = Interest {
         read: true,
         write: false,
+        exceptions: false,
     };
+
+    #[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
+    pub(crate) fn with_exceptions(mut self) -> Self {
+        self.exceptions = true;
+        self
+    }
 
     pub(crate) fn has(self, direction: Direction) -> bool {
         match direction {

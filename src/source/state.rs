@@ -18,7 +18,7 @@
 
 use super::readiness::Readiness;
 use super::waiters::{News, Waiters};
-use super::{Direction, Event, Interest, PerDirection, RawSource, Turn, raw};
+use super::{Direction, Event, Exception, Interest, PerDirection, RawSource, Turn, raw};
 use crate::wake::WakeBatch;
 use std::io;
 use std::task::Waker;
@@ -122,6 +122,9 @@ impl State {
         let urgent = event.intersects(Event::PRIORITY);
         let news = News::Event { turn, urgent };
         let mut wanted = self.armed;
+        if !event.is_plain() {
+            wanted.exceptions &= self.tell_exceptions(event, batch);
+        }
         for direction in Direction::BOTH {
             if !event.concerns(direction) {
                 continue;
@@ -150,6 +153,7 @@ impl State {
                 let still = Interest {
                     read: self.waiters.any(Direction::Read),
                     write: self.waiters.any(Direction::Write),
+                    exceptions: self.waiters.any_exception(),
                 };
                 (still != Interest::NONE).then_some(still)
             }
@@ -186,7 +190,29 @@ impl State {
         direction: Direction,
         rearm: impl FnOnce(Interest) -> io::Result<()>,
     ) -> Result<Armed, (io::Error, WakeBatch)> {
-        let Some(interest) = self.awaited(direction) else {
+        let missing = self.awaited(direction);
+        self.arm_missing(words, missing, rearm)
+    }
+
+    /// Like [`arm`](Self::arm), for a waiter that neither reads nor writes.
+    #[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
+    pub(crate) fn arm_exceptions(
+        &mut self,
+        words: &PerDirection<Readiness>,
+        rearm: impl FnOnce(Interest) -> io::Result<()>,
+    ) -> Result<Armed, (io::Error, WakeBatch)> {
+        let missing = !self.armed.exceptions;
+        let missing = missing.then(|| self.armed.with_exceptions());
+        self.arm_missing(words, missing, rearm)
+    }
+
+    fn arm_missing(
+        &mut self,
+        words: &PerDirection<Readiness>,
+        missing: Option<Interest>,
+        rearm: impl FnOnce(Interest) -> io::Result<()>,
+    ) -> Result<Armed, (io::Error, WakeBatch)> {
+        let Some(interest) = missing else {
             return Ok(Armed::Before);
         };
         match rearm(interest) {
@@ -224,6 +250,22 @@ impl State {
             words.get(direction).deliver(false);
             self.waiters.claim(direction, News::Unknown, batch);
         }
+        for exception in [Exception::Priority, Exception::Error] {
+            self.waiters.claim_exception(exception, batch);
+        }
+    }
+
+    /// Hands those who wait for what this event tells to the batch. Returns whether the interest stays: events that nobody
+    /// claims end it.
+    #[cold]
+    fn tell_exceptions(&mut self, event: Event, batch: &mut WakeBatch) -> bool {
+        let mut claimed = false;
+        for exception in [Exception::Priority, Exception::Error] {
+            if event.intersects(exception.events()) {
+                claimed |= self.waiters.claim_exception(exception, batch);
+            }
+        }
+        claimed || self.waiters.any_exception()
     }
 
     /// Whether an object that is told once has told of itself to nobody yet. Answers once, unless the object stays ready.
@@ -241,6 +283,7 @@ impl State {
         Direction::BOTH
             .iter()
             .any(|direction| self.waiters.wakers(*direction).any(&mut *condition))
+            || self.waiters.exception_wakers().any(&mut *condition)
     }
 }
 

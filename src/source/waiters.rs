@@ -8,7 +8,7 @@
 //! does the operation himself. A question may be answered by an event only if the event was fetched in a turn that began
 //! after the kernel had said "not ready": an older one may tell of data that is consumed already.
 
-use super::{Direction, PerDirection, Turn};
+use super::{Direction, Exception, PerDirection, Turn};
 use crate::wake::{self, WakeBatch};
 use slab::Slab;
 use std::task::Waker;
@@ -98,9 +98,29 @@ impl Waiter {
     }
 }
 
+/// What a listed waiter listens to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
+pub(crate) enum Subject {
+    Direction(Direction),
+    Exception(Exception),
+}
+
+impl From<Direction> for Subject {
+    fn from(direction: Direction) -> Self {
+        Subject::Direction(direction)
+    }
+}
+
+impl From<Exception> for Subject {
+    fn from(exception: Exception) -> Self {
+        Subject::Exception(exception)
+    }
+}
+
 #[derive(Debug)]
 struct Listed {
-    direction: Direction,
+    subject: Subject,
     waiter: Waiter,
 }
 
@@ -122,10 +142,10 @@ impl Waiters {
     }
 
     /// Adds a listed waiter, which does not wait yet.
-    pub(crate) fn add(&mut self, direction: Direction) -> WaiterId {
+    pub(crate) fn add(&mut self, subject: impl Into<Subject>) -> WaiterId {
         let list = self.list.get_or_insert_with(Box::default);
         WaiterId(list.insert(Listed {
-            direction,
+            subject: subject.into(),
             waiter: Waiter::IDLE,
         }))
     }
@@ -159,13 +179,37 @@ impl Waiters {
             batch.push(waker);
         }
         for (_, listed) in self.list.iter_mut().flat_map(|list| list.iter_mut()) {
-            if listed.direction == direction {
+            if listed.subject == Subject::Direction(direction) {
                 if let Some(waker) = listed.waiter.claim(news) {
                     batch.push(waker);
                 }
             }
         }
         batch.len() > before
+    }
+
+    /// The same for those who wait for an exception. They look for themselves whether it is there.
+    pub(crate) fn claim_exception(&mut self, exception: Exception, batch: &mut WakeBatch) -> bool {
+        let before = batch.len();
+        for (_, listed) in self.list.iter_mut().flat_map(|list| list.iter_mut()) {
+            if listed.subject == Subject::Exception(exception) {
+                if let Some(waker) = listed.waiter.unpark() {
+                    batch.push(waker);
+                }
+            }
+        }
+        batch.len() > before
+    }
+
+    pub(crate) fn any_exception(&self) -> bool {
+        self.exception_wakers().next().is_some()
+    }
+
+    pub(crate) fn exception_wakers(&self) -> impl Iterator<Item = &Waker> {
+        let listed = self.list.iter().flat_map(|list| list.iter());
+        listed
+            .filter(|(_, listed)| matches!(listed.subject, Subject::Exception(_)))
+            .filter_map(|(_, listed)| listed.waiter.waker.as_ref())
     }
 
     /// Drops everybody's waker, not under a lock; a panic inside is swallowed.
@@ -187,7 +231,7 @@ impl Waiters {
     pub(crate) fn wakers(&self, direction: Direction) -> impl Iterator<Item = &Waker> {
         let listed = self.list.iter().flat_map(|list| list.iter());
         let listed = listed
-            .filter(move |(_, listed)| listed.direction == direction)
+            .filter(move |(_, listed)| listed.subject == Subject::Direction(direction))
             .map(|(_, listed)| &listed.waiter);
         std::iter::once(self.slots.get(direction))
             .chain(listed)

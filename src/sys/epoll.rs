@@ -491,6 +491,10 @@ fn flags(interest: Interest) -> EventFlags {
     if interest.write {
         flags |= EventFlags::OUT;
     }
+    if interest.exceptions {
+        // Errors are reported without being asked for.
+        flags |= EventFlags::PRI;
+    }
     flags
 }
 

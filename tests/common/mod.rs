@@ -298,7 +298,8 @@ pub(crate) fn tcp_pair() -> (Async<TcpStream>, TcpStream) {
     (Async::new(ours).unwrap(), peer)
 }
 
-fn tcp_streams() -> (TcpStream, TcpStream) {
+/// Two connected TCP streams.
+pub(crate) fn tcp_streams() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (peer, _) = listener.accept().unwrap();
@@ -408,6 +409,18 @@ pub(crate) fn fill(mut writer: impl Write) -> usize {
             Ok(count) => total += count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return total,
             Err(error) => panic!("cannot fill: {error}"),
+        }
+    }
+}
+
+/// The same once and for all: TCP moves what was written into the peer's window for a while, and this fills both.
+pub(crate) fn fill_for_good(stream: impl Write + Copy) -> usize {
+    let mut total = fill(stream);
+    loop {
+        settle();
+        match fill(stream) {
+            0 => return total,
+            more => total += more,
         }
     }
 }

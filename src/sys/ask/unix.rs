@@ -41,6 +41,37 @@ pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answ
     }
 }
 
+/// Asks for what is neither reading nor writing. A hang-up counts: nothing else will come any more.
+///
+/// # Errors
+///
+/// As for [`ready_now`].
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[allow(unsafe_code)]
+pub(crate) fn exception_now(
+    raw: RawSource,
+    exception: crate::source::Exception,
+) -> io::Result<bool> {
+    use crate::source::Exception;
+    let (wanted, signs) = match exception {
+        Exception::Priority => (PollFlags::PRI, PollFlags::PRI | PollFlags::HUP),
+        // Errors are told without being asked for.
+        Exception::Error => (PollFlags::empty(), PollFlags::ERR | PollFlags::HUP),
+    };
+    // SAFETY: as in `ready_now`.
+    let fd = unsafe { BorrowedFd::borrow_raw(raw) };
+    let mut fds = [PollFd::from_borrowed_fd(fd, wanted)];
+    match poll(&mut fds, Some(&Timespec::default())) {
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let told = fds[0].revents();
+    if told.contains(PollFlags::NVAL) {
+        return Err(Errno::BADF.into());
+    }
+    Ok(told.intersects(signs))
+}
+
 /// What readers want to know of: data, urgent data, and (where the system can say so) a half-closed peer.
 fn read_flags() -> PollFlags {
     let flags = PollFlags::IN | PollFlags::PRI;

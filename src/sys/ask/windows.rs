@@ -9,7 +9,8 @@ use super::Answer;
 use crate::source::{Direction, RawSource, raw};
 use std::io;
 use windows_sys::Win32::Networking::WinSock::{
-    POLLNVAL, POLLRDBAND, POLLRDNORM, POLLWRNORM, WSAENOTSOCK, WSAGetLastError, WSAPOLLFD, WSAPoll,
+    POLLHUP, POLLNVAL, POLLRDBAND, POLLRDNORM, POLLWRNORM, WSAENOTSOCK, WSAGetLastError, WSAPOLLFD,
+    WSAPoll,
 };
 
 /// Asks.
@@ -40,6 +41,9 @@ pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answ
         Err(io::Error::from_raw_os_error(WSAENOTSOCK))
     } else if asked.revents == POLLRDBAND {
         Ok(Answer::OnlyUrgent)
+    } else if direction == Direction::Write && asked.revents == POLLHUP {
+        // The peer has closed its side, which is nothing to a writer, or the connection is broken: the poller knows.
+        Ok(Answer::No)
     } else {
         Ok(Answer::Yes)
     }

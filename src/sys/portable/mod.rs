@@ -317,7 +317,7 @@ fn polling_event(key: Key, interest: Interest) -> polling::Event {
     // The registry keeps tokens within a `usize`, below the value that `polling` uses itself.
     let token = key.token() as usize;
     let event = polling::Event::new(token, interest.read, interest.write);
-    if interest.read {
+    if interest.read || interest.exceptions {
         event.with_priority()
     } else {
         event

@@ -7,6 +7,7 @@ use std::io;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener, TcpStream};
 use std::os::windows::io::{AsRawSocket, AsSocket, FromRawSocket, OwnedSocket};
 use std::sync::Once;
+use windows_sys::Win32::Foundation::{HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation};
 use windows_sys::Win32::Networking::WinSock::{
     AF_INET, AF_INET6, FIONBIO, IN_ADDR, IN_ADDR_0, IN6_ADDR, IN6_ADDR_0, INVALID_SOCKET,
     IPPROTO_TCP, SOCK_STREAM, SOCKADDR, SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_IN6_0,
@@ -26,8 +27,15 @@ pub(crate) fn set_nonblocking(socket: impl AsSocket) -> io::Result<()> {
     }
 }
 
+/// Accepts a connection. Whether child processes get the socket depends on the listener, and is ruled out here.
 pub(crate) fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-    listener.accept()
+    let (stream, peer) = listener.accept()?;
+    let handle = stream.as_raw_socket() as HANDLE;
+    // SAFETY: the socket is open, and the flags are plain numbers.
+    match unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0) } {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok((stream, peer)),
+    }
 }
 
 pub(crate) fn connect_tcp(address: SocketAddr) -> io::Result<(TcpStream, Progress)> {

@@ -1,0 +1,70 @@
+//! Waits for a command, but not for ever: a process handle is signalled when its process ends (Windows).
+//!
+//!     cargo run --example windows_command                        # a command that ends in time
+//!     cargo run --example windows_command -- ping -n 60 127.0.0.1    # one that does not, and is killed
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut command: Vec<_> = std::env::args_os().skip(1).collect();
+    if command.first().is_some_and(|first| first == "--help") {
+        println!(
+            "usage: windows_command [COMMAND [ARGUMENT]...]\n\nRuns COMMAND and kills it if it takes longer than 2 seconds."
+        );
+        return ExitCode::SUCCESS;
+    }
+    if command.is_empty() {
+        command = ["cmd", "/C", "echo hello"].map(Into::into).into();
+    }
+    match platform::run(&command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("windows_command: {}: {error}", command[0].to_string_lossy());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(windows)]
+mod platform {
+    use std::ffi::OsString;
+    use std::io;
+    use std::process::Command;
+    use std::time::Duration;
+
+    use async_io::os::windows::Waitable;
+    use async_io::{Timer, block_on};
+    use futures_lite::future;
+
+    const LIMIT: Duration = Duration::from_secs(2);
+
+    pub(crate) fn run(command: &[OsString]) -> io::Result<()> {
+        let child = Waitable::new(Command::new(&command[0]).args(&command[1..]).spawn()?)?;
+        let ended = async { child.ready().await.map(|()| true) };
+        let too_late = async {
+            Timer::after(LIMIT).await;
+            Ok(false)
+        };
+        let in_time = block_on(future::or(ended, too_late));
+
+        // From here on it is an ordinary `Child` again, and waiting for it does not take long.
+        let mut child = child.into_inner()?;
+        if !matches!(in_time, Ok(true)) {
+            child.kill()?;
+        }
+        let status = child.wait()?;
+        match in_time? {
+            true => println!("it ended: {status}"),
+            false => println!("it was still running after {LIMIT:?} and was killed: {status}"),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(not(windows))]
+mod platform {
+    pub(crate) fn run(_command: &[std::ffi::OsString]) -> std::io::Result<()> {
+        println!("This example waits for a handle of Windows. On Linux, see the example `child`.");
+        Ok(())
+    }
+}

@@ -1,0 +1,209 @@
+//! What only Windows has: waitable handles, sockets as they are handed over, and what becomes of handles.
+#![cfg(windows)]
+// Events can be made by the system's own functions only.
+#![allow(unsafe_code)]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::windows::io::{
+    AsHandle, AsRawHandle, AsRawSocket, FromRawHandle, OwnedHandle, OwnedSocket,
+};
+use std::process::{Child, Command};
+use std::ptr;
+use std::time::Duration;
+
+use async_io::os::windows::Waitable;
+use async_io::{Async, Timer, block_on};
+use common::*;
+use futures_lite::future;
+use windows_sys::Win32::System::Threading::{CreateEventW, SetEvent};
+
+#[derive(Clone, Copy, PartialEq)]
+enum Reset {
+    /// A successful wait takes the signal.
+    ByWait,
+    Never,
+}
+
+fn event(reset: Reset) -> OwnedHandle {
+    let manual = i32::from(reset == Reset::Never);
+    // SAFETY: no attributes and no name; the result is checked and owned by nobody else.
+    unsafe {
+        let handle = CreateEventW(ptr::null(), manual, 0, ptr::null());
+        assert!(!handle.is_null());
+        OwnedHandle::from_raw_handle(handle)
+    }
+}
+
+fn signal(event: &impl AsHandle) {
+    let handle = event.as_handle().as_raw_handle();
+    // SAFETY: the handle is borrowed and thus open.
+    assert_ne!(unsafe { SetEvent(handle) }, 0);
+}
+
+/// §10: a handle that is signalled is ready, for whoever waits and however.
+#[test]
+fn a_signalled_handle_is_ready() {
+    guarded(|| {
+        for ours in [false, true] {
+            let waitable = Waitable::new(event(Reset::Never)).unwrap();
+            let (hits, waker) = hits();
+            let mut early = waitable.ready();
+            assert!(poll(&mut early, &waker).is_pending());
+            signal(&waitable);
+            hits.wait(1);
+            assert!(poll(&mut early, &waker).is_ready());
+            // It stays signalled.
+            for _ in 0..3 {
+                let waiter = waitable.ready();
+                let ended = if ours {
+                    block_on(waiter)
+                } else {
+                    foreign(waiter)
+                };
+                ended.unwrap();
+            }
+        }
+    });
+}
+
+/// §10: a wait takes the signal of an event that is reset by waits, so that the next one needs another.
+#[test]
+fn every_signal_ends_one_wait() {
+    guarded(|| {
+        let waitable = Waitable::new(event(Reset::ByWait)).unwrap();
+        for _ in 0..50 {
+            let mut waiter = waitable.ready();
+            assert!(poll_now(&mut waiter).is_pending());
+            signal(&waitable);
+            foreign(waiter).unwrap();
+        }
+        let (hits, waker) = hits();
+        assert!(poll(&mut waitable.ready(), &waker).is_pending());
+        settle();
+        assert_eq!(hits.count(), 0);
+    });
+}
+
+/// Beyond §10: a signal that was taken for a wait which has been given up meanwhile is there for the next one.
+#[test]
+fn a_signal_is_not_lost_to_a_cancelled_wait() {
+    guarded(|| {
+        let waitable = Waitable::new(event(Reset::ByWait)).unwrap();
+        for _ in 0..20 {
+            assert!(poll_now(waitable.ready()).is_pending());
+            signal(&waitable);
+            settle();
+            foreign(waitable.ready()).unwrap();
+        }
+    });
+}
+
+/// §10: `poll_ready` has one place for the waker.
+#[test]
+fn poll_ready_wakes_the_last_task() {
+    guarded(|| {
+        let waitable = Waitable::new(event(Reset::Never)).unwrap();
+        let ((first, first_waker), (last, last_waker)) = (hits(), hits());
+        for waker in [&first_waker, &last_waker] {
+            let mut cx = std::task::Context::from_waker(waker);
+            assert!(waitable.poll_ready(&mut cx).is_pending());
+        }
+        // Displaced, so that it can come back.
+        first.wait(1);
+        signal(&waitable);
+        last.wait(1);
+        foreign(future::poll_fn(|cx| waitable.poll_ready(cx))).unwrap();
+    });
+}
+
+fn exits_with(code: u8) -> Child {
+    let mut command = Command::new("cmd");
+    command.args(["/C", "exit", &code.to_string()]);
+    command.spawn().unwrap()
+}
+
+/// §10: the end of a process, and the object back.
+#[test]
+fn a_child_can_be_awaited() {
+    guarded(|| {
+        let waitable = Waitable::new(exits_with(3)).unwrap();
+        block_on(waitable.ready()).unwrap();
+        let status = waitable.into_inner().unwrap().wait().unwrap();
+        assert_eq!(status.code(), Some(3));
+    });
+}
+
+/// §10: one handle is registered once; the accessors lead to it; conversions register and deregister.
+#[test]
+fn handles_are_registered_once_and_given_back() {
+    guarded(|| {
+        let handle = event(Reset::Never);
+        let first = Waitable::new(&handle).unwrap();
+        let error = Waitable::new(&handle).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
+        assert_eq!(first.as_handle().as_raw_handle(), handle.as_raw_handle());
+        drop(first);
+
+        let number = handle.as_raw_handle();
+        let waitable = Waitable::<OwnedHandle>::try_from(handle).unwrap();
+        assert!(poll_now(waitable.ready()).is_pending());
+        let handle = OwnedHandle::try_from(waitable).unwrap();
+        assert_eq!(handle.as_raw_handle(), number);
+        signal(&handle);
+        foreign(Waitable::new(&handle).unwrap().ready()).unwrap();
+    });
+}
+
+/// §3: the conversions of sockets are `new` and `into_inner`.
+#[test]
+fn sockets_convert() {
+    guarded(|| {
+        let (stream, mut peer) = pair();
+        let number = stream.as_raw_socket();
+        let source = Async::<TcpStream>::try_from(OwnedSocket::from(stream)).unwrap();
+        assert_eq!(source.as_raw_socket(), number);
+        peer.write_all(b"x").unwrap();
+        foreign(source.readable()).unwrap();
+        let socket = OwnedSocket::try_from(source).unwrap();
+        assert_eq!(socket.as_raw_socket(), number);
+        // Still non-blocking.
+        let mut stream = TcpStream::from(socket);
+        stream.read_exact(&mut [0]).unwrap();
+        let error = stream.read(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+    });
+}
+
+/// A connection whose peer resets it while nobody waits keeps nobody busy: other waits go on, and it is found out later.
+#[test]
+fn a_reset_that_nobody_awaits_is_quiet() {
+    guarded(|| {
+        let (mut source, peer) = tcp_pair();
+        (&mut source).get_ref().write_all(b"x").unwrap();
+        drop(peer);
+        settle();
+        foreign(Timer::after(Duration::from_millis(20)));
+        let read = foreign(source.read_with(|mut io| io.read(&mut [0])));
+        assert!(!matches!(read, Ok(1..)));
+    });
+}
+
+/// Deadlines beyond what the system's waits can express (49 days) do not end a wait, nor keep it from ending.
+#[test]
+fn far_deadlines_do_not_disturb_near_ones() {
+    guarded(|| {
+        let day = Duration::from_secs(24 * 3600);
+        let mut far = [40, 49, 50, 60, 400].map(|days| Timer::after(day * days));
+        for timer in &mut far {
+            assert!(poll_now(timer).is_pending());
+        }
+        foreign(Timer::after(Duration::from_millis(5)));
+        let udp = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        foreign(udp.writable()).unwrap();
+        foreign(Async::<TcpStream>::connect(listener.local_addr().unwrap())).unwrap();
+    });
+}
