@@ -18,7 +18,8 @@ use std::task::{Context, Poll};
 ///
 /// # Cancellation
 ///
-/// Dropping the future of [`ready`](Filter::ready) withdraws the wait; an event that comes afterwards is not kept.
+/// Dropping the future of [`ready`](Filter::ready) withdraws the wait; an event that comes afterwards is kept for the next
+/// one. Events are not counted: any number that nobody waited for end one wait.
 ///
 /// # Platforms
 ///
@@ -47,7 +48,7 @@ impl<T: Queueable> Filter<T> {
     ///
     /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the same signal or process is being watched;
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a signal that the system does not have; whatever the system says of
-    /// a process that does not exist (any more).
+    /// a process that does not exist, which macOS also says of one that has ended already.
     ///
     /// # Examples
     ///
@@ -137,7 +138,7 @@ impl<T> Filter<T> {
     ///
     /// # Errors
     ///
-    /// If the system refuses, which it does for a process that has ended: its filter is gone then.
+    /// If the system refuses to end it, what was watched is dropped.
     ///
     /// # Examples
     ///
@@ -154,12 +155,11 @@ impl<T> Filter<T> {
         self.0.into_inner()
     }
 
-    /// Waits for the event.
+    /// Waits for the event. A process that has ended stays ready.
     ///
     /// # Errors
     ///
-    /// If the system cannot watch it any more (the process has ended and its end was told before), or if the wait needs the
-    /// `async-io` thread and it cannot be made.
+    /// If the system cannot watch it any more, or if the wait needs the `async-io` thread and it cannot be made.
     ///
     /// # Examples
     ///

@@ -16,7 +16,8 @@ use std::task::{Context, Poll};
 /// # Cancellation
 ///
 /// Dropping the future of [`ready`](Waitable::ready) withdraws the wait. An object that is reset by a successful wait (an
-/// auto-reset event, a mutex, a semaphore) may have been signalled just before, and this signal is lost then.
+/// auto-reset event, a semaphore) may be signalled all the same; this signal is kept for the next wait, and lost only with the
+/// `Waitable`.
 ///
 /// # Platforms
 ///

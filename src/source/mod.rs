@@ -148,6 +148,9 @@ impl Event {
     /// Urgent data.
     pub(crate) const PRIORITY: Event = Event(1 << 5);
 
+    /// What an [`Exception`] may be told by.
+    pub(crate) const EXCEPTIONAL: Event = Event(1 << 3 | 1 << 4 | 1 << 5);
+
     const READERS: Event = Event(1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5);
     /// More than data: what makes a short read prove nothing.
     const NOT_PLAIN: Event = Event(1 << 2 | 1 << 3 | 1 << 4 | 1 << 5);

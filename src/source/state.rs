@@ -122,7 +122,7 @@ impl State {
         let urgent = event.intersects(Event::PRIORITY);
         let news = News::Event { turn, urgent };
         let mut wanted = self.armed;
-        if !event.is_plain() {
+        if event.intersects(Event::EXCEPTIONAL) {
             wanted.exceptions &= self.tell_exceptions(event, batch);
         }
         for direction in Direction::BOTH {
@@ -385,6 +385,84 @@ mod tests {
         bench.state.armed = Interest::READ;
         assert_eq!(bench.deliver(Event::READABLE, Reporting::OneShot), None);
         assert_eq!(bench.state.armed, Interest::NONE);
+    }
+
+    impl Bench {
+        fn wait_for(&mut self, exception: Exception) -> Place {
+            let place = Place::Listed(self.state.waiters.add(exception));
+            self.park_at(place);
+            place
+        }
+
+        fn park_at(&mut self, place: Place) {
+            let waiter = self.state.waiters.at(Direction::Read, place).unwrap();
+            waiter.park(Waker::noop().clone());
+        }
+
+        fn arm_exceptions(&mut self) -> Option<Interest> {
+            let mut asked = None;
+            let armed = self.state.arm_exceptions(&self.words, |interest| {
+                asked = Some(interest);
+                Ok(())
+            });
+            assert!(armed.is_ok());
+            asked
+        }
+    }
+
+    #[test]
+    fn exceptions_are_told_to_who_waits_for_them_alone() {
+        let mut bench = Bench::new(Interest::READ);
+        let priority = bench.wait_for(Exception::Priority);
+        bench.wait_for(Exception::Error);
+        let both = Interest::READ.with_exceptions();
+        assert_eq!(bench.arm_exceptions(), Some(both));
+        assert_eq!(bench.arm_exceptions(), None);
+
+        bench.deliver(Event::READABLE.and(Event::WRITABLE), Reporting::Edges);
+        assert_eq!(bench.batch.len(), 0);
+        bench.deliver(Event::PRIORITY, Reporting::Edges);
+        assert_eq!(bench.batch.len(), 1);
+        bench.park_at(priority);
+        bench.deliver(Event::ERROR, Reporting::Edges);
+        assert_eq!(bench.batch.len(), 2);
+        bench.deliver(Event::HANG_UP, Reporting::Edges);
+        assert_eq!(bench.batch.len(), 3);
+    }
+
+    #[test]
+    fn interest_in_exceptions_outlives_that_in_reading_and_ends_unclaimed() {
+        let mut bench = Bench::new(Interest::READ);
+        bench.wait_for(Exception::Priority);
+        bench.arm_exceptions();
+        let alone = Interest::NONE.with_exceptions();
+        assert_eq!(bench.deliver(Event::READABLE, Reporting::Edges), None);
+        let less = bench.deliver(Event::READABLE, Reporting::Edges);
+        assert_eq!(less, Some(alone));
+        bench.state.armed = alone;
+        assert_eq!(bench.deliver(Event::PRIORITY, Reporting::Edges), None);
+        let none = bench.deliver(Event::PRIORITY, Reporting::Edges);
+        assert_eq!(none, Some(Interest::NONE));
+    }
+
+    #[test]
+    fn one_shot_arms_again_for_who_waits_for_an_exception() {
+        let mut bench = Bench::new(Interest::NONE);
+        bench.wait_for(Exception::Error);
+        bench.arm_exceptions();
+        let again = bench.deliver(Event::PRIORITY, Reporting::OneShot);
+        assert_eq!(again, Some(Interest::NONE.with_exceptions()));
+        assert_eq!(bench.deliver(Event::ERROR, Reporting::OneShot), None);
+    }
+
+    #[test]
+    fn failure_is_told_to_who_waits_for_an_exception_too() {
+        let mut bench = Bench::new(Interest::NONE);
+        bench.wait_for(Exception::Error);
+        assert!(bench.state.waits_with(&mut |_| true));
+        bench.state.fail(&bench.words, &mut bench.batch);
+        assert_eq!(bench.batch.len(), 1);
+        assert!(!bench.state.waits_with(&mut |_| true));
     }
 
     #[test]
