@@ -3,6 +3,7 @@
 
 mod common;
 
+#[cfg(not(polling_test_poll_backend))]
 use std::io::{Read, Write};
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
@@ -16,6 +17,7 @@ use static_assertions::{assert_impl_all, assert_not_impl_any};
 assert_impl_all!(Exception<'static, u8>: Send, Sync, Unpin, std::fmt::Debug);
 assert_not_impl_any!(Exception<'static, std::cell::Cell<u8>>: Send, Sync);
 
+#[cfg(not(polling_test_poll_backend))]
 fn take_urgent(source: &Async<std::net::TcpStream>) {
     let mut byte = [0];
     recv(source, &mut byte, RecvFlags::OOB).unwrap();
@@ -23,6 +25,7 @@ fn take_urgent(source: &Async<std::net::TcpStream>) {
 }
 
 /// Urgent data is priority, data is not, and each is told once it is there for as long as it is.
+#[cfg(not(polling_test_poll_backend))] // It does not report priority alone.
 #[test]
 fn urgent_data_is_priority_and_data_is_not() {
     guarded(|| {
@@ -53,6 +56,7 @@ fn urgent_data_is_priority_and_data_is_not() {
 }
 
 /// Data that nobody reads does not keep priority from being told, nor its waiter from sleeping.
+#[cfg(not(polling_test_poll_backend))] // As above.
 #[test]
 fn unread_data_does_not_hide_priority() {
     guarded(|| {
