@@ -1,12 +1,14 @@
 //! Processes, pinning, counters and statistics; knows nothing of what is measured.
 
 pub(crate) mod alloc;
+pub(crate) mod calls;
 pub(crate) mod job;
 pub(crate) mod peer;
+mod perf;
 pub(crate) mod process;
 pub(crate) mod sample;
 pub(crate) mod stats;
-pub(crate) mod strace;
+mod strace;
 pub(crate) mod system;
 pub(crate) mod usage;
 

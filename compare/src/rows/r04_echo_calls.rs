@@ -1,14 +1,15 @@
-//! Row 4. The system calls of row 1's server, counted by `strace -c` between two moments at which nothing is in flight.
-//! strace slows the server down and so makes its batches larger, for all alike: what is compared is therefore the work
-//! (everything but waiting), which must be one receive and one send, and the waits against those of the raw loop.
+//! Row 4. The system calls of row 1's server between two moments at which nothing is in flight, counted by the kernel's
+//! tracepoints. The work (everything but waiting) must be one receive and one send; the waits are compared with those of the
+//! raw loop. Without the right to use tracepoints strace counts: it slows the server down and so makes its batches larger
+//! than any real ones, for all alike.
 
 use super::{Row, Target::AtMost, Target::Within, aimed};
 use crate::harness::Outcome;
+use crate::harness::calls;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
 use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
-use crate::harness::strace;
 use crate::work::echo::{self, Echo};
 
 pub(super) const ROW: Row = Row {
@@ -30,9 +31,7 @@ pub(super) const ROW: Row = Row {
 };
 
 pub(super) fn take(job: &Job) -> Outcome<Sample> {
-    if !strace::is_present() {
-        return Err("strace is not installed".into());
-    }
+    calls::are_counted()?;
     in_child(job)
 }
 

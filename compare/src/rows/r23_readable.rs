@@ -1,14 +1,14 @@
 //! Row 23. Row 1 with the reads of async-net: the operation is made on `get_ref()`, and where it would block, a
 //! `readable_owned()` future is kept until it is ready. (The pattern is written out in the program, since one build cannot
-//! link async-net against two libraries of the same name.) The re-checks are the calls of `poll` that strace sees.
+//! link async-net against two libraries of the same name.) The re-checks are the calls of `poll`.
 
 use super::{Row, Target::AtMost, Target::Within, aimed, told};
 use crate::harness::Outcome;
+use crate::harness::calls;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
 use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
-use crate::harness::strace;
 use crate::work::echo::{self, Echo, Style};
 
 pub(super) const ROW: Row = Row {
@@ -28,9 +28,7 @@ pub(super) const ROW: Row = Row {
 
 fn take(job: &Job) -> Outcome<Sample> {
     let sample = in_child(job)?;
-    if !strace::is_present() {
-        return Ok(sample);
-    }
+    calls::are_counted()?;
     let counted = in_child(&job.part("calls"))?;
     // The times of the counted run mean nothing.
     let counts = ["calls", "rechecks", "waits"].into_iter();

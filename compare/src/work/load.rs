@@ -5,9 +5,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::thread::JoinHandle;
 
 use crate::harness::Outcome;
+use crate::harness::calls::Counter;
 use crate::harness::process::this_program;
 use crate::harness::sample::Sample;
-use crate::harness::strace::Counter;
 use crate::harness::usage::Moment;
 use crate::work::client::LoadOptions;
 
@@ -101,8 +101,12 @@ fn per_request(calls: &std::collections::BTreeMap<String, u64>, requests: u64) -
     let all = sum(|_| true);
     let waits = sum(|name| name.starts_with("epoll_") && name.contains("wait"));
     let rechecks = sum(|name| name == "poll" || name == "ppoll");
-    Sample::of("calls", all)
+    let sample = Sample::of("calls", all)
         .with("waits", waits)
         .with("rechecks", rechecks)
-        .with("work_calls", all - waits)
+        .with("work_calls", all - waits);
+    // Each by itself, for who reads the JSON.
+    calls.iter().fold(sample, |sample, (name, count)| {
+        sample.with(&format!("call/{name}"), *count as f64 / requests as f64)
+    })
 }
