@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 /// Sees to it that `sockets` can be open at the same time, or says what to do.
-#[cfg(unix)]
+#[cfg(all(unix, not(target_os = "redox")))]
 pub(crate) fn allow_descriptors(sockets: usize) -> io::Result<()> {
     use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -25,7 +25,8 @@ pub(crate) fn allow_descriptors(sockets: usize) -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, limit)?)
 }
 
-#[cfg(not(unix))]
+/// There is no such limit, or no way to ask for it.
+#[cfg(not(all(unix, not(target_os = "redox"))))]
 pub(crate) fn allow_descriptors(_sockets: usize) -> io::Result<()> {
     Ok(())
 }

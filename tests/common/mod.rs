@@ -27,10 +27,10 @@ use async_io::{Async, Timer};
 use futures_lite::future;
 
 /// How long anything may take before a test calls it a hang.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// The same for a single step, shorter so that a test which hangs says where.
-const STEP: Duration = Duration::from_secs(20);
+const STEP: Duration = Duration::from_secs(40);
 
 /// Far enough away never to come due in a test.
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);

@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 
 use async_io::Async;
 
-/// Longer than any test takes, even on a machine that is busy with something else.
-pub(crate) const HANG: Duration = Duration::from_secs(30);
+/// Longer than any test takes, even in an emulator on a machine that is busy with something else.
+pub(crate) const HANG: Duration = Duration::from_secs(60);
 
 /// Runs `body` on a thread of its own and fails when it has not returned after [`HANG`].
 pub(crate) fn guard<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {

@@ -9,6 +9,7 @@ mod toolchain;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use lexopt::prelude::*;
 
@@ -23,6 +24,8 @@ struct Row {
     checked: bool,
     linked: Option<bool>,
     ran: Option<Tally>,
+    /// What the tests took; with the build, where that is of this row alone.
+    took: Option<Duration>,
     /// What went wrong, in a few words.
     failure: Option<String>,
 }
@@ -34,6 +37,7 @@ impl Row {
             checked: false,
             linked: None,
             ran: None,
+            took: None,
             failure: None,
         }
     }
@@ -52,6 +56,7 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
     check(&mut rows);
     build(&mut rows);
     for row in &mut rows {
+        let start = Instant::now();
         let outcome = match row.platform.depth {
             Depth::Check => Ok(()),
             Depth::Run(machine) if row.linked == Some(true) => test(row, machine),
@@ -61,6 +66,7 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
         if let Err(message) = outcome {
             row.fail(message);
         }
+        row.took = row.ran.map(|_| start.elapsed());
     }
     print(&rows);
     verdict(&rows)
@@ -128,7 +134,9 @@ fn together_or_each(
         return;
     }
     let log = logs().join(format!("{what}.log"));
+    let start = Instant::now();
     let together = run(&all, &log) == Ok(true);
+    println!("{what}: {} s for all", start.elapsed().as_secs());
     for row in rows.iter_mut() {
         if together {
             row.checked = true;
@@ -222,7 +230,7 @@ fn print(rows: &[Row]) {
         None => "-",
     };
     println!(
-        "\n{:width$}  checked  linked    ran  passed  left out",
+        "\n{:width$}  checked  linked    ran  passed  left out  seconds",
         "platform"
     );
     for row in rows {
@@ -234,8 +242,10 @@ fn print(rows: &[Row]) {
             Depth::Check => "-".into(),
             _ => row.platform.left_out().count().to_string(),
         };
+        let took = row.took.map(|took| took.as_secs().to_string());
+        let took = took.as_deref().unwrap_or("-");
         println!(
-            "{:width$}  {:>7}  {:>6}  {ran:>5}  {passed:>6}  {left_out:>8}",
+            "{:width$}  {:>7}  {:>6}  {ran:>5}  {passed:>6}  {left_out:>8}  {took:>7}",
             row.platform.name,
             yes(Some(row.checked)),
             yes(row.linked),

@@ -21,8 +21,9 @@ pub(crate) fn prepare(cargo: &mut Command, target: &str, machine: Machine) -> Ou
         Machine::Loader(_) | Machine::Static => return Ok(()),
         Machine::Qemu { program, libraries } => {
             cargo.env("QEMU_LD_PREFIX", libraries);
-            // Chance is not what differs between processors, and it takes long here.
+            // Chance and long repetition are not what differs between processors, and they take long here.
             cargo.env("PROPTEST_CASES", "32");
+            cargo.env("ASYNC_IO_STRESS", "0.25");
             program
         }
         Machine::Wine => {

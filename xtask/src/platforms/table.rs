@@ -122,6 +122,19 @@ pub(crate) const PLATFORMS: &[Platform] = &[
         "qemu-arm",
         "/usr/arm-linux-gnueabihf",
     ),
+    // 32 bits without 64-bit atomics.
+    qemu(
+        "armv5te-unknown-linux-gnueabi",
+        false,
+        &[
+            "gcc-arm-linux-gnueabi",
+            "libc6-dev-armel-cross",
+            "qemu-user",
+        ],
+        "arm-linux-gnueabi-gcc",
+        "qemu-arm",
+        "/usr/arm-linux-gnueabi",
+    ),
     Platform {
         name: "i686-unknown-linux-gnu",
         depth: Depth::Run(Machine::Loader("/usr/i686-linux-gnu/lib/ld-linux.so.2")),
