@@ -231,7 +231,7 @@ impl Reactor {
             let _ = poller.deregister(raw);
             let interest = first_interest(raw);
             if poller.register(raw, key, interest).is_ok() {
-                state.armed = interest;
+                state.has_armed(interest);
             }
         }
         batch.run();

@@ -19,6 +19,8 @@ pub(super) struct Kind {
     pub(super) arms_in_vain: bool,
     /// What is reported of a hang-up when nothing is armed.
     pub(super) idle_hang_up: IdleHangUp,
+    /// What is armed is reported for as long as it is ready, whatever was asked for.
+    pub(super) levels: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,12 @@ pub(super) const EPOLL_EDGES: Kind = Kind {
     flags: true,
     arms_in_vain: false,
     idle_hang_up: IdleHangUp::Once,
+    levels: false,
+};
+/// Edges were asked for, and levels come: an object whose driver knows nothing else.
+pub(super) const LEVELS_FOR_EDGES: Kind = Kind {
+    levels: true,
+    ..EPOLL_EDGES
 };
 /// Also an event port.
 pub(super) const EPOLL_ONE_SHOT: Kind = Kind {
@@ -54,6 +62,7 @@ pub(super) const KQUEUE_ONE_SHOT: Kind = Kind {
     flags: false,
     arms_in_vain: true,
     idle_hang_up: IdleHangUp::Silent,
+    levels: false,
 };
 pub(super) const KQUEUE_EDGES: Kind = Kind {
     manner: manner(Reporting::Edges, false),
@@ -65,6 +74,7 @@ pub(super) const POLL: Kind = Kind {
     flags: true,
     arms_in_vain: false,
     idle_hang_up: IdleHangUp::Always,
+    levels: false,
 };
 /// Windows.
 pub(super) const AFD: Kind = Kind {
@@ -73,6 +83,7 @@ pub(super) const AFD: Kind = Kind {
     flags: true,
     arms_in_vain: false,
     idle_hang_up: IdleHangUp::Silent,
+    levels: false,
 };
 
 /// How a call fails.
@@ -204,7 +215,8 @@ impl FakeKernel {
         }
         let mut found = Interest::NONE;
         for direction in Direction::BOTH {
-            let active = std::mem::take(self.active.get_mut(direction));
+            let level = self.kind.levels && self.armed.has(direction);
+            let active = std::mem::take(self.active.get_mut(direction)) || level;
             let lie = *self.lied.get(direction);
             // A system looks again before it reports.
             if active && self.is_ready(direction) || lie {

@@ -5,8 +5,8 @@
 //! `reactor::waiting` one at a time, so that every event can come between any two steps.
 
 use super::fake_kernel::{
-    AFD, EPOLL_EDGES, EPOLL_ONE_SHOT, FakeKernel, KQUEUE_EDGES, KQUEUE_ONE_SHOT, Kind, POLL,
-    Refusal,
+    AFD, EPOLL_EDGES, EPOLL_ONE_SHOT, FakeKernel, KQUEUE_EDGES, KQUEUE_ONE_SHOT, Kind,
+    LEVELS_FOR_EDGES, POLL, Refusal,
 };
 use super::readiness::Snapshot;
 use super::state::{Armed, Reporting};
@@ -444,6 +444,7 @@ macro_rules! nobody_is_left_behind {
 
 nobody_is_left_behind! {
     epoll_on_edges: EPOLL_EDGES,
+    levels_in_place_of_edges: LEVELS_FOR_EDGES,
     epoll_or_an_event_port_one_shot: EPOLL_ONE_SHOT,
     kqueue_one_shot: KQUEUE_ONE_SHOT,
     kqueue_on_edges: KQUEUE_EDGES,

@@ -59,6 +59,8 @@ pub(crate) struct State {
     pub(crate) raw: Option<RawSource>,
     /// What the system certainly has.
     pub(crate) armed: Interest,
+    /// A call was refused since the last one that succeeded: the system may have more than `armed`.
+    refused: bool,
     unclaimed: PerDirection<u8>,
     /// How often in a row an operation was refused although the kernel said "ready".
     pub(crate) strikes: PerDirection<u8>,
@@ -76,6 +78,7 @@ impl State {
             generation: 0,
             raw: None,
             armed: Interest::NONE,
+            refused: false,
             unclaimed: PerDirection::default(),
             strikes: PerDirection::default(),
             urgent: false,
@@ -122,6 +125,7 @@ impl State {
         let urgent = event.intersects(Event::PRIORITY);
         let news = News::Event { turn, urgent };
         let mut wanted = self.armed;
+        let mut needless = true;
         if event.intersects(Event::EXCEPTIONAL) {
             wanted.exceptions &= self.tell_exceptions(event, batch);
         }
@@ -136,6 +140,7 @@ impl State {
                 self.urgent = if urgent { !claimed } else { self.urgent };
             }
             if claimed {
+                needless = false;
                 *self.unclaimed.get_mut(direction) = 0;
             } else if self.armed.has(direction) {
                 let unclaimed = self.unclaimed.get_mut(direction);
@@ -147,7 +152,10 @@ impl State {
             }
         }
         match reporting {
-            Reporting::Edges => (wanted != self.armed).then_some(wanted),
+            // What nobody has armed, or has taken back, keeps coming after a refusal: it is taken back again.
+            Reporting::Edges => {
+                (wanted != self.armed || self.refused && needless).then_some(wanted)
+            }
             Reporting::OneShot => {
                 self.armed = Interest::NONE;
                 let still = Interest {
@@ -177,7 +185,7 @@ impl State {
         }
         let Some(interest) = change else { return };
         match rearm(interest) {
-            Ok(()) => self.armed = interest,
+            Ok(()) => self.has_armed(interest),
             Err(_) => self.fail(words, batch),
         }
     }
@@ -217,7 +225,7 @@ impl State {
         };
         match rearm(interest) {
             Ok(()) => {
-                self.armed = interest;
+                self.has_armed(interest);
                 Ok(Armed::JustNow)
             }
             Err(error) => {
@@ -227,6 +235,12 @@ impl State {
                 Err((error, others))
             }
         }
+    }
+
+    /// The system has taken this.
+    pub(crate) fn has_armed(&mut self, interest: Interest) {
+        self.armed = interest;
+        self.refused = false;
     }
 
     /// Where arming may fail in silence: the system was asked after it, and says "ready", so it may never tell. Whoever has
@@ -245,6 +259,7 @@ impl State {
     /// The system's interest is unknown or gone: everybody tries again and finds out.
     pub(crate) fn fail(&mut self, words: &PerDirection<Readiness>, batch: &mut WakeBatch) {
         self.armed = Interest::NONE;
+        self.refused = true;
         for direction in Direction::BOTH {
             // What the lost events would have told is unknown.
             words.get(direction).deliver(false);
@@ -337,6 +352,20 @@ mod tests {
         assert_eq!(less, Some(Interest::NONE));
         bench.state.armed = Interest::NONE;
         assert_eq!(bench.wait(Direction::Read), Some(Interest::READ));
+    }
+
+    #[test]
+    fn what_comes_for_nobody_after_a_refusal_is_turned_off_again() {
+        let mut bench = Bench::new(Interest::READ);
+        bench.wait(Direction::Write);
+        bench.state.fail(&bench.words, &mut bench.batch);
+        assert_eq!(bench.batch.len(), 1);
+        for _ in 0..3 {
+            let again = bench.deliver(Event::READABLE, Reporting::Edges);
+            assert_eq!(again, Some(Interest::NONE));
+        }
+        bench.state.has_armed(Interest::NONE);
+        assert_eq!(bench.deliver(Event::READABLE, Reporting::Edges), None);
     }
 
     #[test]
