@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_io::Async;
@@ -17,7 +17,7 @@ use crate::timeout::within;
 pub(crate) async fn client(
     stream: Async<TcpStream>,
     seed: usize,
-    done: &AtomicU64,
+    done: &AtomicUsize,
     options: &Options,
     load: &RefCell<Load>,
 ) {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -73,7 +73,7 @@ pub(crate) fn run(mut streams: Vec<Async<TcpStream>>, options: &Options) -> io::
     let started = Instant::now();
     let end = started + options.duration;
     let process_before = system::cpu(Spender::AllThreads);
-    let done = AtomicU64::new(0);
+    let done = AtomicUsize::new(0);
 
     let mut total = thread::scope(|scope| {
         let (sender, results) = mpsc::channel();
@@ -99,7 +99,7 @@ pub(crate) fn run(mut streams: Vec<Async<TcpStream>>, options: &Options) -> io::
 fn run_thread(
     streams: Vec<Async<TcpStream>>,
     end: Instant,
-    done: &AtomicU64,
+    done: &AtomicUsize,
     options: &Options,
 ) -> Load {
     let before = system::cpu(Spender::ThisThread);

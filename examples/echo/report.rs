@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, stderr};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::options::{Mode, Options};
 pub(crate) fn progress(
     started: Instant,
     duration: Duration,
-    done: &AtomicU64,
+    done: &AtomicUsize,
     results: &Receiver<Load>,
 ) -> Load {
     let terminal = stderr().is_terminal();
@@ -39,7 +39,7 @@ pub(crate) fn progress(
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 let (now, count) = (Instant::now(), done.load(Ordering::Relaxed));
-                let rate = (count - last.1) as f64 / (now - last.0).as_secs_f64();
+                let rate = count.wrapping_sub(last.1) as f64 / (now - last.0).as_secs_f64();
                 let line = format!(
                     "{:4.1} s  {rate:>8.0} requests/s",
                     (now - started).as_secs_f64()

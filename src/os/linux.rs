@@ -32,7 +32,8 @@ use std::task::{Context, Poll};
 /// # Platforms
 ///
 /// Linux and Android. Whether an object knows priority at all is a matter of its driver; of one that does not, this waits
-/// for the hang-up. With `--cfg polling_test_poll_backend` priority that comes during the wait does not end it.
+/// for the hang-up. With `--cfg polling_test_poll_backend` priority that comes during the wait does not end it, unless
+/// somebody waits for reading, too: `polling` asks `poll(2)` for both or for neither.
 ///
 /// # Examples
 ///

@@ -7,7 +7,7 @@
 
 use std::ffi::c_int;
 use std::io::Write;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,17 +16,21 @@ use async_io::Timer;
 use crate::support::isolated::isolated;
 use crate::support::{Counter, Runner, assert_quiet, pair, poll};
 
-const RUNS: i64 = -1;
+static STANDS: AtomicBool = AtomicBool::new(false);
 
-/// The nanoseconds at which the clock stands.
-static STANDS_AT: AtomicI64 = AtomicI64::new(RUNS);
+/// Where it stands, in two words: not every processor has atomics of 64 bits.
+static SECONDS: AtomicU32 = AtomicU32::new(0);
+static NANOS: AtomicU32 = AtomicU32::new(0);
+
+fn stands_at(clock: libc::clockid_t) -> Option<(u32, u32)> {
+    let stands = clock == libc::CLOCK_MONOTONIC && STANDS.load(Ordering::SeqCst);
+    stands.then(|| (SECONDS.load(Ordering::SeqCst), NANOS.load(Ordering::SeqCst)))
+}
 
 // SAFETY: the signature and the meaning are those of POSIX; nothing but the answer differs.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::timespec) -> c_int {
-    let stands_at = STANDS_AT.load(Ordering::SeqCst);
-    if stands_at != RUNS && clock == libc::CLOCK_MONOTONIC {
-        let (seconds, nanos) = (stands_at / 1_000_000_000, stands_at % 1_000_000_000);
+    if let Some((seconds, nanos)) = stands_at(clock) {
         // SAFETY: the caller gives a valid pointer.
         unsafe {
             time.write(libc::timespec {
@@ -40,19 +44,55 @@ unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::time
     unsafe { libc::syscall(libc::SYS_clock_gettime, clock, time) as c_int }
 }
 
+/// On processors of 32 bits glibc has a second one for times after 2038, which std prefers.
+#[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
+mod long_time {
+    use std::ffi::c_int;
+
+    /// Its number is the same on all of these processors but MIPS; `libc` has it for few of them.
+    const CLOCK_GETTIME64: libc::c_long = 403;
+
+    #[repr(C)]
+    struct Timespec {
+        seconds: i64,
+        #[cfg(target_endian = "big")]
+        padding: i32,
+        nanos: i32,
+        #[cfg(target_endian = "little")]
+        padding: i32,
+    }
+
+    // SAFETY: the signature and the meaning are those of glibc; nothing but the answer differs.
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn __clock_gettime64(clock: libc::clockid_t, time: *mut Timespec) -> c_int {
+        if let Some((seconds, nanos)) = super::stands_at(clock) {
+            // SAFETY: the caller gives a valid pointer.
+            unsafe {
+                time.write(Timespec {
+                    seconds: seconds.into(),
+                    nanos: nanos as i32,
+                    padding: 0,
+                })
+            };
+            return 0;
+        }
+        // SAFETY: the caller's arguments, for the call that they are meant for.
+        unsafe { libc::syscall(CLOCK_GETTIME64, clock, time) as c_int }
+    }
+}
+
 fn stand_still() {
     // SAFETY: all zeroes is a valid value of this plain C structure.
     let mut now: libc::timespec = unsafe { std::mem::zeroed() };
     // SAFETY: a valid pointer.
     assert_eq!(unsafe { clock_gettime(libc::CLOCK_MONOTONIC, &mut now) }, 0);
-    STANDS_AT.store(
-        now.tv_sec as i64 * 1_000_000_000 + now.tv_nsec as i64,
-        Ordering::SeqCst,
-    );
+    SECONDS.store(now.tv_sec as u32, Ordering::SeqCst);
+    NANOS.store(now.tv_nsec as u32, Ordering::SeqCst);
+    STANDS.store(true, Ordering::SeqCst);
 }
 
 fn go_on() {
-    STANDS_AT.store(RUNS, Ordering::SeqCst);
+    STANDS.store(false, Ordering::SeqCst);
 }
 
 /// While it stands no timer fires, since none is due, I/O goes on, and nobody is busy; when it goes on, they fire.
