@@ -181,8 +181,8 @@ fn sockets_convert() {
 #[test]
 fn a_reset_that_nobody_awaits_is_quiet() {
     guarded(|| {
-        let (mut source, peer) = tcp_pair();
-        (&mut source).get_ref().write_all(b"x").unwrap();
+        let (source, peer) = tcp_pair();
+        source.get_ref().write_all(b"x").unwrap();
         drop(peer);
         settle();
         foreign(Timer::after(Duration::from_millis(20)));

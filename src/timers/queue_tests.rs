@@ -172,16 +172,19 @@ fn what_is_left_over_is_not_kept_waiting() {
 
 #[test]
 fn removed_timer_gives_its_waker_back_at_once() {
-    struct Nothing;
-    impl Wake for Nothing {
-        fn wake(self: Arc<Self>) {}
+    struct Count(AtomicUsize);
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
     }
-    let waker = Arc::new(Nothing);
+    let waker = Arc::new(Count(AtomicUsize::new(0)));
     let mut queue = Queue::default();
     let key = queue.insert(Deadline::from_nanos(5), waker.clone().into());
     assert_eq!(Arc::strong_count(&waker), 2);
     drop(queue.remove(key));
     assert_eq!(Arc::strong_count(&waker), 1);
+    assert_eq!(waker.0.load(Ordering::Relaxed), 0);
     assert!(queue.remove(key).is_none());
 }
 

@@ -10,14 +10,16 @@ use crate::shell::{self, Outcome};
 
 const RUSTC: &str = "/usr/bin/rustc";
 const CARGO: &str = "/usr/bin/cargo";
+const CLIPPY: &str = "/usr/bin/cargo-clippy";
 
 /// What gcc's unwinder needs beside musl.
 const FIND_OBJECT: &str = include_str!("find_object.c");
 
-/// The compiler, and what finds entry points of Windows libraries, which is needed even for type-checking.
+/// The compiler with its linter, and what finds entry points of Windows libraries, which is needed even for type-checking.
 const PACKAGES: &[&str] = &[
     "rustc-web",
     "cargo-web",
+    "rust-web-clippy",
     "rust-web-src",
     "binutils-mingw-w64-x86-64",
 ];
@@ -54,8 +56,15 @@ pub(crate) fn folder() -> PathBuf {
 
 /// Debian's cargo in the workspace, with all that the targets need.
 pub(crate) fn cargo(subcommand: &str, platforms: &[&Platform]) -> Outcome<Command> {
-    let mut cargo = Command::new(CARGO);
+    // Cargo looks for its subcommands in the user's folder first, which may have those of another compiler.
+    let program = if subcommand == "clippy" {
+        CLIPPY
+    } else {
+        CARGO
+    };
+    let mut cargo = Command::new(program);
     cargo
+        .env("CARGO", CARGO)
         .current_dir(shell::root())
         .env("CARGO_TARGET_DIR", folder())
         .env("RUSTC", RUSTC)
