@@ -200,6 +200,16 @@ pub(crate) const LEFT_OUT: &[LeftOut] = &[
         reason: NO_FILTERS,
     },
     LeftOut {
+        test: "epoll_ctl::",
+        on: in_qemu,
+        reason: NO_FILTERS,
+    },
+    LeftOut {
+        test: "limits::enfile_",
+        on: in_qemu,
+        reason: NO_FILTERS,
+    },
+    LeftOut {
         test: "idle::",
         on: in_qemu,
         reason: "they count how often threads sleep, and the emulator's work on the threads counts, too",
