@@ -11,13 +11,16 @@ use std::os::windows::io::{
     AsHandle, AsRawHandle, AsRawSocket, FromRawHandle, OwnedHandle, OwnedSocket,
 };
 use std::process::{Child, Command};
-use std::ptr;
 use std::time::Duration;
+use std::{mem, process, ptr, thread};
 
 use async_io::os::windows::Waitable;
 use async_io::{Async, Timer, block_on};
 use common::*;
 use futures_lite::future;
+use windows_sys::Win32::System::Diagnostics::ToolHelp::{
+    CreateToolhelp32Snapshot, TH32CS_SNAPTHREAD, THREADENTRY32, Thread32First, Thread32Next,
+};
 use windows_sys::Win32::System::Threading::{CreateEventW, SetEvent};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -205,5 +208,52 @@ fn far_deadlines_do_not_disturb_near_ones() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         foreign(udp.writable()).unwrap();
         foreign(Async::<TcpStream>::connect(listener.local_addr().unwrap())).unwrap();
+    });
+}
+
+/// How many threads this process has.
+fn threads() -> usize {
+    let mut entry = THREADENTRY32 {
+        dwSize: mem::size_of::<THREADENTRY32>() as u32,
+        ..Default::default()
+    };
+    let mut count = 0;
+    // SAFETY: the list is owned by nobody else and open while it is read; the entry knows its size.
+    unsafe {
+        let list = CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0);
+        let list = OwnedHandle::from_raw_handle(list);
+        let mut more = Thread32First(list.as_raw_handle(), &mut entry);
+        while more != 0 {
+            count += usize::from(entry.th32OwnerProcessID == process::id());
+            more = Thread32Next(list.as_raw_handle(), &mut entry);
+        }
+    }
+    count
+}
+
+/// §9: waits that other executors run share one thread, however many they are.
+#[test]
+fn foreign_waits_share_one_thread() {
+    in_child("foreign_waits_share_one_thread", || {
+        // The system makes a few of its own for the first sockets.
+        let sources: Vec<_> = (0..8).map(|_| local_pair()).collect();
+        block_on(Timer::after(Duration::from_millis(1)));
+        let before = threads();
+        let (_hits, waker) = hits();
+        for (source, _) in &sources {
+            assert!(poll_readable(source, &waker).is_pending());
+        }
+        let workers = [(); 4].map(|()| {
+            thread::spawn(|| {
+                for _ in 0..10 {
+                    foreign(Timer::after(Duration::from_micros(100)));
+                    settle();
+                }
+            })
+        });
+        for worker in workers {
+            worker.join().unwrap();
+        }
+        until("there is one thread more", || threads() == before + 1);
     });
 }
