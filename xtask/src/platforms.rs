@@ -45,6 +45,12 @@ impl Row {
     fn fail(&mut self, message: impl Into<String>) {
         self.failure.get_or_insert(message.into());
     }
+
+    /// Shows the end of a log, and names it.
+    fn fail_with(&mut self, log: &Path, lines: usize) {
+        println!("{}", shell::tail(log, lines));
+        self.fail(format!("see {}", log.display()));
+    }
 }
 
 pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
@@ -101,23 +107,50 @@ const BLIND_LINT: &str = "clippy::missing_const_for_thread_local";
 /// Type-checks and lints all that are not built anyway: together, and if that fails, one by one to see which it is.
 fn check(rows: &mut [Row]) {
     let mut rows = of(rows, |depth| depth == Depth::Check);
-    together_or_each(&mut rows, "check", |platforms, log| {
-        let mut cargo = toolchain::cargo("clippy", platforms)?;
-        cargo.args(["--tests", "--examples", "--", "--allow", BLIND_LINT]);
-        shell::run_logged(&mut cargo, log)
-    });
+    let all: Vec<&'static Platform> = rows.iter().map(|row| row.platform).collect();
+    if all.is_empty() {
+        return;
+    }
+    let start = Instant::now();
+    let together = lint(&all, &logs().join("check.log")) == Ok(true);
+    for row in &mut rows {
+        let log = logs().join(format!("check-{}.log", row.platform.name));
+        match if together {
+            Ok(true)
+        } else {
+            lint(&[row.platform], &log)
+        } {
+            Ok(true) => row.checked = true,
+            Ok(false) => row.fail_with(&log, 40),
+            Err(message) => row.fail(message),
+        }
+    }
+    println!("type-checks: {} s", start.elapsed().as_secs());
 }
 
-/// Builds and links the tests and the examples of all that run.
+fn lint(platforms: &[&'static Platform], log: &Path) -> Outcome<bool> {
+    let mut cargo = toolchain::cargo("clippy", platforms)?;
+    cargo.args(["--tests", "--examples", "--", "--allow", BLIND_LINT]);
+    shell::run_logged(&mut cargo, log)
+}
+
+/// Builds and links the tests and the examples of all that run. One by one: together the dependencies would get the
+/// features that any of the targets asks for, and the test runs, which are one by one, would build everything again.
 fn build(rows: &mut [Row]) {
-    let mut rows = of(rows, |depth| matches!(depth, Depth::Run(_)));
-    together_or_each(&mut rows, "build", |platforms, log| {
-        let mut cargo = toolchain::cargo("test", platforms)?;
-        cargo.args(["--tests", "--examples", "--no-run"]);
-        shell::run_logged(&mut cargo, log)
-    });
-    for row in rows {
+    for row in of(rows, |depth| matches!(depth, Depth::Run(_))) {
+        let platform = row.platform;
+        let log = logs().join(format!("build-{}.log", platform.name));
+        let built = toolchain::cargo("test", &[platform]).and_then(|mut cargo| {
+            cargo.args(["--tests", "--examples", "--no-run"]);
+            shell::run_logged(&mut cargo, &log)
+        });
+        row.checked = built == Ok(true);
         row.linked = Some(row.checked);
+        match built {
+            Ok(true) => {}
+            Ok(false) => row.fail_with(&log, 40),
+            Err(message) => row.fail(message),
+        }
     }
 }
 
@@ -125,36 +158,6 @@ fn of(rows: &mut [Row], condition: impl Fn(Depth) -> bool) -> Vec<&mut Row> {
     rows.iter_mut()
         .filter(|row| condition(row.platform.depth))
         .collect()
-}
-
-fn together_or_each(
-    rows: &mut [&mut Row],
-    what: &str,
-    run: impl Fn(&[&'static Platform], &Path) -> Outcome<bool>,
-) {
-    let all: Vec<&'static Platform> = rows.iter().map(|row| row.platform).collect();
-    if all.is_empty() {
-        return;
-    }
-    let log = logs().join(format!("{what}.log"));
-    let start = Instant::now();
-    let together = run(&all, &log) == Ok(true);
-    println!("{what}: {} s for all", start.elapsed().as_secs());
-    for row in rows.iter_mut() {
-        if together {
-            row.checked = true;
-            continue;
-        }
-        let log = logs().join(format!("{what}-{}.log", row.platform.name));
-        match run(&[row.platform], &log) {
-            Ok(true) => row.checked = true,
-            Ok(false) => {
-                println!("{}", shell::tail(&log, 40));
-                row.fail(format!("{what}: see {}", log.display()));
-            }
-            Err(message) => row.fail(message),
-        }
-    }
 }
 
 /// Runs the tests of a target on its machine.
