@@ -87,14 +87,14 @@ impl State {
         }
     }
 
-    /// The slot is used for a new object.
+    /// The slot, which is vacant, is used for a new object.
     pub(crate) fn occupy(&mut self, raw: RawSource, armed: Interest) {
-        *self = State {
-            generation: self.generation,
-            raw: Some(raw),
-            armed,
-            ..State::vacant()
-        };
+        self.raw = Some(raw);
+        self.armed = armed;
+        self.unclaimed = PerDirection::default();
+        self.strikes = PerDirection::default();
+        self.urgent = false;
+        self.missed = false;
     }
 
     /// The object has gone: events under way find another generation. What it held is for the caller to drop outside

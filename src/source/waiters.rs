@@ -178,10 +178,12 @@ impl Waiters {
         if let Some(waker) = self.slots.get_mut(direction).claim(news) {
             batch.push(waker);
         }
-        for (_, listed) in self.list.iter_mut().flat_map(|list| list.iter_mut()) {
-            if listed.subject == Subject::Direction(direction) {
-                if let Some(waker) = listed.waiter.claim(news) {
-                    batch.push(waker);
+        if let Some(list) = &mut self.list {
+            for (_, listed) in list.iter_mut() {
+                if listed.subject == Subject::Direction(direction) {
+                    if let Some(waker) = listed.waiter.claim(news) {
+                        batch.push(waker);
+                    }
                 }
             }
         }
@@ -215,10 +217,13 @@ impl Waiters {
     /// Drops everybody's waker, not under a lock; a panic inside is swallowed.
     pub(crate) fn discard(self) {
         let PerDirection { read, write } = self.slots;
-        let listed = self.list.into_iter().flat_map(|list| list.into_iter());
-        let listed = listed.map(|(_, listed)| listed.waiter);
-        for waiter in [read, write].into_iter().chain(listed) {
-            wake::discard(waiter.waker);
+        wake::discard(read.waker);
+        wake::discard(write.waker);
+        // As a rule there is none, and taking chained iterators apart would be a fifth of a registration.
+        if let Some(list) = self.list {
+            for (_, listed) in *list {
+                wake::discard(listed.waiter.waker);
+            }
         }
     }
 
