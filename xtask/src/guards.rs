@@ -4,6 +4,7 @@ use crate::debian;
 use crate::shell::{self, Outcome};
 
 pub(crate) fn run() -> Outcome {
+    debian::need("perf", "linux-perf")?;
     debian::need("strace", "strace")?;
     debian::need("valgrind", "valgrind")?;
     let mut cargo = shell::cargo();
