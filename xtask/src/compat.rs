@@ -49,7 +49,7 @@ fn folder(name: &str) -> PathBuf {
 
 /// The lines that put this crate in the place of the published one. They also make the package a workspace of its own:
 /// it lies inside ours.
-fn patch() -> String {
+pub(crate) fn patch() -> String {
     format!(
         "\n[workspace]\n\n[patch.crates-io]\nasync-io = {{ path = {:?} }}\n",
         shell::root()
@@ -66,7 +66,7 @@ fn cargo_in(package: &Path) -> Command {
 }
 
 /// Fails if the package is not built with this crate, or with this and another `async-io`.
-fn built_with_ours(package: &Path) -> Outcome {
+pub(crate) fn built_with_ours(package: &Path) -> Outcome {
     let mut tree = cargo_in(package);
     tree.args([
         "tree",

@@ -18,6 +18,8 @@ mod package;
 mod peers;
 mod platforms;
 mod portable;
+#[cfg(unix)]
+mod programs;
 mod repeat;
 mod sanitize;
 mod shell;
@@ -76,6 +78,13 @@ const RECIPES: &[Recipe] = &[
         arguments: "",
         summary: "count system calls, allocations, switches and instructions against committed limits",
         run: |args| no_more(args).and_then(|()| guards::run()),
+    },
+    #[cfg(unix)]
+    Recipe {
+        name: "programs",
+        arguments: "[--rounds N]",
+        summary: "compare programs of hyper, zbus and quinn, built with this crate and with the published one",
+        run: programs::run,
     },
     Recipe {
         name: "faults",

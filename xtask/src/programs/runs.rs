@@ -1,0 +1,158 @@
+//! One run of each program: starts the measured process and its partner, and reads what they have used.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use crate::shell::{self, Outcome};
+
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    /// What the values of a run are.
+    pub(super) figures: &'static [&'static str],
+    pub(super) run: fn(&Path) -> Outcome<Vec<f64>>,
+}
+
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "hyper: 64 keep-alive connections",
+        figures: &["requests/s", "CPU ns/request"],
+        run: http,
+    },
+    Scenario {
+        name: "zbus: pings, one by one",
+        figures: &["pings/s", "CPU ns/ping"],
+        run: |programs| ping(programs, "one-by-one", 10_000),
+    },
+    Scenario {
+        name: "zbus: pings, 32 at once",
+        figures: &["pings/s", "CPU ns/ping"],
+        run: |programs| ping(programs, "at-once", 32_000),
+    },
+    Scenario {
+        name: "quinn: one stream of 256 MB",
+        figures: &[
+            "MB/s",
+            "CPU ns/MB of the sender",
+            "CPU ns/MB of the receiver",
+        ],
+        run: bulk,
+    },
+];
+
+const REQUESTS: u64 = 100_000;
+
+fn http(programs: &Path) -> Outcome<Vec<f64>> {
+    let mut serve = on_core(near(), &programs.join("http"));
+    let mut server = Guarded::start(serve.arg("serve").stdin(Stdio::piped()))?;
+    let port = server.line()?;
+    let mut load = on_core(far(), &programs.join("http"));
+    load.args(["load", &port, "64", &REQUESTS.to_string()]);
+    let told = shell::capture(&mut load)?;
+    // The end of its input ends the server.
+    drop(server.child.stdin.take());
+    let used = server.finish()?;
+    let requests = value(&told, "requests")?;
+    Ok(vec![
+        value(&told, "per_second")?,
+        value(&used, "cpu_ns")? / requests,
+    ])
+}
+
+fn ping(programs: &Path, way: &str, calls: u64) -> Outcome<Vec<f64>> {
+    let mut command = on_core(far(), Path::new("dbus-daemon"));
+    // It would like more descriptors than it may have, and says so.
+    command.stderr(Stdio::null());
+    let mut daemon = Guarded::start(command.args(["--session", "--nofork", "--print-address=1"]))?;
+    let address = daemon.line()?;
+    let mut client = on_core(near(), &programs.join("ping"));
+    let told = shell::capture(client.args([&address, way, &calls.to_string()]))?;
+    Ok(vec![value(&told, "per_second")?, value(&told, "cpu_ns")?])
+}
+
+fn bulk(programs: &Path) -> Outcome<Vec<f64>> {
+    let mut receive = on_core(far(), &programs.join("bulk"));
+    let mut receiver = Guarded::start(receive.arg("receive"))?;
+    let port_and_certificate = receiver.line()?;
+    let mut send = on_core(near(), &programs.join("bulk"));
+    send.arg("send").args(port_and_certificate.split(' '));
+    let sent = shell::capture(send.arg("256"))?;
+    let received = receiver.finish()?;
+    Ok(vec![
+        value(&sent, "per_second")?,
+        value(&sent, "cpu_ns")?,
+        value(&received, "cpu_ns")?,
+    ])
+}
+
+/// The core of what is measured: not the first, which has the interrupts.
+fn near() -> usize {
+    cores() - 1
+}
+
+fn far() -> usize {
+    cores().saturating_sub(2)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn on_core(core: usize, program: &Path) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", &core.to_string()]).arg(program);
+    command
+}
+
+/// A partner that does not outlive its run.
+struct Guarded {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Guarded {
+    fn start(command: &mut Command) -> Outcome<Guarded> {
+        let started = command.stdout(Stdio::piped()).spawn();
+        let mut child = started.map_err(|error| format!("cannot start {command:?}: {error}"))?;
+        let output = child.stdout.take().ok_or("the output is not piped")?;
+        let output = BufReader::new(output);
+        Ok(Guarded { child, output })
+    }
+
+    /// The next line that it prints.
+    fn line(&mut self) -> Outcome<String> {
+        let mut line = String::new();
+        let read = self.output.read_line(&mut line);
+        match read {
+            Ok(1..) => Ok(line.trim().to_owned()),
+            Ok(0) => Err("a program ended before it said anything".into()),
+            Err(error) => Err(format!("a program cannot be heard: {error}")),
+        }
+    }
+
+    /// The rest of what it prints, at its end.
+    fn finish(mut self) -> Outcome<String> {
+        let mut text = String::new();
+        let read = self.output.read_to_string(&mut text);
+        read.map_err(|error| format!("a program cannot be heard: {error}"))?;
+        match self.child.wait() {
+            Ok(status) if status.success() => Ok(text),
+            Ok(status) => Err(format!("a program failed: {status}")),
+            Err(error) => Err(format!("a program has no end: {error}")),
+        }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // Already dead is fine.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn value(text: &str, name: &str) -> Outcome<f64> {
+    let mut lines = text.lines();
+    let found = lines.find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    found.ok_or_else(|| format!("no {name} in {text:?}"))
+}
