@@ -19,6 +19,8 @@ mod rows;
 mod runner;
 mod tokio_side;
 mod upstream;
+#[cfg(feature = "uring")]
+mod uring;
 mod work;
 
 use std::ffi::OsString;

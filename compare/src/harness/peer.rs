@@ -15,17 +15,35 @@ pub(crate) enum Peer {
     Tokio,
     /// tokio on a pool of two threads.
     TokioMulti,
+    /// monoio, on io_uring; with the feature `uring`.
+    Monoio,
+    /// compio, on io_uring; with the feature `uring`.
+    Compio,
     /// A hand-written edge-triggered epoll loop without futures: the limit.
     Raw,
 }
 
 impl Peer {
-    pub(crate) const ALL: [Peer; 6] = [
+    /// Who serves echoes on one thread.
+    pub(crate) const ECHO: &'static [Peer] = &[
+        Peer::Ours,
+        Peer::Upstream,
+        Peer::Tokio,
+        Peer::Raw,
+        #[cfg(feature = "uring")]
+        Peer::Monoio,
+        #[cfg(feature = "uring")]
+        Peer::Compio,
+    ];
+
+    pub(crate) const ALL: [Peer; 8] = [
         Peer::Ours,
         Peer::Foreign,
         Peer::Upstream,
         Peer::Tokio,
         Peer::TokioMulti,
+        Peer::Monoio,
+        Peer::Compio,
         Peer::Raw,
     ];
 
@@ -36,6 +54,8 @@ impl Peer {
             Peer::Upstream => "async-io-2.6",
             Peer::Tokio => "tokio",
             Peer::TokioMulti => "tokio-multi",
+            Peer::Monoio => "monoio",
+            Peer::Compio => "compio",
             Peer::Raw => "raw",
         }
     }

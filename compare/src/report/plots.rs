@@ -124,6 +124,7 @@ fn color(peer: Peer) -> RGBColor {
         Peer::Ours | Peer::Foreign => RGBColor(200, 30, 30),
         Peer::Upstream => RGBColor(230, 150, 30),
         Peer::Tokio | Peer::TokioMulti => RGBColor(40, 90, 180),
+        Peer::Monoio | Peer::Compio => RGBColor(40, 150, 80),
         Peer::Raw => RGBColor(90, 90, 90),
     }
 }

@@ -14,7 +14,7 @@ use crate::work::echo::{self, Echo};
 pub(super) const ROW: Row = Row {
     number: 1,
     title: "TCP echo, 64 connections, one thread",
-    peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
+    peers: Peer::ECHO,
     rounds: (3, 9),
     take: in_child,
     child,

@@ -11,7 +11,7 @@ use crate::work::echo::{self, Echo};
 pub(super) const ROW: Row = Row {
     number: 2,
     title: "TCP echo, 1000 connections, one thread",
-    peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
+    peers: Peer::ECHO,
     rounds: (2, 7),
     take: in_child,
     child,

@@ -7,6 +7,8 @@ use crate::harness::job::Job;
 use crate::harness::peer::Peer;
 use crate::harness::sample::Sample;
 use crate::harness::system::{allow_descriptors, pin};
+#[cfg(feature = "uring")]
+use crate::uring;
 use crate::work::client::LoadOptions;
 use crate::work::load::Load;
 use crate::{ours, raw, tokio_side, upstream};
@@ -84,6 +86,12 @@ fn serve(peer: Peer, style: Style, streams: Vec<TcpStream>) -> Outcome<()> {
         Peer::Upstream => upstream::smol::echo::serve(streams, style)?,
         Peer::Tokio => tokio_side::echo::serve(streams, style)?,
         Peer::TokioMulti => tokio_side::echo::serve_on_two_threads(streams)?,
+        #[cfg(feature = "uring")]
+        Peer::Monoio => uring::monoio_echo::serve(streams)?,
+        #[cfg(feature = "uring")]
+        Peer::Compio => uring::compio_echo::serve(streams)?,
+        #[cfg(not(feature = "uring"))]
+        Peer::Monoio | Peer::Compio => peer.missing()?,
         Peer::Raw => raw::echo::serve(streams)?,
     }
     Ok(())
