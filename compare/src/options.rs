@@ -18,6 +18,7 @@ Compares this async-io with async-io 2.6.0, tokio and a raw epoll loop, side by 
   --only ROW[,ROW]  only these rows
   --rounds N        so many rounds instead of each row's own number
   --json FILE       write everything that was measured
+  --markdown FILE   write the table of docs/performance.md
   --plots DIR       measure what the plots need, and draw them as SVG
   --cores A,B       the two cores to use: of what is measured, and of the load [the last two]
   --list            list the rows
@@ -44,6 +45,7 @@ pub(crate) struct Options {
     pub(crate) only: Vec<u8>,
     pub(crate) rounds: Option<usize>,
     pub(crate) json: Option<PathBuf>,
+    pub(crate) markdown: Option<PathBuf>,
     pub(crate) plots: Option<PathBuf>,
     pub(crate) cores: (usize, usize),
 }
@@ -66,6 +68,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Outcome<Command
             Long("only") => options.only = numbers(&parser.value()?.string()?)?,
             Long("rounds") => options.rounds = Some(parser.value()?.parse()?),
             Long("json") => options.json = Some(parser.value()?.into()),
+            Long("markdown") => options.markdown = Some(parser.value()?.into()),
             Long("plots") => options.plots = Some(parser.value()?.into()),
             Long("cores") => match numbers(&parser.value()?.string()?)?[..] {
                 [near, far] => options.cores = (near, far),

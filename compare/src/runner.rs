@@ -9,7 +9,7 @@ use crate::harness::job::Job;
 use crate::harness::peer::Peer;
 use crate::harness::sample::Sample;
 use crate::options::Options;
-use crate::report::{self, json, plots};
+use crate::report::{self, json, markdown, plots};
 use crate::rows::{self, ROWS, Row};
 
 /// What was measured of one row: the samples of each implementation, round by round.
@@ -57,6 +57,9 @@ pub(crate) fn compare(options: &Options) -> Outcome<()> {
     print!("{}", report::summary(&measured));
     if let Some(path) = &options.json {
         std::fs::write(path, json::of(&measured, options)?)?;
+    }
+    if let Some(path) = &options.markdown {
+        std::fs::write(path, markdown::of(&measured))?;
     }
     if let Some(folder) = &options.plots {
         plots::draw(&measured, folder)?;

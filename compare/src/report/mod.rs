@@ -8,6 +8,7 @@ use crate::rows::{Figure, Target};
 use crate::runner::Measured;
 
 pub(crate) mod json;
+pub(crate) mod markdown;
 pub(crate) mod plots;
 
 /// A target, and how a figure of ours stands to it.

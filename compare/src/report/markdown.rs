@@ -1,0 +1,81 @@
+//! The table of a run, for a page of documentation.
+
+use std::fmt::Write;
+
+use super::{judged, number, verdicts};
+use crate::harness::peer::Peer;
+use crate::harness::stats::{Middle, paired_ratio};
+use crate::rows::Figure;
+use crate::runner::Measured;
+
+/// Each column shows the first of these that a row has.
+const COLUMNS: &[(&str, &[Peer])] = &[
+    ("async-io 2.6", &[Peer::Upstream]),
+    ("tokio", &[Peer::Tokio, Peer::TokioMulti]),
+    ("raw", &[Peer::Raw]),
+    ("others", &[Peer::Monoio, Peer::Compio]),
+];
+
+/// A line for each figure: ours with its spread, the peers' medians and what ours is of them, the targets.
+pub(crate) fn of(all: &[Measured]) -> String {
+    let mut text = String::from("| row | figure | ours |");
+    for (title, _) in COLUMNS {
+        let _ = write!(text, " {title} |");
+    }
+    text.push_str(" target |\n|---|---|---|---|---|---|---|---|\n");
+    for measured in all {
+        let row = measured.row;
+        let _ = writeln!(
+            text,
+            "| **{}** | **{}** | | | | | | |",
+            row.number, row.title
+        );
+        for figure in row.figures {
+            text.push_str(&line(measured, figure));
+        }
+    }
+    text
+}
+
+fn line(measured: &Measured, figure: &Figure) -> String {
+    let ours = measured.figures(judged(measured), figure.name);
+    let Some(middle) = Middle::of(&ours) else {
+        return String::new();
+    };
+    let mut line = format!(
+        "| {} | {} | {}",
+        measured.row.number,
+        figure.label,
+        number(middle.median)
+    );
+    if middle.least != middle.most {
+        let _ = write!(line, " [{} {}]", number(middle.least), number(middle.most));
+    }
+    for (_, peers) in COLUMNS {
+        let told = peers
+            .iter()
+            .filter_map(|peer| theirs(measured, figure, &ours, *peer));
+        let told: Vec<String> = told.collect();
+        let _ = write!(line, " | {}", told.join(", "));
+    }
+    let targets = verdicts(measured, figure).into_iter().map(|verdict| {
+        let word = if verdict.is_met { "met" } else { "**missed**" };
+        format!("{word}: {}", verdict.text)
+    });
+    let targets: Vec<String> = targets.collect();
+    let _ = writeln!(line, " | {} |", targets.join("; "));
+    line
+}
+
+fn theirs(measured: &Measured, figure: &Figure, ours: &[f64], peer: Peer) -> Option<String> {
+    if !measured.row.peers.contains(&peer) {
+        return None;
+    }
+    let figures = measured.figures(peer, figure.name);
+    let median = number(Middle::of(&figures)?.median);
+    let ratio = paired_ratio(ours, &figures).filter(|it| it.median.is_finite());
+    Some(match ratio {
+        Some(ratio) => format!("{median} ({:.2})", ratio.median),
+        None => median,
+    })
+}
