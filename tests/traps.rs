@@ -38,6 +38,9 @@ mod errors;
 mod hangup;
 #[path = "traps/identity.rs"]
 mod identity;
+#[cfg(not(any(polling_test_poll_backend, polling_test_epoll_pipe)))]
+#[path = "traps/interrupts.rs"]
+mod interrupts;
 #[path = "traps/notify.rs"]
 mod notify;
 #[path = "traps/outside.rs"]

@@ -87,7 +87,7 @@ const FAULTS: &[Fault] = &[
         "nothing: the wait ends by itself",
         &[
             "traps::own::up4_failing_notifications_end_nothing",
-            "traps::own::t28_notifications_to_a_full_counter",
+            "traps::interrupts::t28_notifications_to_a_full_counter",
         ],
     ),
     fault(

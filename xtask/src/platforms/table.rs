@@ -195,7 +195,7 @@ pub(crate) const LEFT_OUT: &[LeftOut] = &[
         reason: NO_FILTERS,
     },
     LeftOut {
-        test: "own::t23_own_timers_notify_nobody",
+        test: "interrupts::t23_own_timers_notify_nobody",
         on: in_qemu,
         reason: NO_FILTERS,
     },
