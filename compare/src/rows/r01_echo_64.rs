@@ -15,7 +15,7 @@ pub(super) const ROW: Row = Row {
     number: 1,
     title: "TCP echo, 64 connections, one thread",
     peers: Peer::ECHO,
-    rounds: (3, 9),
+    rounds: (2, 9),
     take: in_child,
     child,
     figures: &[

@@ -12,7 +12,7 @@ pub(super) const ROW: Row = Row {
     number: 3,
     title: "TCP echo, 64 connections, a timeout around every read",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],
-    rounds: (3, 9),
+    rounds: (2, 9),
     take: in_child,
     child,
     figures: &[

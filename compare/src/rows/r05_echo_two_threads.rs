@@ -13,7 +13,7 @@ pub(super) const ROW: Row = Row {
     number: 5,
     title: "TCP echo, 64 connections, two threads",
     peers: &[Peer::Ours, Peer::Upstream, Peer::TokioMulti],
-    rounds: (3, 9),
+    rounds: (2, 9),
     take: in_child,
     child,
     figures: &[

@@ -14,7 +14,7 @@ pub(super) const ROW: Row = Row {
     number: 6,
     title: "Unix-socket ping-pong, two tasks on one thread",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
-    rounds: (3, 9),
+    rounds: (2, 9),
     take: in_child,
     child,
     figures: &[

@@ -14,7 +14,7 @@ pub(super) const ROW: Row = Row {
     number: 7,
     title: "ping-pong between two block_on threads on one core",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
-    rounds: (3, 9),
+    rounds: (2, 9),
     take: in_child,
     child,
     figures: &[

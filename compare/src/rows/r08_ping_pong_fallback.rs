@@ -15,7 +15,7 @@ pub(super) const ROW: Row = Row {
     number: 8,
     title: "ping-pong with a blocking thread, in an executor that is not ours",
     peers: &[Peer::Ours, Peer::Upstream],
-    rounds: (3, 9),
+    rounds: (2, 9),
     take: with_cores_awake,
     child,
     figures: &[

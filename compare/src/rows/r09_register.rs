@@ -16,7 +16,7 @@ pub(super) const ROW: Row = Row {
     number: 9,
     title: "register and deregister a source",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
-    rounds: (3, 9),
+    rounds: (2, 9),
     take: in_child,
     child,
     figures: &[

@@ -14,7 +14,7 @@ pub(super) const ROW: Row = Row {
     number: 10,
     title: "create, poll and drop a timer",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],
-    rounds: (3, 9),
+    rounds: (2, 9),
     take: in_child,
     child,
     figures: &[
