@@ -6,7 +6,8 @@
 //!   since is in the sequence, so no further call is needed.
 //! * [`Wait::Refused`]: a user's closure said so. It may speak of something else than this descriptor's readiness. Put the
 //!   waiter in place, then ask the kernel: if it says "ready", the closure must be tried again.
-//! * [`Wait::Question`]: somebody only wants to know. The same, and "ready" is the answer.
+//! * [`Wait::Question`]: somebody only wants to know. The same, and "ready" is the answer. Who asks again before anything
+//!   has happened is not asked for again: an event would have taken his waker.
 //!
 //! The order is always: waiter in place, interest armed, kernel asked. An edge before the question is in the answer, an
 //! edge after it finds the waiter.
@@ -18,7 +19,7 @@ use crate::source::raw;
 use crate::source::readiness::Snapshot;
 use crate::source::state::{Armed, State};
 use crate::source::waiters::{Place, Question, Subject, Waiter, WaiterId};
-use crate::source::{Direction, Key, Source};
+use crate::source::{Direction, Key, RawSource, Source};
 use crate::wake::{self, WakeBatch};
 use std::io;
 use std::task::Waker;
@@ -52,7 +53,7 @@ enum Entered {
     /// It waits.
     Stays,
     /// It waits if the kernel says that it has to.
-    Asks,
+    Asks(RawSource),
 }
 
 /// One direction of one source, and the place in it where somebody waits.
@@ -72,7 +73,7 @@ impl Reactor {
         match self.put_in_place(source, spot, wait, own)? {
             Entered::Left(parked) => Ok(parked),
             Entered::Stays => Ok(Parked::Waiting),
-            Entered::Asks => self.ask(source, spot, wait, waker),
+            Entered::Asks(raw) => self.ask(source, raw, spot, wait, waker),
         }
     }
 
@@ -92,7 +93,8 @@ impl Reactor {
                 return Ok(Entered::Left(Parked::TryAgain));
             }
         }
-        let told_once = state.raw.is_some_and(raw::is_told_once);
+        let raw = state.raw.ok_or_else(gone)?;
+        let told_once = raw::is_told_once(raw);
         let missed = told_once && state.take_missed();
         let waiter = waiter_at(&mut state, spot)?;
         if matches!(wait, Wait::Question) && (missed || waiter.question == Question::Answered) {
@@ -102,12 +104,18 @@ impl Reactor {
             wake::discard(Some(own));
             return Ok(Entered::Left(Parked::Ready));
         }
-        let displaced = if waiter.would_wake(&own) {
+        let waits_already = waiter.would_wake(&own);
+        // Any event would have taken the waker, so what the kernel has said still holds.
+        let has_asked = waits_already
+            && matches!(wait, Wait::Question)
+            && matches!(waiter.question, Question::ReadySince(_));
+        let displaced = if waits_already {
             Displaced::Same(own)
         } else {
             Displaced::of(spot.place, waiter.park(own))
         };
         waiter.question = match (wait, waiter.question) {
+            (_, asked) if has_asked => asked,
             _ if told_once => Question::NextEvent,
             (Wait::Question, Question::ReadyOrUrgent) => Question::ReadyOrUrgent,
             (Wait::Question, _) => Question::Ready,
@@ -120,10 +128,11 @@ impl Reactor {
             // There is nobody to ask.
             Ok(_) if told_once => Ok(Entered::Stays),
             Ok(armed) => Ok(match (wait, armed) {
+                (_, Armed::Before) if has_asked => Entered::Stays,
                 // Arming reports what is ready already; where it may fail to, that has to be found out.
-                (Wait::Retry(_), Armed::JustNow) if ARMS_IN_SILENCE => Entered::Asks,
+                (Wait::Retry(_), Armed::JustNow) if ARMS_IN_SILENCE => Entered::Asks(raw),
                 (Wait::Retry(_), _) => Entered::Stays,
-                (Wait::Refused | Wait::Question, _) => Entered::Asks,
+                (Wait::Refused | Wait::Question, _) => Entered::Asks(raw),
             }),
             Err((error, mut others)) => {
                 others.run();
@@ -150,8 +159,14 @@ impl Reactor {
     }
 
     /// Asks the kernel whether the wait is needed at all.
-    fn ask(&self, source: &Source, spot: Spot, wait: Wait, waker: &Waker) -> io::Result<Parked> {
-        let raw = source.lock().raw.ok_or_else(gone)?;
+    fn ask(
+        &self,
+        source: &Source,
+        raw: RawSource,
+        spot: Spot,
+        wait: Wait,
+        waker: &Waker,
+    ) -> io::Result<Parked> {
         let answer = match ask::ready_now(raw, spot.direction) {
             Ok(answer) => answer,
             Err(error) => {

@@ -225,3 +225,31 @@ fn t36_self_waking_future_without_threads() {
         });
     });
 }
+
+/// Trap 33 makes a question about readiness cost a call. A future that is polled again before anything has happened (a
+/// task with several things to do does so all the time) costs none: here the second one would fail.
+#[test]
+fn t33_asking_again_in_vain_costs_no_call() {
+    isolated("sandbox::t33_asking_again_in_vain_costs_no_call", || {
+        let (local, mut peer) = UnixStream::pair().unwrap();
+        let source = Async::new(local).unwrap();
+        let (counter, waker) = crate::support::Counter::new();
+        let mut readable = source.readable();
+        assert!(crate::support::poll(&mut readable, &waker).is_pending());
+        let mut filter = Filter::new().call(libc::SYS_ppoll, Verdict::Fail(libc::EIO));
+        #[cfg(target_arch = "x86_64")]
+        {
+            filter = filter.call(libc::SYS_poll, Verdict::Fail(libc::EIO));
+        }
+        filter.install(Reach::ThisThread);
+        let error = foreign_block_on(source.readable()).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EIO));
+        for _ in 0..10 {
+            assert!(crate::support::poll(&mut readable, &waker).is_pending());
+        }
+        // What happens afterwards is told.
+        peer.write_all(b"x").unwrap();
+        counter.wait_for(1);
+        foreign_block_on(readable).unwrap();
+    });
+}
