@@ -18,16 +18,17 @@ pub(super) fn of<T: ?Sized>() -> Trust {
 /// Whether the type is `TcpStream`, by itself or by reference.
 pub(super) fn is_tcp_stream<T: ?Sized>() -> bool {
     let id = typeid::of::<T>();
-    id == typeid::of::<TcpStream>() || id == typeid::of::<&TcpStream>()
+    id == TypeId::of::<TcpStream>() || id == TypeId::of::<&'static TcpStream>()
 }
 
+// Those that it is compared with are constants: this is looked at in each operation.
 fn is_known(id: TypeId) -> bool {
     let is = |known: TypeId| id == known;
-    is(typeid::of::<TcpStream>())
-        || is(typeid::of::<&TcpStream>())
-        || is(typeid::of::<ChildStdin>())
-        || is(typeid::of::<ChildStdout>())
-        || is(typeid::of::<ChildStderr>())
+    is(TypeId::of::<TcpStream>())
+        || is(TypeId::of::<&'static TcpStream>())
+        || is(TypeId::of::<ChildStdin>())
+        || is(TypeId::of::<ChildStdout>())
+        || is(TypeId::of::<ChildStderr>())
         || is_known_unix(id)
         || is_known_pipe(id)
 }
@@ -36,10 +37,10 @@ fn is_known(id: TypeId) -> bool {
 fn is_known_unix(id: TypeId) -> bool {
     use std::fs::File;
     use std::os::unix::net::UnixStream;
-    id == typeid::of::<UnixStream>()
-        || id == typeid::of::<&UnixStream>()
-        || id == typeid::of::<File>()
-        || id == typeid::of::<&File>()
+    id == TypeId::of::<UnixStream>()
+        || id == TypeId::of::<&'static UnixStream>()
+        || id == TypeId::of::<File>()
+        || id == TypeId::of::<&'static File>()
 }
 
 #[cfg(not(unix))]
@@ -50,7 +51,7 @@ fn is_known_unix(_id: TypeId) -> bool {
 #[cfg(not(async_io_no_pipe))]
 #[allow(clippy::incompatible_msrv)] // The build script has found these types.
 fn is_known_pipe(id: TypeId) -> bool {
-    id == typeid::of::<std::io::PipeReader>() || id == typeid::of::<std::io::PipeWriter>()
+    id == TypeId::of::<std::io::PipeReader>() || id == TypeId::of::<std::io::PipeWriter>()
 }
 
 #[cfg(async_io_no_pipe)]

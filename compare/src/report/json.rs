@@ -27,11 +27,15 @@ fn row(measured: &Measured) -> Value {
             told.map(|verdict| json!({ "figure": figure.name, "is": verdict.text, "met": verdict.is_met }))
         })
         .collect();
+    let errors = measured.errors.iter();
+    let errors: Map<String, Value> = errors
+        .map(|(peer, error)| (peer.name().to_owned(), json!(error)))
+        .collect();
     json!({
         "row": measured.row.number,
         "title": measured.row.title,
         "samples": samples,
         "targets": targets,
-        "error": measured.error,
+        "errors": errors,
     })
 }

@@ -31,8 +31,8 @@ pub(crate) fn row(measured: &Measured) -> String {
             let _ = writeln!(text, "    {:<36}{word}: {}", "", verdict.text);
         }
     }
-    if let Some(error) = &measured.error {
-        let _ = writeln!(text, "    not measured to the end: {error}");
+    for (peer, error) in &measured.errors {
+        let _ = writeln!(text, "    {} takes no part: {error}", peer.name());
     }
     text
 }

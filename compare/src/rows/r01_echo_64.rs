@@ -15,7 +15,7 @@ pub(super) const ROW: Row = Row {
     number: 1,
     title: "TCP echo, 64 connections, one thread",
     peers: Peer::ECHO,
-    rounds: (2, 9),
+    rounds: (2, 21),
     take: in_child,
     child,
     figures: &[
@@ -33,5 +33,5 @@ pub(super) const ROW: Row = Row {
 };
 
 pub(super) fn child(job: &Job) -> Outcome<Sample> {
-    echo::measure(job, Echo::plain(64, job.count(60_000, 300_000)))
+    echo::measure(job, Echo::plain(64, job.count(60_000, 100_000)))
 }

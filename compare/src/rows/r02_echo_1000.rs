@@ -12,7 +12,7 @@ pub(super) const ROW: Row = Row {
     number: 2,
     title: "TCP echo, 1000 connections, one thread",
     peers: Peer::ECHO,
-    rounds: (2, 7),
+    rounds: (2, 21),
     take: in_child,
     child,
     figures: &[
@@ -27,5 +27,5 @@ pub(super) const ROW: Row = Row {
 };
 
 fn child(job: &Job) -> Outcome<Sample> {
-    echo::measure(job, Echo::plain(1000, job.count(60_000, 300_000)))
+    echo::measure(job, Echo::plain(1000, job.count(60_000, 100_000)))
 }

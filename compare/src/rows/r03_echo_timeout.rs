@@ -12,7 +12,7 @@ pub(super) const ROW: Row = Row {
     number: 3,
     title: "TCP echo, 64 connections, a timeout around every read",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],
-    rounds: (2, 9),
+    rounds: (2, 21),
     take: in_child,
     child,
     figures: &[
@@ -23,7 +23,7 @@ pub(super) const ROW: Row = Row {
 };
 
 fn child(job: &Job) -> Outcome<Sample> {
-    let requests = job.count(60_000, 300_000);
+    let requests = job.count(60_000, 100_000);
     echo::measure(
         job,
         Echo {

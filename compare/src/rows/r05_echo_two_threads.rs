@@ -13,7 +13,7 @@ pub(super) const ROW: Row = Row {
     number: 5,
     title: "TCP echo, 64 connections, two threads",
     peers: &[Peer::Ours, Peer::Upstream, Peer::TokioMulti],
-    rounds: (2, 9),
+    rounds: (2, 21),
     take: in_child,
     child,
     figures: &[
@@ -25,7 +25,7 @@ pub(super) const ROW: Row = Row {
 };
 
 fn child(job: &Job) -> Outcome<Sample> {
-    let requests = job.count(60_000, 300_000);
+    let requests = job.count(60_000, 100_000);
     echo::measure(
         job,
         Echo {

@@ -14,7 +14,7 @@ pub(super) const ROW: Row = Row {
     number: 6,
     title: "Unix-socket ping-pong, two tasks on one thread",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
-    rounds: (2, 9),
+    rounds: (2, 15),
     take: in_child,
     child,
     figures: &[
@@ -26,7 +26,7 @@ pub(super) const ROW: Row = Row {
 
 fn child(job: &Job) -> Outcome<Sample> {
     pin(&[job.near])?;
-    let rounds = job.count(30_000, 200_000);
+    let rounds = job.count(30_000, 60_000);
     let spent = match job.peer {
         Peer::Ours => ours::smol::ping_pong::one_thread(rounds)?,
         Peer::Upstream => upstream::smol::ping_pong::one_thread(rounds)?,

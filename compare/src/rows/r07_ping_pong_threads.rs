@@ -14,7 +14,7 @@ pub(super) const ROW: Row = Row {
     number: 7,
     title: "ping-pong between two block_on threads on one core",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
-    rounds: (2, 9),
+    rounds: (2, 15),
     take: in_child,
     child,
     figures: &[
@@ -27,7 +27,7 @@ pub(super) const ROW: Row = Row {
 
 pub(super) fn child(job: &Job) -> Outcome<Sample> {
     pin(&[job.near])?;
-    let rounds = job.count(30_000, 150_000);
+    let rounds = job.count(30_000, 50_000);
     let spent = match job.peer {
         Peer::Ours => ours::smol::ping_pong::two_threads(rounds)?,
         Peer::Foreign => {

@@ -15,7 +15,7 @@ pub(super) const ROW: Row = Row {
     number: 8,
     title: "ping-pong with a blocking thread, in an executor that is not ours",
     peers: &[Peer::Ours, Peer::Upstream],
-    rounds: (2, 9),
+    rounds: (2, 15),
     take: with_cores_awake,
     child,
     figures: &[
@@ -27,7 +27,7 @@ pub(super) const ROW: Row = Row {
 
 fn child(job: &Job) -> Outcome<Sample> {
     pin(&[job.near, job.far])?;
-    let rounds = job.count(10_000, 40_000);
+    let rounds = job.count(10_000, 20_000);
     let spent = match job.peer {
         Peer::Ours => ours::smol::ping_pong::against_blocking(rounds)?,
         Peer::Upstream => upstream::smol::ping_pong::against_blocking(rounds)?,

@@ -16,7 +16,7 @@ pub(super) const ROW: Row = Row {
     number: 9,
     title: "register and deregister a source",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
-    rounds: (2, 9),
+    rounds: (2, 15),
     take: in_child,
     child,
     figures: &[
@@ -30,7 +30,7 @@ fn child(job: &Job) -> Outcome<Sample> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let stream = TcpStream::connect(listener.local_addr()?)?;
     stream.set_nonblocking(true)?;
-    let count = job.count(100_000, 500_000);
+    let count = job.count(100_000, 200_000);
     let spent = match job.peer {
         Peer::Ours => ours::smol::sources::register(stream, count)?,
         Peer::Upstream => upstream::smol::sources::register(stream, count)?,

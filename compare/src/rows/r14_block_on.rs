@@ -14,7 +14,7 @@ pub(super) const ROW: Row = Row {
     number: 14,
     title: "block_on of a future that yields once",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],
-    rounds: (2, 9),
+    rounds: (2, 15),
     take: in_child,
     child,
     figures: &[
@@ -25,7 +25,7 @@ pub(super) const ROW: Row = Row {
 
 fn child(job: &Job) -> Outcome<Sample> {
     pin(&[job.near])?;
-    let count = job.count(500_000, 5_000_000);
+    let count = job.count(500_000, 2_000_000);
     let spent = match job.peer {
         Peer::Ours => ours::smol::timers::block_on_yield(count)?,
         Peer::Upstream => upstream::smol::timers::block_on_yield(count)?,

@@ -16,7 +16,7 @@ pub(super) const ROW: Row = Row {
     number: 20,
     title: "short connections: connect, one echo, reset",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
-    rounds: (2, 9),
+    rounds: (2, 15),
     take: in_child,
     child,
     figures: &[
@@ -30,7 +30,7 @@ const CLIENTS: u64 = 32;
 
 fn child(job: &Job) -> Outcome<Sample> {
     pin(&[job.near])?;
-    let count = job.count(5000, 30_000);
+    let count = job.count(5000, 12_000);
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
     let mut command = this_program()?;

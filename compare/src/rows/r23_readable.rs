@@ -15,7 +15,7 @@ pub(super) const ROW: Row = Row {
     number: 23,
     title: "TCP echo, 64 connections, in the way of async-net",
     peers: &[Peer::Ours, Peer::Upstream],
-    rounds: (2, 9),
+    rounds: (2, 21),
     take,
     child,
     figures: &[
@@ -41,7 +41,7 @@ fn child(job: &Job) -> Outcome<Sample> {
     let requests = if count_calls {
         6400
     } else {
-        job.count(60_000, 300_000)
+        job.count(60_000, 100_000)
     };
     let style = Style::Readable;
     echo::measure(
