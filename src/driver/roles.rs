@@ -277,6 +277,16 @@ mod tests {
     }
 
     #[test]
+    fn every_number_has_a_seat_that_fits_into_the_word() {
+        for number in [0, 1, usize::MAX >> 2, usize::MAX >> 1, usize::MAX] {
+            let seat = Seat::numbered(number);
+            assert!(seat.0 > Seat::FALLBACK.0);
+            assert_eq!(Leader::waiting(seat).0 >> 1, seat.0);
+        }
+        assert_ne!(Seat::numbered(0), Seat::numbered(1));
+    }
+
+    #[test]
     fn leader_keeps_the_role_until_somebody_is_idle() {
         let (roles, one, two) = seats();
         assert_eq!(roles.try_lead(one), Lead::Granted);

@@ -391,6 +391,38 @@ mod tests {
         assert!(!bench.state.missed);
     }
 
+    /// What a descriptor has told can be asked for again, so nothing of it is ever "missed".
+    #[test]
+    fn a_descriptor_has_missed_nothing() {
+        let mut bench = Bench::new(Interest::READ);
+        bench.deliver(Event::READABLE, Reporting::OneShot);
+        assert!(!bench.state.take_missed());
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn what_is_told_once_is_missed_once() {
+        let mut bench = Bench::new(Interest::NONE);
+        bench.state.raw = Some(RawSource::Waitable(3));
+        assert!(!bench.state.take_missed());
+        bench.deliver(Event::READABLE, Reporting::OneShot);
+        assert!(bench.state.take_missed());
+        assert!(!bench.state.take_missed());
+    }
+
+    #[test]
+    fn urgent_data_is_remembered_until_a_reader_is_told() {
+        let mut bench = Bench::new(Interest::READ);
+        bench.deliver(Event::READABLE, Reporting::Edges);
+        assert!(!bench.state.urgent);
+        bench.deliver(Event::PRIORITY, Reporting::Edges);
+        bench.deliver(Event::READABLE, Reporting::Edges);
+        assert!(bench.state.urgent);
+        bench.wait(Direction::Read);
+        bench.deliver(Event::PRIORITY, Reporting::Edges);
+        assert!(!bench.state.urgent);
+    }
+
     #[test]
     fn write_events_do_not_spoil_a_readers_snapshot() {
         let mut bench = Bench::new(Interest::READ.with(Direction::Write));

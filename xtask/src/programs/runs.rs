@@ -43,10 +43,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 const REQUESTS: u64 = 100_000;
 
 fn http(programs: &Path) -> Outcome<Vec<f64>> {
-    let mut serve = on_core(near(), &programs.join("http"));
+    let mut serve = on_core(near(), &programs.join("http"))?;
     let mut server = Guarded::start(serve.arg("serve").stdin(Stdio::piped()))?;
     let port = server.line()?;
-    let mut load = on_core(far(), &programs.join("http"));
+    let mut load = on_core(far(), &programs.join("http"))?;
     load.args(["load", &port, "64", &REQUESTS.to_string()]);
     let told = shell::capture(&mut load)?;
     // The end of its input ends the server.
@@ -60,21 +60,21 @@ fn http(programs: &Path) -> Outcome<Vec<f64>> {
 }
 
 fn ping(programs: &Path, way: &str, calls: u64) -> Outcome<Vec<f64>> {
-    let mut command = on_core(far(), Path::new("dbus-daemon"));
+    let mut command = on_core(far(), Path::new("dbus-daemon"))?;
     // It would like more descriptors than it may have, and says so.
     command.stderr(Stdio::null());
     let mut daemon = Guarded::start(command.args(["--session", "--nofork", "--print-address=1"]))?;
     let address = daemon.line()?;
-    let mut client = on_core(near(), &programs.join("ping"));
+    let mut client = on_core(near(), &programs.join("ping"))?;
     let told = shell::capture(client.args([&address, way, &calls.to_string()]))?;
     Ok(vec![value(&told, "per_second")?, value(&told, "cpu_ns")?])
 }
 
 fn bulk(programs: &Path) -> Outcome<Vec<f64>> {
-    let mut receive = on_core(far(), &programs.join("bulk"));
+    let mut receive = on_core(far(), &programs.join("bulk"))?;
     let mut receiver = Guarded::start(receive.arg("receive"))?;
     let port_and_certificate = receiver.line()?;
-    let mut send = on_core(near(), &programs.join("bulk"));
+    let mut send = on_core(near(), &programs.join("bulk"))?;
     send.arg("send").args(port_and_certificate.split(' '));
     let sent = shell::capture(send.arg("256"))?;
     let received = receiver.finish()?;
@@ -85,23 +85,53 @@ fn bulk(programs: &Path) -> Outcome<Vec<f64>> {
     ])
 }
 
-/// The core of what is measured: not the first, which has the interrupts.
-fn near() -> usize {
-    cores() - 1
+/// The core of what is measured: the last one that this process may use. The first of a machine has the interrupts.
+fn near() -> Outcome<usize> {
+    let cores = cores()?;
+    cores.last().copied().ok_or_else(no_cores)
 }
 
-fn far() -> usize {
-    cores().saturating_sub(2)
+/// The core of its partner: another one, if there is.
+fn far() -> Outcome<usize> {
+    let cores = cores()?;
+    cores
+        .iter()
+        .rev()
+        .nth(1)
+        .or(cores.last())
+        .copied()
+        .ok_or_else(no_cores)
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+fn no_cores() -> String {
+    "/proc/self/status does not tell which cores may be used".into()
 }
 
-fn on_core(core: usize, program: &Path) -> Command {
+fn cores() -> Outcome<Vec<usize>> {
+    let status = shell::read(Path::new("/proc/self/status"))?;
+    let mut lines = status.lines();
+    let list = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    Ok(listed(list.ok_or_else(no_cores)?.trim()))
+}
+
+/// The numbers of a list such as `0-1,4`.
+fn listed(list: &str) -> Vec<usize> {
+    let ranges = list.split(',').filter_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(first.parse().ok()?..=last.parse().ok()?)
+    });
+    ranges.flatten().collect()
+}
+
+/// How long a process may take: the longest takes a few seconds.
+const LIMIT_SECONDS: &str = "120";
+
+fn on_core(core: Outcome<usize>, program: &Path) -> Outcome<Command> {
     let mut command = Command::new("taskset");
-    command.args(["--cpu-list", &core.to_string()]).arg(program);
-    command
+    command.args(["--cpu-list", &core?.to_string()]);
+    command.args(["timeout", "--kill-after=5", LIMIT_SECONDS]);
+    command.arg(program);
+    Ok(command)
 }
 
 /// A partner that does not outlive its run.
@@ -145,9 +175,13 @@ impl Guarded {
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        // Already dead is fine.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            // Not `Child::kill`: `timeout` passes this signal on to the program, and could not pass on the other.
+            let _ = Command::new("kill")
+                .arg(self.child.id().to_string())
+                .status();
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -155,4 +189,16 @@ fn value(text: &str, name: &str) -> Outcome<f64> {
     let mut lines = text.lines();
     let found = lines.find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
     found.ok_or_else(|| format!("no {name} in {text:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::listed;
+
+    #[test]
+    fn lists_of_cores_are_read() {
+        assert_eq!(listed("0-1"), [0, 1]);
+        assert_eq!(listed("3"), [3]);
+        assert_eq!(listed("0,2-4,7"), [0, 2, 3, 4, 7]);
+    }
 }
