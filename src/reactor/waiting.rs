@@ -170,10 +170,16 @@ impl Reactor {
         let answer = match ask::ready_now(raw, spot.direction) {
             Ok(answer) => answer,
             Err(error) => {
+                let mut others = WakeBatch::default();
                 let mut state = source.lock();
                 let former = unpark(&mut state, spot, waker);
+                if ARMS_IN_SILENCE {
+                    // Nobody has confirmed what was armed.
+                    state.doubt_arming(source.words(), spot.direction, &mut others);
+                }
                 drop(state);
                 wake::discard(former);
+                others.run();
                 return Err(error);
             }
         };

@@ -27,6 +27,7 @@ enum Step {
     Park(usize),
     /// It has been put in its place, and asks the system.
     Ask(usize),
+    /// It gives its wait up.
     Cancel(usize),
     Change(Direction, bool),
     HangUp,
@@ -151,7 +152,7 @@ impl World {
             Step::Try(task) => self.try_it(task),
             Step::Park(task) => self.park(task),
             Step::Ask(task) => self.ask(task),
-            Step::Cancel(task) => self.stop(task),
+            Step::Cancel(task) => self.cancel(task),
             Step::Change(direction, ready) => self.kernel.change(direction, ready),
             Step::HangUp => self.kernel.hang_up(),
             Step::Lie(direction) => self.kernel.lie(direction),
@@ -268,6 +269,14 @@ impl World {
                 waiter.question = Question::ReadySince(self.turn);
             }
             task.phase = Phase::Parked(self.step);
+        }
+    }
+
+    /// A wait cannot be given up between its place and its question: one call of the library does both. (If it could, whoever
+    /// relied on what was armed in vain would never hear of it.)
+    fn cancel(&mut self, number: usize) {
+        if !matches!(self.tasks[number].phase, Phase::Unasked) {
+            self.stop(number);
         }
     }
 
