@@ -1,4 +1,4 @@
-//! Checks what must not get worse: see `src/guards.rs`.
+//! Checks what must not get worse: see `src/guards/mod.rs`.
 
 use std::process::ExitCode;
 

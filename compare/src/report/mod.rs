@@ -54,10 +54,10 @@ fn line(measured: &Measured, figure: &Figure) -> Option<String> {
         if figures.len() > 1 {
             let _ = write!(line, " [{} {}]", number(middle.least), number(middle.most));
         }
-        if peer != judged(measured) {
-            if let Some(ratio) = paired_ratio(&ours, &figures).filter(|r| r.median.is_finite()) {
-                let _ = write!(line, " (x{:.2})", ratio.median);
-            }
+        if peer != judged(measured)
+            && let Some(ratio) = paired_ratio(&ours, &figures).filter(|r| r.median.is_finite())
+        {
+            let _ = write!(line, " (x{:.2})", ratio.median);
         }
         line.push_str("   ");
     }

@@ -1,0 +1,72 @@
+//! Counts the instructions of operations with callgrind, through gungraun. Instructions in the kernel are not seen.
+//!
+//! Each operation is run in two counts: the difference is free of what happens once. `cargo xtask guards` compares it with
+//! `guards.baseline`. Alone (`cargo bench`), this shows what has changed since the last run, and leaves profiles for
+//! `callgrind_annotate` in `target/gungraun`.
+
+use std::io;
+
+use compare::guards::operations;
+use gungraun::{
+    Callgrind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
+};
+
+#[library_benchmark]
+#[benches::rounds(20_000, 60_000)]
+fn timer_set_and_dropped(rounds: u64) -> io::Result<()> {
+    operations::timer_set_and_dropped(rounds)
+}
+
+#[library_benchmark]
+#[benches::rounds(20_000, 60_000)]
+fn timer_set_yield_dropped(rounds: u64) -> io::Result<()> {
+    operations::timer_set_yield_dropped(rounds)
+}
+
+#[library_benchmark]
+#[benches::rounds(20_000, 60_000)]
+fn timer_replaced_among_1000(rounds: u64) -> io::Result<()> {
+    operations::timer_replaced_among_1000(rounds)
+}
+
+#[library_benchmark]
+#[benches::rounds(20_000, 60_000)]
+fn block_on_one_yield(rounds: u64) -> io::Result<()> {
+    operations::block_on_one_yield(rounds)
+}
+
+#[library_benchmark]
+#[benches::rounds(5000, 15_000)]
+fn register_and_deregister(rounds: u64) -> io::Result<()> {
+    operations::register_and_deregister(rounds)
+}
+
+#[library_benchmark]
+#[benches::rounds(5000, 15_000)]
+fn ping_pong_of_two_tasks(rounds: u64) -> io::Result<()> {
+    operations::ping_pong_of_two_tasks(rounds)
+}
+
+#[library_benchmark]
+#[benches::rounds(1000, 3000)]
+fn ten_events_of_100_sources(rounds: u64) -> io::Result<()> {
+    operations::ten_events_of_100_sources(rounds)
+}
+
+library_benchmark_group!(
+    name = instructions;
+    benchmarks =
+        timer_set_and_dropped,
+        timer_set_yield_dropped,
+        timer_replaced_among_1000,
+        block_on_one_yield,
+        register_and_deregister,
+        ping_pong_of_two_tasks,
+        ten_events_of_100_sources
+);
+
+main!(
+    config = LibraryBenchmarkConfig::default()
+        .tool(Callgrind::with_args(["--cache-sim=no"]));
+    library_benchmark_groups = instructions
+);

@@ -1,0 +1,40 @@
+//! The operations whose instructions are counted: `benches/instructions.rs` has a benchmark for each.
+//!
+//! All do their work so many times on one thread. What each costs once (a reactor that starts, a tenth of the rounds to
+//! warm up) is in every count.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+
+use crate::ours::smol::{ping_pong, sources, timers};
+
+pub fn timer_set_and_dropped(count: u64) -> io::Result<()> {
+    timers::churn(count).map(drop)
+}
+
+pub fn timer_set_yield_dropped(count: u64) -> io::Result<()> {
+    timers::churn_with_yield(count).map(drop)
+}
+
+pub fn timer_replaced_among_1000(count: u64) -> io::Result<()> {
+    timers::replace_random(1000, count).map(drop)
+}
+
+pub fn block_on_one_yield(count: u64) -> io::Result<()> {
+    timers::block_on_yield(count).map(drop)
+}
+
+pub fn register_and_deregister(count: u64) -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let stream = TcpStream::connect(listener.local_addr()?)?;
+    stream.set_nonblocking(true)?;
+    sources::register(stream, count).map(drop)
+}
+
+pub fn ping_pong_of_two_tasks(count: u64) -> io::Result<()> {
+    ping_pong::one_thread(count).map(drop)
+}
+
+pub fn ten_events_of_100_sources(count: u64) -> io::Result<()> {
+    sources::events(100, count).map(drop)
+}
