@@ -236,11 +236,10 @@ fn t33_asking_again_in_vain_costs_no_call() {
         let (counter, waker) = crate::support::Counter::new();
         let mut readable = source.readable();
         assert!(crate::support::poll(&mut readable, &waker).is_pending());
-        let mut filter = Filter::new().call(libc::SYS_ppoll, Verdict::Fail(libc::EIO));
+        let filter = Filter::new().call(libc::SYS_ppoll, Verdict::Fail(libc::EIO));
+        // Later architectures have only `ppoll`.
         #[cfg(target_arch = "x86_64")]
-        {
-            filter = filter.call(libc::SYS_poll, Verdict::Fail(libc::EIO));
-        }
+        let filter = filter.call(libc::SYS_poll, Verdict::Fail(libc::EIO));
         filter.install(Reach::ThisThread);
         let error = foreign_block_on(source.readable()).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EIO));
