@@ -248,6 +248,9 @@ impl Waiters {
 mod tests {
     use super::*;
     use Direction::{Read, Write};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
 
     fn park(waiters: &mut Waiters, direction: Direction, place: Place, question: Question) {
         let waiter = waiters.at(direction, place).unwrap();
@@ -260,6 +263,36 @@ mod tests {
             turn: Turn(turn),
             urgent: false,
         }
+    }
+
+    /// Counts wakers that are dropped, and panics in each drop.
+    struct PanicsInDrop(&'static AtomicUsize);
+    impl Wake for PanicsInDrop {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            std::panic::resume_unwind(Box::new(()));
+        }
+    }
+
+    #[test]
+    fn wakers_that_panic_when_dropped_do_not_stop_the_others() {
+        static DROPPED: AtomicUsize = AtomicUsize::new(0);
+        let mut waiters = Waiters::new();
+        let places = [
+            (Read, Place::Slot),
+            (Write, Place::Slot),
+            (Read, Place::Listed(waiters.add(Read))),
+            (Write, Place::Listed(waiters.add(Write))),
+        ];
+        for (direction, place) in places {
+            let waiter = waiters.at(direction, place).unwrap();
+            waiter.park(Arc::new(PanicsInDrop(&DROPPED)).into());
+        }
+        waiters.discard();
+        assert_eq!(DROPPED.load(Ordering::Relaxed), places.len());
     }
 
     #[test]

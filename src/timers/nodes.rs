@@ -122,3 +122,21 @@ impl Nodes {
 pub(super) fn parent(position: usize) -> usize {
     (position - 1) / CHILDREN
 }
+
+#[cfg(all(test, not(async_io_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_group_is_made_early_or_kept_late() {
+        let mut nodes = Nodes::default();
+        for len in 1..50 {
+            assert_eq!(nodes.grow(), len - 1);
+            assert_eq!(nodes.groups.len(), (len - 1).div_ceil(CHILDREN));
+        }
+        for len in (0..49usize).rev() {
+            nodes.pop();
+            assert_eq!(nodes.groups.len(), len.saturating_sub(1).div_ceil(CHILDREN));
+        }
+    }
+}

@@ -158,6 +158,22 @@ fn dense_timers_share_a_wake_up() {
 }
 
 #[test]
+fn as_many_as_are_dense_share_a_wake_up_and_one_less_does_not() {
+    for (count, shares) in [(DENSE - 1, false), (DENSE, true)] {
+        let mut queue = Queue::default();
+        for at in 1..=count {
+            queue.insert(Deadline::from_nanos(at as u64), Waker::noop().clone());
+        }
+        let expected = Deadline::from_nanos(if shares { count as u64 } else { 1 });
+        assert_eq!(queue.wake_up_time(), expected);
+        // What comes after the window does not count.
+        let late = Deadline::from_nanos(1).plus(2 * WINDOW);
+        queue.insert(late, Waker::noop().clone());
+        assert_eq!(queue.wake_up_time(), expected);
+    }
+}
+
+#[test]
 fn what_is_left_over_is_not_kept_waiting() {
     let mut queue = Queue::default();
     for micros in 0..100 {
@@ -186,6 +202,23 @@ fn removed_timer_gives_its_waker_back_at_once() {
     assert_eq!(Arc::strong_count(&waker), 1);
     assert_eq!(waker.0.load(Ordering::Relaxed), 0);
     assert!(queue.remove(key).is_none());
+}
+
+#[test]
+fn only_wakers_with_a_deadline_are_waiting_for_one() {
+    let woken_by = |waker: &Arc<Named>| Waker::from(waker.clone());
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let [pending, parked, gone] = [0, 1, 2].map(|name| {
+        let log = log.clone();
+        Arc::new(Named { name, log })
+    });
+    let mut queue = Queue::default();
+    queue.insert(Deadline::from_nanos(5), woken_by(&pending));
+    queue.insert(Deadline::NEVER, woken_by(&parked));
+    let key = queue.insert(Deadline::from_nanos(1), woken_by(&gone));
+    queue.remove(key);
+    let waiting: Vec<_> = queue.wakers().collect();
+    assert!(waiting.len() == 1 && waiting[0].will_wake(&woken_by(&pending)));
 }
 
 #[test]

@@ -102,6 +102,7 @@ fn tree(how: &[&str], kinds: &str) -> Outcome<String> {
         shell::cargo()
             .args([
                 "tree",
+                "--quiet",
                 "--locked",
                 "--package",
                 "async-io",
