@@ -191,6 +191,7 @@ impl Parker {
 mod tests {
     use super::*;
     use std::sync::Arc;
+    use std::time::Instant;
 
     #[test]
     fn notification_before_the_sleep_prevents_it() {
@@ -202,6 +203,16 @@ mod tests {
         assert_eq!(state.notify(), Some(Sleep::Parked));
         assert_eq!(state.notify(), None);
         assert!(state.end() && state.take());
+    }
+
+    #[test]
+    fn who_notifies_is_told_what_sleep_to_end() {
+        let state = ParkState::new();
+        for sleep in [Sleep::Polling, Sleep::Parked, Sleep::Watching] {
+            assert!(state.begin(sleep));
+            assert_eq!(state.notify(), Some(sleep));
+            assert!(state.end() && state.take());
+        }
     }
 
     #[test]
@@ -249,5 +260,39 @@ mod tests {
             }
         }
         thread.join().unwrap();
+    }
+
+    #[test]
+    fn parked_thread_sleeps_until_it_is_notified() {
+        let parker = Arc::new(Parker::new(Seat::numbered(0)));
+        let other = Arc::clone(&parker);
+        let thread = std::thread::spawn(move || {
+            for _ in 0..100 {
+                other.park(None);
+                assert!(other.state.take());
+            }
+        });
+        while !thread.is_finished() {
+            if parker.state.is_asleep() {
+                assert_eq!(parker.state.notify(), Some(Sleep::Parked));
+                parker.unpark();
+            } else {
+                std::thread::yield_now();
+            }
+        }
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn sleep_with_a_limit_lasts_that_long() {
+        let parker = Parker::new(Seat::numbered(0));
+        let (begin, limit) = (Instant::now(), Duration::from_millis(50));
+        let mut sleeps = 0;
+        while begin.elapsed() < limit {
+            parker.park(Some(limit));
+            sleeps += 1;
+        }
+        // The system may end a wait early, but hardly ever does.
+        assert!(sleeps < 100, "{sleeps} sleeps");
     }
 }

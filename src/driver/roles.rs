@@ -301,8 +301,21 @@ mod tests {
     }
 
     #[test]
+    fn role_that_was_given_up_is_nobodys() {
+        let (roles, one, two) = seats();
+        assert!(!roles.was_last(one) && !roles.abandon(one));
+        assert_eq!(roles.try_lead(one), Lead::Granted);
+        assert!(!roles.was_last(one) && !roles.abandon(one));
+        assert!(roles.leave(one));
+        assert!(roles.was_last(one) && !roles.was_last(two));
+        assert!(roles.abandon(one));
+        assert!(!roles.was_last(one) && !roles.abandon(one));
+    }
+
+    #[test]
     fn block_on_displaces_the_fallback_thread_and_not_the_reverse() {
         let (roles, one, _) = seats();
+        assert!(!roles.somebody_waits());
         roles.fallback_enters();
         assert_eq!(roles.try_lead_vacant(Seat::FALLBACK), Lead::Granted);
         assert_eq!(roles.try_lead(one), Lead::GrantedOver);
@@ -328,13 +341,28 @@ mod tests {
         assert_eq!(roles.sit(three, 3), Some(Sitting::Parked));
         assert!(roles.somebody_sits());
         assert_eq!(roles.sit(Seat::FALLBACK, 1), Some(Sitting::Parked));
+        assert!(roles.is_watcher(two) && !roles.is_watcher(three));
         assert_eq!(roles.rise(two), Some(3));
-        assert!(roles.is_watcher(three));
+        assert!(roles.is_watcher(three) && !roles.is_watcher(two));
         // It leaves instead of watching: the next one is it.
         assert_eq!(roles.rise(three), Some(1));
+        assert!(roles.is_watcher(Seat::FALLBACK));
         assert_eq!(roles.rise(Seat::FALLBACK), None);
         assert!(!roles.somebody_sits());
         assert_eq!(roles.sit(two, 2), Some(Sitting::Watching));
+    }
+
+    #[test]
+    fn only_block_on_threads_are_candidates() {
+        let (roles, one, two) = seats();
+        assert_eq!(roles.candidate(), None);
+        assert_eq!(roles.try_lead(one), Lead::Granted);
+        roles.sit(Seat::FALLBACK, 1);
+        assert_eq!(roles.candidate(), None);
+        roles.sit(two, 2);
+        assert_eq!(roles.candidate(), Some(2));
+        roles.rise(two);
+        assert_eq!(roles.candidate(), None);
     }
 
     #[test]

@@ -204,6 +204,16 @@ mod tests {
     }
 
     #[test]
+    fn edges_are_counted() {
+        let word = Readiness::with_sequence(77);
+        word.set_struck(true);
+        assert_eq!(word.snapshot().sequence(), 77);
+        word.deliver(true);
+        word.deliver(false);
+        assert_eq!(word.snapshot().sequence(), 79);
+    }
+
+    #[test]
     fn wrap_around_keeps_the_flags() {
         let word = Readiness::with_sequence(u32::MAX);
         word.set_struck(true);
@@ -253,6 +263,8 @@ mod tests {
     fn more_than_data_turns_the_shortcut_off_until_the_slot_is_used_again() {
         let word = Readiness::new();
         word.set_tcp(true);
+        word.deliver(false);
+        assert_eq!(word.snapshot().allows_shortcut(), Some(false));
         word.deliver(false);
         assert_eq!(word.snapshot().allows_shortcut(), Some(false));
         word.deliver(true);

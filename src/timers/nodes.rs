@@ -128,12 +128,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_group_is_made_early_or_kept_late() {
+    fn groups_are_made_when_needed_and_not_kept() {
         let mut nodes = Nodes::default();
         for len in 1..50 {
             assert_eq!(nodes.grow(), len - 1);
             assert_eq!(nodes.groups.len(), (len - 1).div_ceil(CHILDREN));
         }
+        let levels = 1 + CHILDREN + CHILDREN * CHILDREN;
+        assert_eq!(nodes.top().count(), levels);
         for len in (0..49usize).rev() {
             nodes.pop();
             assert_eq!(nodes.groups.len(), len.saturating_sub(1).div_ceil(CHILDREN));
