@@ -268,7 +268,9 @@ mod tests {
     /// Counts wakers that are dropped, and panics in each drop.
     struct PanicsInDrop(&'static AtomicUsize);
     impl Wake for PanicsInDrop {
-        fn wake(self: Arc<Self>) {}
+        fn wake(self: Arc<Self>) {
+            unreachable!("who is discarded is not woken");
+        }
     }
     impl Drop for PanicsInDrop {
         fn drop(&mut self) {
