@@ -45,11 +45,13 @@ pub(crate) async fn one(shared: Arc<Shared>, seed: u64) {
     }
 }
 
-/// A waker that does nothing and can be counted.
+/// A waker that does nothing and can be counted, which the one of the standard library cannot.
 struct Inert;
 
 impl Wake for Inert {
-    fn wake(self: Arc<Self>) {}
+    fn wake(self: Arc<Self>) {
+        drop(self);
+    }
 }
 
 const STORM: usize = 20_000;
