@@ -146,7 +146,10 @@ fn up2_dropped_waker_owns_timers_and_sources() {
         _source: Arc<Async<UnixStream>>,
     }
     impl Wake for Task {
-        fn wake(self: Arc<Self>) {}
+        fn wake(self: Arc<Self>) {
+            // Perhaps the last owner.
+            drop(self);
+        }
     }
 
     guard(|| {
