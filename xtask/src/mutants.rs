@@ -15,10 +15,13 @@ const MODULES: &[&str] = &[
     "src/driver/roles.rs",
     "src/driver/parker.rs",
     "src/reactor/registry.rs",
+    "src/wake.rs",
 ];
 
 /// The tests of the pure modules, by parts of their names: the others cannot fail for these changes, or take long.
-const TESTS: &[&str] = &["naive", "source", "timers", "roles", "parker", "registry"];
+const TESTS: &[&str] = &[
+    "naive", "source", "timers", "roles", "parker", "registry", "wake",
+];
 
 pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
     let mut only = None;
