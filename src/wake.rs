@@ -65,29 +65,34 @@ mod tests {
         }
     }
 
-    struct Panics;
+    /// Counts its wake-ups and what becomes of its payloads, and panics in both.
+    struct Panics(&'static AtomicUsize);
     impl Wake for Panics {
         fn wake(self: Arc<Self>) {
-            std::panic::resume_unwind(Box::new(PanicsInDrop));
+            self.0.fetch_add(1, Ordering::Relaxed);
+            std::panic::resume_unwind(Box::new(PanicsInDrop(self.0)));
         }
     }
 
-    struct PanicsInDrop;
+    struct PanicsInDrop(&'static AtomicUsize);
     impl Drop for PanicsInDrop {
         fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
             std::panic::resume_unwind(Box::new(()));
         }
     }
 
     #[test]
     fn panicking_waker_does_not_stop_the_others() {
+        static PANICS: AtomicUsize = AtomicUsize::new(0);
         let counts = Arc::new(Counts(AtomicUsize::new(0)));
         let mut batch = WakeBatch::default();
         batch.push(counts.clone().into());
-        batch.push(Arc::new(Panics).into());
+        batch.push(Arc::new(Panics(&PANICS)).into());
         batch.push(counts.clone().into());
         assert_eq!(batch.len(), 3);
         batch.run();
+        assert_eq!(PANICS.load(Ordering::Relaxed), 2);
         assert_eq!(counts.0.load(Ordering::Relaxed), 2);
         assert_eq!(batch.len(), 0);
     }
