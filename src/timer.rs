@@ -1,5 +1,6 @@
 //! [`Timer`]: points in time as a future and as a stream.
 
+use crate::clock::Deadline;
 use crate::driver::Driver;
 use crate::timers::TimerKey;
 use crate::wake;
@@ -302,10 +303,9 @@ impl Timer {
         if let Some(key) = self.key {
             let driver = Driver::global();
             let clock = driver.reactor.clock();
-            let deadline = when.map_or(crate::clock::Deadline::NEVER, |when| clock.deadline(when));
-            if !driver.reset_timer(key, deadline) {
-                self.key = None;
-            }
+            let deadline = when.map_or(Deadline::NEVER, |when| clock.deadline(when));
+            // One that has fired, and was not polled since, keeps its old key: its task may still come, and wait.
+            driver.reset_timer(key, deadline);
         }
     }
 
@@ -335,7 +335,7 @@ impl Timer {
     }
 
     /// The same, if the timer is in the queue already.
-    fn wait_in_place(&mut self, deadline: crate::clock::Deadline, waker: &Waker) -> bool {
+    fn wait_in_place(&mut self, deadline: Deadline, waker: &Waker) -> bool {
         let Some(key) = self.key else { return false };
         let driver = Driver::global();
         let timers = &driver.reactor.timers;
@@ -408,10 +408,17 @@ impl Stream for Timer {
 }
 
 impl Timer {
-    /// A timer that was cleared while a task waited keeps a waker; the last poll's is the right one.
+    /// A timer that was cleared while a task waited keeps a waker; the last poll's is the right one. Also if the timer had
+    /// fired by then, and its task has not heard of it: the event was taken back.
     fn keep_waker_if_cleared(&mut self, waker: &Waker) {
-        if self.key.is_some() && !self.wait_in_place(crate::clock::Deadline::NEVER, waker) {
-            self.key = None;
+        if self.key.is_none() {
+            return;
+        }
+        let driver = Driver::global();
+        // For the time when it is set again. Who cannot be promised anything now is not woken before that anyway.
+        let _ = driver.promise(waker);
+        if !self.wait_in_place(Deadline::NEVER, waker) {
+            self.key = Some(driver.insert_timer(Deadline::NEVER, waker.clone()));
         }
     }
 }

@@ -124,6 +124,29 @@ fn clear_keeps_the_waker() {
     });
 }
 
+/// The same if the timer had fired by then, and its task, which was woken for that, comes only after it was cleared.
+#[test]
+fn clear_takes_an_event_back_and_keeps_the_task() {
+    guarded(|| {
+        let (hits, waker) = hits();
+        let mut timer = Timer::after(SOON);
+        assert!(poll(&mut timer, &waker).is_pending());
+        hits.wait(1);
+        timer.clear();
+        assert!(poll(&mut timer, &waker).is_pending());
+        settle();
+        assert_eq!(hits.count(), 1);
+        timer.set_after(SOON);
+        hits.wait(2);
+        assert!(poll(&mut timer, &waker).is_ready());
+        // And once more: an event that was delivered leaves nothing behind.
+        timer.clear();
+        assert!(poll(&mut timer, &waker).is_pending());
+        drop(waker);
+        assert_eq!(Arc::strong_count(&hits), 1);
+    });
+}
+
 /// §8: the poll that returns a tick registers the next: the task is woken for it without having polled again.
 #[test]
 fn a_tick_registers_the_next() {

@@ -37,6 +37,9 @@ fn poll_read<T>(
     cx: &mut Context<'_>,
     read: impl FnMut() -> io::Result<usize>,
 ) -> Poll<io::Result<usize>> {
+    if registered.goes_on_waiting(cx) {
+        return Poll::Pending;
+    }
     if trust::is_tcp_stream::<T>() {
         registered.poll_read_stream(capacity, cx, read)
     } else {
@@ -44,8 +47,14 @@ fn poll_read<T>(
     }
 }
 
+/// The system takes so many buffers in one call at the least (POSIX), and the library passes no more than it takes. A read
+/// that fills these may have left something.
+const FEWEST_BUFFERS: usize = 16;
+
+/// What the system surely takes in one call, if it has that much.
 fn capacity(bufs: &[IoSliceMut<'_>]) -> usize {
-    bufs.iter().map(|buf| buf.len()).sum()
+    let lengths = bufs.iter().take(FEWEST_BUFFERS).map(|buf| buf.len());
+    lengths.fold(0, usize::saturating_add)
 }
 
 fn poll<T, R>(

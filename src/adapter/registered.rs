@@ -86,19 +86,17 @@ impl Registered {
         loop {
             // Before the operation: an event after this moment must not be slept over.
             let seen = self.snapshot(direction);
-            if !(trusts_edges && self.may_skip_look(seen)) {
-                match operation() {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    result => {
-                        if seen.is_struck() {
-                            self.driver.reactor.forgive(self.key, direction);
-                        }
-                        return Poll::Ready(result);
+            match operation() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => {
+                    if seen.is_struck() {
+                        self.driver.reactor.forgive(self.key, direction);
                     }
+                    return Poll::Ready(result);
                 }
-                if trusts_edges && direction == Direction::Read {
-                    self.source.word(direction).note_drained(seen);
-                }
+            }
+            if trusts_edges && direction == Direction::Read {
+                self.source.word(direction).note_drained(seen);
             }
             let wait = if trusts_edges {
                 Wait::Retry(seen)
@@ -150,11 +148,24 @@ impl Registered {
         }
     }
 
-    /// Whether a read is likely to find nothing, so that it may wait without a system call. Only for reads: "would block" of
-    /// a write may be about the receiver, which no edge tells of.
+    /// Whether this task waits for a read in the slot, since a look that found nothing, and is polled again although nothing
+    /// has come: it goes on waiting, without a system call. Only for reads: "would block" of a write may be about the receiver,
+    /// which no edge tells of.
+    #[inline]
+    pub(crate) fn goes_on_waiting(&self, cx: &Context<'_>) -> bool {
+        let seen = self.snapshot(Direction::Read);
+        seen.is_drained()
+            && !seen.is_short()
+            && block_on::will_wait()
+            // An edge takes the wakers along: who still has one in its place has missed nothing.
+            && self.source.waits_in_slot(Direction::Read, cx.waker())
+            && self.source.word(Direction::Read).skip_look(seen)
+    }
+
+    /// Whether a read may begin to wait without a system call, because the last one was short.
     #[inline]
     fn may_skip_look(&self, seen: Snapshot) -> bool {
-        seen.is_drained()
+        seen.is_short()
             && block_on::will_wait()
             && self.source.word(Direction::Read).skip_look(seen)
     }
@@ -162,7 +173,7 @@ impl Registered {
     #[inline]
     fn note_short_read(&self, seen: Snapshot) {
         match seen.allows_shortcut() {
-            Some(true) => self.source.word(Direction::Read).note_drained(seen),
+            Some(true) => self.source.word(Direction::Read).note_short(seen),
             Some(false) => {}
             // Once per object; the next short read will be noted.
             None => drop(self.is_tcp()),

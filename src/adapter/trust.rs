@@ -1,5 +1,7 @@
 //! Whose "would block" can be believed: that of types whose `Read` and `Write` are known to be one system call on the
-//! registered descriptor. Anything else (a TLS stream, a user's newtype) may mean something else by it.
+//! registered descriptor, which is a socket or a pipe. Anything else (a TLS stream, a user's newtype) may mean something
+//! else by it. So may a `File`: a terminal also refuses because another process is reading it, and tells of no change when
+//! that one has left something.
 
 use super::registered::Trust;
 use std::any::TypeId;
@@ -35,12 +37,8 @@ fn is_known(id: TypeId) -> bool {
 
 #[cfg(unix)]
 fn is_known_unix(id: TypeId) -> bool {
-    use std::fs::File;
     use std::os::unix::net::UnixStream;
-    id == TypeId::of::<UnixStream>()
-        || id == TypeId::of::<&'static UnixStream>()
-        || id == TypeId::of::<File>()
-        || id == TypeId::of::<&'static File>()
+    id == TypeId::of::<UnixStream>() || id == TypeId::of::<&'static UnixStream>()
 }
 
 #[cfg(not(unix))]
@@ -70,5 +68,7 @@ mod tests {
         assert_eq!(of::<&TcpStream>(), Trust::Kernel);
         assert_eq!(of::<Wrapper<'_>>(), Trust::Nobody);
         assert_eq!(of::<Box<TcpStream>>(), Trust::Nobody);
+        assert_eq!(of::<std::fs::File>(), Trust::Nobody);
+        assert_eq!(of::<&std::fs::File>(), Trust::Nobody);
     }
 }

@@ -118,14 +118,15 @@ impl Session {
 
     fn run<T>(&mut self, future: impl Future<Output = T>) -> T {
         let driver = self.thread.driver;
-        let call = Call::begin(&self.thread);
+        let _call = Call::begin(&self.thread);
         let mut future = pin!(future);
         let mut context = Context::from_waker(&self.waker);
         let mut self_wakes = 0;
         loop {
             if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
                 trace::completed();
-                drop(call);
+                // The future is dropped first, and the call ends after that: what the future takes along into its grave
+                // (the losers of a race) waits for nobody.
                 return value;
             }
             if self.thread.parker.state.take() {

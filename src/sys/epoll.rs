@@ -208,7 +208,9 @@ impl Poller {
     }
 
     /// A thread that was inside its wait when the set lost its number is still there: the kernel keeps the set for it. It
-    /// would never hear the new bell. The old one is rung if it is certainly ours; once for each thread that may be inside.
+    /// would never hear the new bell. The old one is rung, once for each thread that may be inside, if its number names an
+    /// eventfd still. Should that be another one by now, its owner finds a count that it may not have expected; what we can
+    /// know of a number ends there.
     fn call_back_sleepers(&self) {
         let Some(bell) = self.bell.get() else { return };
         let path = format!("/proc/self/fd/{}", bell.as_raw_fd());
@@ -248,6 +250,7 @@ impl Poller {
 
     pub(crate) fn wait(&self, events: &mut Events, until: Until) -> io::Result<()> {
         events.clear();
+        self.check_home()?;
         events.opened = self.opened.load(Ordering::Acquire);
         let mut limit = Some(Timespec::default());
         if let Until::Deadline(deadline) = until {
@@ -268,7 +271,9 @@ impl Poller {
     }
 
     pub(crate) fn notify(&self) {
-        let Some(bell) = self.bell.get() else { return };
+        let Some(bell) = self.bell.get().filter(|_| self.home.is_here()) else {
+            return;
+        };
         match self.bell_reader.get() {
             // A full pipe has not been read yet, so its reader is about to return anyway.
             Some(_) => drop(retry(|| rustix::io::write(bell, &[1]))),
@@ -285,7 +290,7 @@ impl Poller {
     /// Like `expect_by`, but also makes it later than it was.
     pub(crate) fn set_alarm(&self, deadline: Deadline) {
         let mut armed = self.armed.lock();
-        let set = match self.timer.get() {
+        let set = match self.own_timer() {
             Some(timer) => set_timer(timer, self.span_until(deadline)).is_ok(),
             None => false,
         };
@@ -302,7 +307,7 @@ impl Poller {
         if armed.is_never() {
             return;
         }
-        let disarmed = match self.timer.get() {
+        let disarmed = match self.own_timer() {
             Some(timer) => set_timer(timer, Duration::ZERO).is_ok(),
             None => true,
         };
@@ -316,11 +321,16 @@ impl Poller {
         self.epoll.get()
     }
 
+    /// The timerfd, to be programmed. Not in a forked child: it shares the object with its parent, who would oversleep.
+    fn own_timer(&self) -> Option<BorrowedFd<'_>> {
+        self.timer.get().filter(|_| self.home.is_here())
+    }
+
     /// Makes the timerfd fire by the deadline. False if there is no timerfd.
     fn program(&self, deadline: Deadline) -> bool {
         // Under the lock: `reopen` replaces the timerfd under it.
         let mut armed = self.armed.lock();
-        let Some(timer) = self.timer.get() else {
+        let Some(timer) = self.own_timer() else {
             return false;
         };
         if deadline < *armed {

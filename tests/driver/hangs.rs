@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::{Read, Write};
+use std::net::UdpSocket;
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::sync::{Arc, Weak, mpsc};
@@ -112,6 +113,32 @@ fn t49_frame_loop_sees_what_was_sent() {
             let read = async_io::block_on(poll_once(stream.read(&mut buffer)));
             assert!(read.is_none());
         }
+    });
+}
+
+/// A program that looks, hears of something by other means than the reactor, and looks again: what begins looks.
+#[test]
+fn an_operation_that_begins_looks() {
+    guard(|| {
+        async_io::block_on(async {
+            let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
+            let address = socket.get_ref().local_addr().unwrap();
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            let mut stream = Async::new(local).unwrap();
+            let mut buffer = [0; 8];
+            for _ in 0..20 {
+                Timer::after(Duration::from_micros(50)).await;
+                assert!(poll_once(socket.recv(&mut buffer)).await.is_none());
+                socket.get_ref().send_to(b"x", address).unwrap();
+                assert!(poll_once(socket.recv(&mut buffer)).await.is_some());
+
+                // Another task has looked.
+                let (_counter, waker) = Counter::new();
+                assert!(poll(&mut stream.read(&mut buffer), &waker).is_pending());
+                peer.write_all(b"x").unwrap();
+                assert!(poll_once(stream.read(&mut buffer)).await.is_some());
+            }
+        });
     });
 }
 

@@ -52,6 +52,20 @@ fn local_waits_need_no_thread() {
     });
 }
 
+/// Nor do those that have lost a race when `block_on` ends: they end with it.
+#[test]
+fn losers_of_a_race_need_no_thread() {
+    isolated("thread::losers_of_a_race_need_no_thread", || {
+        let (local, _peer) = UnixStream::pair().unwrap();
+        let stream = Async::new(local).unwrap();
+        let late = async { Timer::after(Duration::from_secs(600)).await.elapsed() };
+        let soon = async { Timer::after(Duration::from_millis(1)).await.elapsed() };
+        let never = async { stream.readable().await.map(|()| Duration::ZERO).unwrap() };
+        async_io::block_on(or(or(late, never), soon));
+        assert!(fallback_threads().is_empty());
+    });
+}
+
 /// Nor do things that are made and not waited for, or operations that need not wait, on whatever thread.
 #[test]
 fn what_does_not_wait_needs_no_thread() {

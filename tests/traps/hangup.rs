@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use async_io::{Async, IoSafe};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
@@ -76,6 +78,28 @@ fn t04_end_of_stream_behind_data_for_a_sleeping_reader() {
             }
         });
     }
+}
+
+/// A terminal also refuses a read because another reader has its lock, and tells of nothing when that one has left some.
+#[test]
+fn terminal_with_a_second_reader_who_leaves_something() {
+    guard(|| {
+        let (mut master, mut second) = raw::pty();
+        // An open file of its own, or both readers would not block.
+        let path = format!("/proc/self/fd/{}", second.as_raw_fd());
+        let mut source = Async::new(File::open(path).unwrap()).unwrap();
+        for _ in 0..500 {
+            thread::scope(|scope| {
+                // Whoever is first takes one byte, and the other the next.
+                scope.spawn(|| second.read_exact(&mut [0]).unwrap());
+                scope.spawn(|| {
+                    thread::sleep(Duration::from_micros(200));
+                    master.write_all(b"12").unwrap();
+                });
+                async_io::block_on(source.read_exact(&mut [0])).unwrap();
+            });
+        }
+    });
 }
 
 /// A terminal that hangs up while more is queued than one read takes.

@@ -2,7 +2,7 @@
 //! read, in one go, and expects all of it without a further event.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{IoSliceMut, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -80,6 +80,42 @@ fn t06_two_datagrams_behind_a_tcp_wrapper() {
         let (local, produce) = two_packets(libc::SOCK_DGRAM);
         (TcpStream::from(local), produce)
     });
+}
+
+/// More buffers than one call takes: what did not fit into those of the first call is still there.
+#[test]
+fn more_buffers_than_one_call_takes() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            const BYTES: usize = 2000;
+            let (local, mut peer) = tcp_pair();
+            let mut source = Async::new(local).unwrap();
+            let mut buffer = [0; 4096];
+            runner.block_on(async {
+                // It is known from here on that this is TCP, where a short read may say something.
+                for _ in 0..3 {
+                    let read = source.read(&mut buffer);
+                    let (size, ()) = zip(read, async { peer.write_all(b"x").unwrap() }).await;
+                    assert_eq!(size.unwrap(), 1);
+                }
+                peer.write_all(&[7; BYTES]).unwrap();
+                wait_for_bytes(source.get_ref(), BYTES);
+                let mut left = BYTES;
+                while left > 0 {
+                    let mut bytes = [0; BYTES];
+                    let mut buffers: Vec<_> = bytes.chunks_mut(1).map(IoSliceMut::new).collect();
+                    left -= source.read_vectored(&mut buffers).await.unwrap();
+                }
+            });
+        }
+    });
+}
+
+fn wait_for_bytes(stream: &TcpStream, count: usize) {
+    let mut seen = vec![0; count];
+    while stream.peek(&mut seen).unwrap_or(0) < count {
+        std::thread::yield_now();
+    }
 }
 
 /// A counter that gives one at a time, eight bytes into any buffer.

@@ -138,7 +138,11 @@ impl Poller {
         }
         // It was added all the same, to find out whether the system takes it.
         if JOINS_LATE && interest == Interest::NONE {
-            self.retire(raw)?;
+            let retired = self.retire(raw);
+            if retired.is_err() {
+                self.registered.lock().remove(&raw);
+                return retired;
+            }
         }
         Ok(())
     }
@@ -149,10 +153,14 @@ impl Poller {
 
     /// Takes an object that nobody waits for out of the set.
     fn retire(&self, raw: RawSource) -> io::Result<()> {
-        if self.outside.lock().insert(raw) {
-            object::delete(&self.inner, raw)?;
+        if !self.outside.lock().insert(raw) {
+            return Ok(());
         }
-        Ok(())
+        let deleted = object::delete(&self.inner, raw);
+        if deleted.is_err() {
+            self.outside.lock().remove(&raw);
+        }
+        deleted
     }
 
     pub(crate) fn rearm(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
