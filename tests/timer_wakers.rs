@@ -143,7 +143,10 @@ fn clear_takes_an_event_back_and_keeps_the_task() {
         timer.clear();
         assert!(poll(&mut timer, &waker).is_pending());
         drop(waker);
-        assert_eq!(Arc::strong_count(&hits), 1);
+        // The thread that has woken this one may have its copy in its hands still.
+        while Arc::strong_count(&hits) > 1 {
+            std::thread::yield_now();
+        }
     });
 }
 
