@@ -28,7 +28,8 @@ const PAUSE_WITHOUT_DRIVER: Duration = Duration::from_millis(1);
 /// # Tasks
 ///
 /// A pending timer wakes the task that polled it last. Setting it anew keeps the task: it is woken for the new time without
-/// having to poll again. So is a task that got an event of an interval, for the next one.
+/// having to poll again, also if it has been woken for the old one already. So is a task that got an event of an interval, for
+/// the next one. A task that has got the last event is not kept.
 ///
 /// # Cancellation
 ///
@@ -72,8 +73,17 @@ pub struct Timer {
     when: Option<Instant>,
     /// From one event to the next; so large that the sum overflows if there is only one.
     period: Duration,
-    /// Its place in the queue since it was polled. The queue may have fired it, then the key is too old.
-    key: Option<TimerKey>,
+    /// Who has polled it, and has not heard of an event since.
+    listener: Option<Listener>,
+}
+
+/// The task that a timer is to wake. The queue has a copy of the waker, which is used up when the deadline comes. If the timer
+/// is set again before its task has polled it, the task is to be woken for the new time, too.
+#[derive(Debug)]
+struct Listener {
+    /// The place in the queue. The queue may have fired it, then the key is too old.
+    key: TimerKey,
+    waker: Waker,
 }
 
 /// A period after which there is no next event.
@@ -93,7 +103,7 @@ impl Timer {
         Timer {
             when: None,
             period: ONCE,
-            key: None,
+            listener: None,
         }
     }
 
@@ -112,7 +122,8 @@ impl Timer {
     pub fn after(duration: Duration) -> Timer {
         Timer {
             when: Instant::now().checked_add(duration),
-            ..Timer::never()
+            period: ONCE,
+            listener: None,
         }
     }
 
@@ -130,7 +141,8 @@ impl Timer {
     pub fn at(instant: Instant) -> Timer {
         Timer {
             when: Some(instant),
-            ..Timer::never()
+            period: ONCE,
+            listener: None,
         }
     }
 
@@ -156,7 +168,7 @@ impl Timer {
         Timer {
             when: Instant::now().checked_add(period),
             period,
-            key: None,
+            listener: None,
         }
     }
 
@@ -179,7 +191,7 @@ impl Timer {
         Timer {
             when: Some(start),
             period,
-            key: None,
+            listener: None,
         }
     }
 
@@ -300,12 +312,9 @@ impl Timer {
 
     fn set(&mut self, when: Option<Instant>) {
         self.when = when;
-        if let Some(key) = self.key {
-            let driver = Driver::global();
-            let clock = driver.reactor.clock();
-            let deadline = when.map_or(Deadline::NEVER, |when| clock.deadline(when));
-            // One that has fired, and was not polled since, keeps its old key: its task may still come, and wait.
-            driver.reset_timer(key, deadline);
+        if let Some(listener) = &mut self.listener {
+            let clock = Driver::global().reactor.clock();
+            listener.wait(when.map_or(Deadline::NEVER, |when| clock.deadline(when)));
         }
     }
 
@@ -326,39 +335,63 @@ impl Timer {
         let promise = driver.promise(waker);
         // Timers are exact with a poller, and still fire without one.
         let _ = driver.reactor.poller();
-        if !self.wait_in_place(deadline, waker) {
-            self.key = Some(driver.insert_timer(deadline, waker.clone()));
+        match &mut self.listener {
+            Some(listener) => {
+                listener.become_task_of(waker);
+                listener.wait(deadline);
+            }
+            None => self.listener = Some(Listener::new(deadline, waker)),
         }
         if promise.is_err() {
             wait_for_driver(when, waker);
         }
     }
 
-    /// The same, if the timer is in the queue already.
-    fn wait_in_place(&mut self, deadline: Deadline, waker: &Waker) -> bool {
-        let Some(key) = self.key else { return false };
-        let driver = Driver::global();
-        let timers = &driver.reactor.timers;
-        let present = match timers.would_wake(key, waker) {
-            None => false,
-            Some(true) => true,
-            Some(false) => match timers.set_waker(key, waker.clone()) {
-                Ok(former) => {
-                    wake::discard(former);
-                    true
-                }
-                Err(unused) => {
-                    wake::discard(Some(unused));
-                    false
-                }
-            },
-        };
-        present && driver.reset_timer(key, deadline)
+    /// A timer that was cleared while a task waited keeps the task; that of the last poll is the right one. Also if the timer
+    /// had fired by then, and its task has not heard of it: the event was taken back.
+    fn keep_listener(&mut self, waker: &Waker) {
+        if let Some(listener) = &mut self.listener {
+            // For the time when it is set again. Who cannot be promised anything now is not woken before that anyway.
+            let _ = Driver::global().promise(waker);
+            listener.become_task_of(waker);
+        }
     }
 
     fn withdraw(&mut self) {
-        if let Some(key) = self.key.take() {
+        if let Some(Listener { key, waker }) = self.listener.take() {
             wake::discard(Driver::global().reactor.timers.remove(key));
+            wake::discard(Some(waker));
+        }
+    }
+}
+
+impl Listener {
+    fn new(deadline: Deadline, waker: &Waker) -> Self {
+        // Foreign code first: what panics leaves nothing half done.
+        let (own, waker) = (waker.clone(), waker.clone());
+        Listener {
+            key: Driver::global().insert_timer(deadline, own),
+            waker,
+        }
+    }
+
+    fn become_task_of(&mut self, waker: &Waker) {
+        if self.waker.will_wake(waker) {
+            return;
+        }
+        let (own, waker) = (waker.clone(), waker.clone());
+        let timers = &Driver::global().reactor.timers;
+        let former = std::mem::replace(&mut self.waker, waker);
+        let unused = timers.set_waker(self.key, own).unwrap_or_else(Option::Some);
+        wake::discard(Some(former));
+        wake::discard(unused);
+    }
+
+    /// Has the task woken at a deadline; `NEVER` for as long as there is none.
+    fn wait(&mut self, deadline: Deadline) {
+        let driver = Driver::global();
+        if !driver.reset_timer(self.key, deadline) && !deadline.is_never() {
+            self.key = driver.insert_timer(deadline, self.waker.clone());
         }
     }
 }
@@ -395,7 +428,7 @@ impl Stream for Timer {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(when) = self.when else {
-            self.keep_waker_if_cleared(cx.waker());
+            self.keep_listener(cx.waker());
             return Poll::Pending;
         };
         if Instant::now() >= when {
@@ -404,21 +437,5 @@ impl Stream for Timer {
         }
         self.wait(when, cx.waker());
         Poll::Pending
-    }
-}
-
-impl Timer {
-    /// A timer that was cleared while a task waited keeps a waker; the last poll's is the right one. Also if the timer had
-    /// fired by then, and its task has not heard of it: the event was taken back.
-    fn keep_waker_if_cleared(&mut self, waker: &Waker) {
-        if self.key.is_none() {
-            return;
-        }
-        let driver = Driver::global();
-        // For the time when it is set again. Who cannot be promised anything now is not woken before that anyway.
-        let _ = driver.promise(waker);
-        if !self.wait_in_place(Deadline::NEVER, waker) {
-            self.key = Some(driver.insert_timer(Deadline::NEVER, waker.clone()));
-        }
     }
 }

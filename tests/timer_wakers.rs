@@ -150,6 +150,24 @@ fn clear_takes_an_event_back_and_keeps_the_task() {
     });
 }
 
+/// §8: who sets a timer anew keeps its task, also after the timer has fired, as long as the task has not heard of it.
+#[test]
+fn set_anew_after_it_has_fired_it_wakes_the_task_again() {
+    guarded(|| {
+        let (hits, waker) = hits();
+        let mut timer = Timer::after(SOON);
+        assert!(poll(&mut timer, &waker).is_pending());
+        for fired in 1..5 {
+            hits.wait(fired);
+            timer.set_after(SOON);
+        }
+        hits.wait(5);
+        timer.set_at(Instant::now());
+        hits.wait(6);
+        assert!(poll(&mut timer, &waker).is_ready());
+    });
+}
+
 /// §8: the poll that returns a tick registers the next: the task is woken for it without having polled again.
 #[test]
 fn a_tick_registers_the_next() {

@@ -72,10 +72,6 @@ impl Timers {
         found.then_some(earliest)
     }
 
-    pub(crate) fn would_wake(&self, key: TimerKey, waker: &Waker) -> Option<bool> {
-        self.queue.lock().would_wake(key, waker)
-    }
-
     /// Replaces the waker and returns the old one; gives the new one back if the timer has fired.
     pub(crate) fn set_waker(&self, key: TimerKey, waker: Waker) -> Result<Option<Waker>, Waker> {
         self.queue.lock().set_waker(key, waker)

@@ -136,12 +136,6 @@ impl Queue {
         true
     }
 
-    /// Whether the timer is there and wakes this task; `None` if the key is too old.
-    pub(crate) fn would_wake(&mut self, key: TimerKey, waker: &Waker) -> Option<bool> {
-        let own = self.find(key)?.waker.as_ref()?;
-        Some(own.will_wake(waker))
-    }
-
     /// Replaces the waker and returns the old one; gives the new one back if the key is too old.
     pub(crate) fn set_waker(
         &mut self,

@@ -30,7 +30,7 @@ use futures_lite::future;
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// The same for a single step, shorter so that a test which hangs says where.
-const STEP: Duration = Duration::from_secs(40);
+pub(crate) const STEP: Duration = Duration::from_secs(40);
 
 /// Far enough away never to come due in a test.
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
