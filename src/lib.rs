@@ -4,8 +4,8 @@
 //!
 //! * [`Async`] makes an I/O object of the standard library asynchronous, or any other object that the operating system
 //!   can poll: sockets, pipes, terminals, inotify, timerfds, process descriptors.
-//! * [`Timer`] is a future or a stream that completes at points in time, exact to the nanosecond as far as the system
-//!   goes, and never early.
+//! * [`Timer`] is a future or a stream that completes at points in time: never early, and by itself as exact as the system
+//!   allows. Where timers are dense, they may share a wake-up.
 //!
 //! They work in every executor: the waiting is done by threads inside [`block_on`], and where there is none, or it is
 //! busy, by one thread named `async-io`, which is started when it is first needed.

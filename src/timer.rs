@@ -38,7 +38,7 @@ const PAUSE_WITHOUT_DRIVER: Duration = Duration::from_millis(1);
 /// # Errors and panics
 ///
 /// None. Times beyond the range of [`Instant`] mean "never". If the `async-io` thread is needed and cannot be started, the
-/// timer still fires: its task is woken again and again with short pauses.
+/// timer still fires: each poll then pauses its thread for up to a millisecond, and wakes its task.
 ///
 /// # Examples
 ///

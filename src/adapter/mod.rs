@@ -55,8 +55,8 @@ use std::task::{Context, Poll};
 ///
 /// # Not for files
 ///
-/// The operating system does not poll regular files, and refuses to register them
-/// ([`PermissionDenied`](io::ErrorKind::PermissionDenied)). Standard input and output should not be wrapped either: the
+/// Regular files are always ready, so waiting for them means nothing. Linux and Android refuse to register them
+/// ([`PermissionDenied`](io::ErrorKind::PermissionDenied)); a kqueue and `poll()` take them. Standard input and output should not be wrapped either: the
 /// non-blocking mode is a property of what they are connected to, which other programs share.
 ///
 /// # Examples
@@ -96,8 +96,8 @@ impl<T: AsFd> Async<T> {
     ///
     /// The object is dropped if it cannot be registered:
     ///
-    /// * [`PermissionDenied`](io::ErrorKind::PermissionDenied) for a regular file, a directory or a device such as
-    ///   `/dev/null`,
+    /// * [`PermissionDenied`](io::ErrorKind::PermissionDenied), on Linux and Android, for a regular file, a directory or a
+    ///   device such as `/dev/null`,
     /// * [`AlreadyExists`](io::ErrorKind::AlreadyExists) if this descriptor is registered (a duplicate may be),
     /// * whatever the system says of a bad descriptor, or of limits that are reached.
     ///
@@ -152,7 +152,21 @@ impl<T: AsSocket> Async<T> {
     ///
     /// # Errors
     ///
-    /// Whatever the system says of a bad socket; the socket is dropped then.
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if this socket is registered; whatever the system says of a bad
+    /// socket. The socket is dropped then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let socket = Async::new(UdpSocket::bind(("127.0.0.1", 0))?)?;
+    /// # drop(socket);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(io: T) -> io::Result<Async<T>> {
         crate::sys::socket::set_nonblocking(io.as_socket())?;
         Self::new_nonblocking(io)

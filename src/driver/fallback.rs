@@ -54,8 +54,8 @@ fn explain(error: io::Error) -> io::Error {
     io::Error::other(text)
 }
 
-/// So many times in a row the thread looks at the reactor for a leader that stays away, and leaves the role where it was;
-/// then it takes the place of the leader. In between it sleeps on the watch, 1.5 ms at a time.
+/// When the thread looks at the reactor for a leader that stays away, it leaves the role where it was; at this time in a row it
+/// takes the place of the leader. In between it sleeps on the watch, 1.5 ms at a time.
 ///
 /// A leader that is merely slow (a batch of a thousand requests) would lose much by being displaced: each event would come
 /// through this thread, by itself. One that is blocked must not keep this thread waking up for ever.

@@ -59,8 +59,7 @@ impl Driver {
         }
     }
 
-    /// The one of this process. Its accessor is the one static of the crate, besides the count of lost
-    /// descriptors in `sys::epoll`.
+    /// The one of this process.
     pub(crate) fn global() -> &'static Driver {
         static GLOBAL: LazyLock<Driver> = LazyLock::new(Driver::new);
         &GLOBAL

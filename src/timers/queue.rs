@@ -102,7 +102,7 @@ impl Queue {
                     generation: 0,
                 });
                 self.positions.push(PARKED);
-                // More than 2^32 timers would need 160 GiB; the last entry would be shared then, not out of bounds.
+                // More than 2^32 timers would need 176 GiB; the last entry would be shared then, not out of bounds.
                 u32::try_from(self.entries.len() - 1).unwrap_or(PARKED)
             }
         };

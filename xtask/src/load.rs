@@ -13,7 +13,7 @@ const WAKEUPS: u64 = 2_000_000;
 /// Of these, one in so many on all processors at once. They cost more there, and meet in other ways.
 const SPREAD: u64 = 10;
 
-/// The variable with which CI says how many wake-ups are its share.
+/// How many wake-ups, unless the command line says so; without either it is what CI does.
 const WAKEUPS_VARIABLE: &str = "ASYNC_IO_STRESS_WAKEUPS";
 
 fn build() -> Outcome<Command> {

@@ -7,11 +7,18 @@ use crate::shell::{self, Outcome};
 
 /// What a user of the package must find in it, whatever the manifest's `include` says.
 const NEEDED: &[&str] = &[
+    "ARCHITECTURE.md",
+    "ARCHITECTURE.md",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "CONTRIBUTING.md",
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "README.md",
+    "SECURITY.md",
     "build.rs",
+    "docs/performance.md",
+    "docs/platforms.md",
     "src/lib.rs",
 ];
 
