@@ -36,6 +36,10 @@
 //! # }
 //! ```
 //!
+//! # Platforms
+//!
+//! Linux, Android, macOS, iOS, the BSDs, illumos, Solaris, Windows, Redox and Haiku. What only some of them have is in [`os`].
+//!
 //! # Features
 //!
 //! * `tracing`: spans and events at TRACE level, about what the driver does.

@@ -56,8 +56,18 @@ use std::task::{Context, Poll};
 /// # Not for files
 ///
 /// Regular files are always ready, so waiting for them means nothing. Linux and Android refuse to register them
-/// ([`PermissionDenied`](io::ErrorKind::PermissionDenied)); a kqueue and `poll()` take them. Standard input and output should not be wrapped either: the
-/// non-blocking mode is a property of what they are connected to, which other programs share.
+/// ([`PermissionDenied`](io::ErrorKind::PermissionDenied)); a kqueue and `poll()` take them. Standard input and output
+/// should not be wrapped either: the non-blocking mode is a property of what they are connected to, which other programs
+/// share.
+///
+/// # Panics
+///
+/// Nothing here panics by itself; a panic of a closure is passed on.
+///
+/// # Platforms
+///
+/// On Unix whatever has a descriptor that can be polled, on Windows sockets; for its other handles there is
+/// `os::windows::Waitable`.
 ///
 /// # Examples
 ///

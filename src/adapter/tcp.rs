@@ -122,7 +122,8 @@ impl Async<TcpStream> {
     ///
     /// # Errors
     ///
-    /// The operating system's, as they are: [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) and so on.
+    /// The operating system's, as they are: [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) and so on; and those of
+    /// [`Async::new`] and [`writable`](Async::writable).
     ///
     /// # Examples
     ///

@@ -104,7 +104,20 @@ impl Async<UdpSocket> {
     ///
     /// # Examples
     ///
-    /// See [`recv_from`](Async#method.recv_from).
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// async_io::block_on(async {
+    ///     let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+    ///     let receiver = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+    ///     let address = receiver.get_ref().local_addr()?;
+    ///     assert_eq!(socket.send_to(b"hi", address).await?, 2);
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     pub async fn send_to<A: Into<SocketAddr>>(&self, buf: &[u8], addr: A) -> io::Result<usize> {
         let addr = addr.into();
         let send = |socket: &UdpSocket| socket.send_to(buf, addr);
@@ -155,7 +168,22 @@ impl Async<UdpSocket> {
     ///
     /// # Examples
     ///
-    /// See [`recv`](Async#method.recv).
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// async_io::block_on(async {
+    ///     let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+    ///     // To itself, for once.
+    ///     socket.get_ref().connect(socket.get_ref().local_addr()?)?;
+    ///     socket.send(b"hi").await?;
+    ///     assert_eq!(socket.peek(&mut [0; 16]).await?, 2);
+    ///     assert_eq!(socket.peek(&mut [0; 16]).await?, 2);
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         let peek = |socket: &UdpSocket| socket.peek(buf);
         self.operate(Direction::Read, Trust::Kernel, peek).await
@@ -173,7 +201,20 @@ impl Async<UdpSocket> {
     ///
     /// # Examples
     ///
-    /// See [`recv`](Async#method.recv).
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// async_io::block_on(async {
+    ///     let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+    ///     // To itself, for once.
+    ///     socket.get_ref().connect(socket.get_ref().local_addr()?)?;
+    ///     assert_eq!(socket.send(b"hi").await?, 2);
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
         let send = |socket: &UdpSocket| socket.send(buf);
         self.operate(Direction::Write, Trust::Kernel, send).await

@@ -114,7 +114,7 @@ impl Async<UnixStream> {
     ///
     /// The operating system's: [`NotFound`](io::ErrorKind::NotFound) if there is no such path,
     /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) if nobody listens. A zero byte in the path is
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput).
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput). And those of [`Async::new`] and [`writable`](Async::writable).
     ///
     /// # Examples
     ///
@@ -330,7 +330,21 @@ impl Async<UnixDatagram> {
     ///
     /// # Examples
     ///
-    /// See [`pair`](Async#method.pair).
+    /// ```
+    /// use async_io::Async;
+    /// use std::os::unix::net::UnixDatagram;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// async_io::block_on(async {
+    ///     let (one, two) = Async::<UnixDatagram>::pair()?;
+    ///     one.send(b"hello").await?;
+    ///     let mut start = [0; 2];
+    ///     assert_eq!(two.recv(&mut start).await?, 2);
+    ///     assert_eq!(start, *b"he");
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         let receive = |socket: &UnixDatagram| socket.recv(buf);
         self.operate(Direction::Read, Trust::Kernel, receive).await
@@ -348,7 +362,18 @@ impl Async<UnixDatagram> {
     ///
     /// # Examples
     ///
-    /// See [`pair`](Async#method.pair).
+    /// ```
+    /// use async_io::Async;
+    /// use std::os::unix::net::UnixDatagram;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// async_io::block_on(async {
+    ///     let (one, _two) = Async::<UnixDatagram>::pair()?;
+    ///     assert_eq!(one.send(b"hi").await?, 2);
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
         // As in `send_to`: asking also has the kernel watch the peer that the socket is connected to by now.
         let send = |socket: &UnixDatagram| socket.send(buf);
