@@ -70,19 +70,23 @@ fn end_of_file_is_zero() {
     });
 }
 
-/// §6: reads look for themselves before they wait. Where the last one has found nothing, some do without; but a thread that
-/// asks again and again, and never lets the reactor have a turn, still gets what is there.
+/// §6: reads look for themselves before they wait. After a short read of TCP some do without; but a thread that asks again
+/// and again, and never lets the reactor have a turn, still gets what is there.
 #[cfg(unix)]
 #[test]
 fn asking_without_waiting_finds_what_is_there() {
     let tcp = tcp_pair();
     let unix = local_pair();
-    asked_without_waiting(tcp.0, tcp.1);
-    asked_without_waiting(unix.0, unix.1);
+    asked_without_waiting(tcp.0, tcp.1, 4);
+    asked_without_waiting(unix.0, unix.1, 1);
 }
 
 #[cfg(unix)]
-fn asked_without_waiting<T: Read + AsObject + IoSafe>(mut source: Async<T>, mut peer: impl Write) {
+fn asked_without_waiting<T: Read + AsObject + IoSafe>(
+    mut source: Async<T>,
+    mut peer: impl Write,
+    times: usize,
+) {
     use rustix::event::{PollFd, PollFlags, poll};
     let moment = std::time::Duration::from_millis(1);
     async_io::block_on(async {
@@ -98,7 +102,7 @@ fn asked_without_waiting<T: Read + AsObject + IoSafe>(mut source: Async<T>, mut 
             let mut polls = 0;
             let count = loop {
                 polls += 1;
-                assert!(polls <= 4, "the byte was not found");
+                assert!(polls <= times, "the byte was not found");
                 if let Some(result) = future::poll_once(source.read(&mut buf)).await {
                     break result.unwrap();
                 }

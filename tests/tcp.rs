@@ -100,6 +100,30 @@ fn incoming_goes_on() {
     });
 }
 
+/// Between two items `incoming` has nobody's waker, whatever the order of the connection and its event.
+#[test]
+fn incoming_keeps_no_waker_of_an_item() {
+    guarded(|| {
+        let (listener, address) = listen();
+        let mut incoming = pin!(listener.incoming());
+        for _ in 0..200 {
+            let (hits, waker) = hits();
+            assert!(poll(&mut incoming.next(), &waker).is_pending());
+            let _peer = TcpStream::connect(address).unwrap();
+            while poll(&mut incoming.next(), &waker).is_pending() {
+                std::thread::yield_now();
+            }
+            drop(waker);
+            // The thread that wakes may have one in its hands still.
+            let start = std::time::Instant::now();
+            while hits.held(0) > 0 {
+                assert!(start.elapsed() < STEP, "a waker is left");
+                std::thread::yield_now();
+            }
+        }
+    });
+}
+
 /// §7: an error of `accept` leaves nothing over, is an item of `incoming`, and both go on after it.
 #[cfg(target_os = "linux")]
 #[test]

@@ -54,6 +54,10 @@ impl<L, S, A> Stream for Incoming<'_, L, S, A> {
             cx,
             || (this.accept)(listener),
         );
+        if accepted.is_ready() {
+            // Who was polled before the edge came still has a waker in its place, and may not come back for long.
+            listing.give_back(registered);
+        }
         let admit = |(stream, _)| (this.admit)(this.listener, stream);
         accepted.map(|result| Some(result.and_then(admit)))
     }

@@ -69,6 +69,9 @@ use std::task::{Context, Poll};
 /// On Unix whatever has a descriptor that can be polled, on Windows sockets; for its other handles there is
 /// `os::windows::Waitable`.
 ///
+/// On Linux and Android, set `SO_RCVLOWAT` of a TCP socket before it becomes an `Async`: later it may not be noticed that the
+/// system reports larger amounts only, and fewer bytes may be read late.
+///
 /// # Examples
 ///
 /// ```

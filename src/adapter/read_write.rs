@@ -37,9 +37,6 @@ fn poll_read<T>(
     cx: &mut Context<'_>,
     read: impl FnMut() -> io::Result<usize>,
 ) -> Poll<io::Result<usize>> {
-    if registered.goes_on_waiting(cx) {
-        return Poll::Pending;
-    }
     if trust::is_tcp_stream::<T>() {
         registered.poll_read_stream(capacity, cx, read)
     } else {

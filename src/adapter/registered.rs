@@ -95,9 +95,6 @@ impl Registered {
                     return Poll::Ready(result);
                 }
             }
-            if trusts_edges && direction == Direction::Read {
-                self.source.word(direction).note_drained(seen);
-            }
             let wait = if trusts_edges {
                 Wait::Retry(seen)
             } else {
@@ -129,9 +126,7 @@ impl Registered {
             let seen = self.snapshot(Direction::Read);
             if !self.may_skip_look(seen) {
                 match read() {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        self.source.word(Direction::Read).note_drained(seen);
-                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     result => {
                         if matches!(result, Ok(count) if 0 < count && count < capacity) {
                             self.note_short_read(seen);
@@ -148,24 +143,10 @@ impl Registered {
         }
     }
 
-    /// Whether this task waits for a read in the slot, since a look that found nothing, and is polled again although nothing
-    /// has come: it goes on waiting, without a system call. Only for reads: "would block" of a write may be about the receiver,
-    /// which no edge tells of.
-    #[inline]
-    pub(crate) fn goes_on_waiting(&self, cx: &Context<'_>) -> bool {
-        let seen = self.snapshot(Direction::Read);
-        seen.is_drained()
-            && !seen.is_short()
-            && block_on::will_wait()
-            // An edge takes the wakers along: who still has one in its place has missed nothing.
-            && self.source.waits_in_slot(Direction::Read, cx.waker())
-            && self.source.word(Direction::Read).skip_look(seen)
-    }
-
     /// Whether a read may begin to wait without a system call, because the last one was short.
     #[inline]
     fn may_skip_look(&self, seen: Snapshot) -> bool {
-        seen.is_short()
+        seen.is_drained()
             && block_on::will_wait()
             && self.source.word(Direction::Read).skip_look(seen)
     }
@@ -173,7 +154,7 @@ impl Registered {
     #[inline]
     fn note_short_read(&self, seen: Snapshot) {
         match seen.allows_shortcut() {
-            Some(true) => self.source.word(Direction::Read).note_short(seen),
+            Some(true) => self.source.word(Direction::Read).note_drained(seen),
             Some(false) => {}
             // Once per object; the next short read will be noted.
             None => drop(self.is_tcp()),

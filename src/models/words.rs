@@ -73,7 +73,7 @@ fn short_read_meets_an_event() {
             if !object.words.get(Direction::Read).skip_look(seen) {
                 let now = bytes.swap(0, Ordering::Acquire);
                 if now > 0 {
-                    object.words.get(Direction::Read).note_short(seen);
+                    object.words.get(Direction::Read).note_drained(seen);
                     read += now;
                     if read == 2 {
                         break false;

@@ -8,7 +8,6 @@ struct Model {
     deliveries: u32,
     struck: bool,
     drained: bool,
-    short: bool,
     skips: u8,
     more_than_data: bool,
     tcp: bool,
@@ -18,7 +17,6 @@ const NEW: Model = Model {
     deliveries: 0,
     struck: false,
     drained: false,
-    short: false,
     skips: 0,
     more_than_data: false,
     tcp: false,
@@ -33,7 +31,6 @@ pub fn readiness(script: &[u8]) {
         let now = word.snapshot();
         assert_eq!(now.is_struck(), model.struck);
         assert_eq!(now.is_drained(), model.drained);
-        assert_eq!(now.is_short(), model.short);
         let shortcut = (model.more_than_data || model.tcp).then_some(!model.more_than_data);
         assert_eq!(now.allows_shortcut(), shortcut);
         for (snapshot, then) in &seen {
@@ -55,22 +52,15 @@ fn step(
             word.deliver(plain);
             model.deliveries += 1;
             model.drained = false;
-            model.short = false;
             model.skips = 0;
             model.more_than_data |= !plain;
         }
         2 => seen.push((word.snapshot(), *model)),
         3 => {
             let (snapshot, then) = seen[script.below(seen.len())?];
-            let short = script.coin()?;
-            if short {
-                word.note_short(snapshot);
-            } else {
-                word.note_drained(snapshot);
-            }
+            word.note_drained(snapshot);
             if then == *model {
                 model.drained = true;
-                model.short = short;
                 model.skips = 0;
             }
         }

@@ -21,7 +21,6 @@ use crate::sync::atomic::{AtomicU32, Ordering, fence};
 pub(crate) use raw::RawSource;
 use readiness::Readiness;
 use state::State;
-use std::task::Waker;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
@@ -288,13 +287,6 @@ impl Source {
 
     pub(crate) fn lock(&self) -> crate::sync::MutexGuard<'_, State> {
         self.state.lock()
-    }
-
-    /// Whether a task waits with this waker in the slot of a direction.
-    pub(crate) fn waits_in_slot(&self, direction: Direction, waker: &Waker) -> bool {
-        let mut state = self.lock();
-        let slot = state.waiters.at(direction, waiters::Place::Slot);
-        slot.is_some_and(|waiter| waiter.would_wake(waker))
     }
 
     pub(crate) fn summary(&self, direction: Direction) -> Summary {

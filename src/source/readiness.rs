@@ -24,14 +24,14 @@
 //!
 //! # Reads that look at nothing
 //!
-//! A read that found nothing leaves the note "drained" behind. A task that waits because of it, and is polled again for a
-//! reason of its neighbours, goes on waiting without a system call, as long as no edge has taken the note away. Who does not
-//! wait yet looks: something may have come since, whose edge is still under way.
+//! A read of a TCP socket that returns less than was asked for has emptied it, and leaves the note "drained" behind. As long
+//! as no edge takes it away, the next read would find nothing, and may wait without a system call. Measured exceptions, each
+//! of which leaves bytes or the end of the stream behind without a further edge: data and end in one event, urgent marks,
+//! sockets that are not TCP or that report only larger amounts (SO_RCVLOWAT). So any event but plain data turns this off, and
+//! the system is asked once what the object is.
 //!
-//! A read of a TCP socket that returns less than was asked for has emptied it, and leaves the notes "drained" and "short". The
-//! next read then begins to wait without a look. Measured exceptions, each of which leaves bytes or the end of the stream
-//! behind without a further edge: data and end in one event, urgent marks, sockets that are not TCP. So any event but plain
-//! data turns this off, and the system is asked once what the object is.
+//! Every other read looks first. A read that found nothing left the note, too, once: data that had come meanwhile, and whose
+//! edge was still under way, were then not seen by a task that looked again.
 //!
 //! The edge that takes the note away is delivered in a turn of the reactor. A thread that polls and polls without ever
 //! having one would be told "nothing" for ever; so after three reads in a row that did not look, the fourth one does.
@@ -53,8 +53,7 @@ const FLAGS: u32 = SEQUENCE_UNIT - 1;
 
 /// An operation was refused although the kernel says "ready"; see `State::strikes`.
 const STRUCK: u32 = 1 << 0;
-/// A read has found nothing, or has left nothing, and no edge has been delivered since: there is nothing to read, or an edge
-/// is under way.
+/// A read has left nothing, and no edge has been delivered since: there is nothing to read, or an edge is under way.
 const DRAINED: u32 = 1 << 1;
 /// A short read proves nothing here (any more).
 const NO_SHORTCUT: u32 = 1 << 2;
@@ -63,10 +62,6 @@ const TCP: u32 = 1 << 3;
 /// How many reads in a row have not looked.
 const SKIPS: u32 = 0b11 << 4;
 const SKIP_UNIT: u32 = 1 << 4;
-/// It was a short read after which there was nothing left.
-const SHORT: u32 = 1 << 6;
-/// What an edge takes away.
-const NOTES: u32 = DRAINED | SKIPS | SHORT;
 
 /// The word of one direction.
 #[derive(Debug)]
@@ -104,7 +99,7 @@ impl Readiness {
         let mut current = self.0.load(Ordering::Relaxed);
         loop {
             // A carry out of the top bit is the wrap-around that we want.
-            let next = (current & !NOTES).wrapping_add(SEQUENCE_UNIT) | flags;
+            let next = (current & !(DRAINED | SKIPS)).wrapping_add(SEQUENCE_UNIT) | flags;
             let swapped =
                 self.0
                     .compare_exchange_weak(current, next, Ordering::Release, Ordering::Relaxed);
@@ -120,21 +115,12 @@ impl Readiness {
         self.0.fetch_and(!FLAGS, Ordering::Relaxed);
     }
 
-    /// A read that began after `seen` has found nothing. Noted only if nothing has changed since.
+    /// A read that began after `seen` has left nothing. Noted only if nothing has changed since.
     pub(crate) fn note_drained(&self, seen: Snapshot) {
-        self.note(seen, DRAINED);
-    }
-
-    /// A read that began after `seen` was short, and has left nothing. Noted only if nothing has changed since.
-    pub(crate) fn note_short(&self, seen: Snapshot) {
-        self.note(seen, DRAINED | SHORT);
-    }
-
-    fn note(&self, seen: Snapshot, notes: u32) {
         // Relaxed: an edge that is delivered later clears the note, an edge that was delivered makes the exchange fail.
         let _ = self.0.compare_exchange(
             seen.0,
-            (seen.0 & !NOTES) | notes,
+            (seen.0 & !SKIPS) | DRAINED,
             Ordering::Relaxed,
             Ordering::Relaxed,
         );
@@ -183,16 +169,10 @@ impl Snapshot {
         self.0 & STRUCK != 0
     }
 
-    /// Whether there was nothing to read after the last look, and nothing has been delivered since.
+    /// Whether the last read left nothing, and no edge has been delivered since.
     #[inline]
     pub(crate) fn is_drained(self) -> bool {
         self.0 & DRAINED != 0
-    }
-
-    /// The same, and what was there has been taken by a short read.
-    #[inline]
-    pub(crate) fn is_short(self) -> bool {
-        self.0 & SHORT != 0
     }
 
     /// Whether a short read may be noted; `None` if it is not known yet what the object is.
@@ -253,23 +233,12 @@ mod tests {
         word.set_tcp(true);
         let seen = word.snapshot();
         assert_eq!(seen.allows_shortcut(), Some(true));
-        word.note_short(seen);
-        let noted = word.snapshot();
-        assert!(noted.is_drained() && noted.is_short());
+        word.note_drained(seen);
+        assert!(word.snapshot().is_drained());
         word.deliver(true);
-        let told = word.snapshot();
-        assert!(!told.is_drained() && !told.is_short());
-        word.note_short(seen);
         assert!(!word.snapshot().is_drained());
-    }
-
-    #[test]
-    fn read_that_found_nothing_is_not_short() {
-        let word = Readiness::new();
-        word.note_short(word.snapshot());
-        word.note_drained(word.snapshot());
-        let noted = word.snapshot();
-        assert!(noted.is_drained() && !noted.is_short());
+        word.note_drained(seen);
+        assert!(!word.snapshot().is_drained());
     }
 
     #[test]

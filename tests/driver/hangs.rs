@@ -137,7 +137,14 @@ fn an_operation_that_begins_looks() {
                 assert!(poll(&mut stream.read(&mut buffer), &waker).is_pending());
                 peer.write_all(b"x").unwrap();
                 assert!(poll_once(stream.read(&mut buffer)).await.is_some());
+
+                // This task has, too, and waits no longer.
+                assert!(poll_once(stream.read(&mut buffer)).await.is_none());
+                peer.write_all(b"x").unwrap();
+                assert!(poll_once(stream.read(&mut buffer)).await.is_some());
             }
+            drop(peer);
+            assert!(poll_once(stream.read(&mut buffer)).await.is_some());
         });
     });
 }

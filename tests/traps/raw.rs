@@ -6,6 +6,7 @@ use std::ffi::c_int;
 use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
+use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
@@ -67,6 +68,15 @@ pub(crate) fn eventfd(initial: u32, flags: c_int) -> File {
         libc::eventfd(initial, flags | libc::EFD_CLOEXEC)
     }))
     .into()
+}
+
+/// From how many bytes on a socket is reported as readable.
+pub(crate) fn set_low_water_mark(socket: &TcpStream, bytes: c_int) {
+    let size = size_of_val(&bytes) as libc::socklen_t;
+    let (fd, value) = (socket.as_raw_fd(), (&raw const bytes).cast());
+    // SAFETY: a valid pointer to a number of that size.
+    check(unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_RCVLOWAT, value, size) })
+        .unwrap();
 }
 
 /// A pseudo-terminal in raw mode: the master, the slave.

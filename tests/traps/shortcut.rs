@@ -82,6 +82,29 @@ fn t06_two_datagrams_behind_a_tcp_wrapper() {
     });
 }
 
+/// A socket that reports no less than a hundred bytes, and gives fewer to who reads.
+#[test]
+fn fewer_bytes_than_the_low_water_mark() {
+    guard(|| {
+        for runner in Runner::BOTH {
+            let (local, mut peer) = tcp_pair();
+            raw::set_low_water_mark(&local, 100);
+            let mut source = Async::new(local).unwrap();
+            let mut buffer = [0; 4096];
+            runner.block_on(async {
+                for _ in 0..3 {
+                    let read = source.read(&mut buffer);
+                    let (size, ()) = zip(read, async { peer.write_all(&[1; 150]).unwrap() }).await;
+                    assert_eq!(size.unwrap(), 150);
+                }
+                peer.write_all(&[2; 5]).unwrap();
+                wait_for_bytes(source.get_ref(), 5);
+                assert_eq!(source.read(&mut buffer).await.unwrap(), 5);
+            });
+        }
+    });
+}
+
 /// More buffers than one call takes: what did not fit into those of the first call is still there.
 #[test]
 fn more_buffers_than_one_call_takes() {

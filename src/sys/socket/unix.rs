@@ -124,7 +124,7 @@ fn open(family: AddressFamily, protocol: Option<rustix::net::Protocol>) -> io::R
     Ok(socket)
 }
 
-/// Whether this is a TCP socket (and not, say, a Unix socket in the clothes of a `TcpStream`).
+/// Whether this is a TCP socket (and not, say, a Unix socket in the clothes of a `TcpStream`) that reports every byte.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[allow(unsafe_code)]
 pub(crate) fn is_tcp(raw: std::os::fd::RawFd) -> bool {
@@ -132,6 +132,26 @@ pub(crate) fn is_tcp(raw: std::os::fd::RawFd) -> bool {
     let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(raw) };
     sockopt::socket_type(fd) == Ok(SocketType::STREAM)
         && sockopt::socket_protocol(fd) == Ok(Some(ipproto::TCP))
+        && low_water_mark(raw) == Some(1)
+}
+
+/// From how many bytes on a socket is reported as readable. A read takes fewer, too.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[allow(unsafe_code)]
+fn low_water_mark(raw: std::os::fd::RawFd) -> Option<libc::c_int> {
+    let mut mark: libc::c_int = 0;
+    let mut size = size_of_val(&mark) as libc::socklen_t;
+    // SAFETY: a pointer to a number of that size, which the kernel writes to.
+    let status = unsafe {
+        libc::getsockopt(
+            raw,
+            libc::SOL_SOCKET,
+            libc::SO_RCVLOWAT,
+            (&raw mut mark).cast(),
+            &mut size,
+        )
+    };
+    (status == 0).then_some(mark)
 }
 
 /// The question has no portable form, and is only asked where edges are real.

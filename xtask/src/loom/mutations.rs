@@ -14,14 +14,14 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         what: "an event is not counted",
         model: "models::words::event_between_would_block_and_the_wait",
         file: "src/source/readiness.rs",
-        from: "(current & !NOTES).wrapping_add(SEQUENCE_UNIT) | flags",
-        to: "(current & !NOTES) | flags",
+        from: "(current & !(DRAINED | SKIPS)).wrapping_add(SEQUENCE_UNIT) | flags",
+        to: "(current & !(DRAINED | SKIPS)) | flags",
     },
     Mutation {
         what: "an event does not take \"empty\" back",
         model: "models::words::short_read_meets_an_event",
         file: "src/source/readiness.rs",
-        from: "(current & !NOTES).wrapping_add(SEQUENCE_UNIT) | flags",
+        from: "(current & !(DRAINED | SKIPS)).wrapping_add(SEQUENCE_UNIT) | flags",
         to: "(current & !SKIPS).wrapping_add(SEQUENCE_UNIT) | flags",
     },
     Mutation {
