@@ -46,6 +46,9 @@ impl<L, S, A> Stream for Incoming<'_, L, S, A> {
         let this = unsafe { self.get_unchecked_mut() };
         let registered = this.listener.registered();
         let listing = &mut this.listing;
+        if listing.goes_on_waiting(registered, Trust::Kernel, cx) {
+            return Poll::Pending;
+        }
         let listener = this.listener.get_ref();
         let accepted = registered.poll_operation(
             Direction::Read,

@@ -5,6 +5,7 @@ use super::registered::{Listing, Registered, Trust};
 use crate::source::Direction;
 use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
 
 /// A listing that gives its place back when its future is dropped.
 struct Waiting<'a> {
@@ -29,6 +30,9 @@ impl<'a> Waiting<'a> {
         poll_fn(move |cx| {
             let registered = self.registered;
             let listing = &mut self.listing;
+            if listing.goes_on_waiting(registered, trust, cx) {
+                return Poll::Pending;
+            }
             let direction = listing.direction();
             let place = || listing.place(registered);
             registered.poll_operation(direction, trust, place, cx, &mut operation)

@@ -260,6 +260,8 @@ impl Registered {
 pub(crate) struct Listing {
     direction: Direction,
     id: Option<WaiterId>,
+    /// How often the thread had come back from a wait when this was last polled.
+    polled_after: u32,
 }
 
 impl Listing {
@@ -267,7 +269,35 @@ impl Listing {
         Listing {
             direction,
             id: None,
+            polled_after: 0,
         }
+    }
+
+    /// Whether a read that has found nothing, and is polled again for its neighbours' reasons, goes on waiting without
+    /// another look. So it does if nothing has come since, as far as the reactor has told, and if the reactor has had the
+    /// opportunity to tell since the last poll: the thread has waited. Who polls twice without, gets a look.
+    ///
+    /// Not for writes: their "would block" may be about the receiver, which no edge tells of.
+    #[inline]
+    pub(crate) fn goes_on_waiting(
+        &mut self,
+        registered: &Registered,
+        trust: Trust,
+        cx: &Context<'_>,
+    ) -> bool {
+        let trusts_edges = trust == Trust::Kernel && REPORTING == Reporting::Edges;
+        if !trusts_edges || self.direction != Direction::Read {
+            return false;
+        }
+        let waits = block_on::waits();
+        let before = std::mem::replace(&mut self.polled_after, waits);
+        let Some(id) = self.id.filter(|_| waits != 0 && waits != before) else {
+            return false;
+        };
+        let place = Place::Listed(id);
+        registered
+            .source
+            .waits_at(self.direction, place, cx.waker())
     }
 
     pub(crate) fn direction(&self) -> Direction {

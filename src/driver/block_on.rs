@@ -74,8 +74,8 @@ struct Local {
     spare: Cell<Option<Session>>,
     /// The calls that are running on this thread, outermost first.
     running: RefCell<Vec<Seat>>,
-    /// Whether the innermost call has had a turn of the reactor since it began.
-    settled: Cell<bool>,
+    /// How often the innermost call has come back from a wait since it began.
+    waits: Cell<u32>,
 }
 
 thread_local! {
@@ -83,7 +83,7 @@ thread_local! {
         Local {
             spare: Cell::new(None),
             running: RefCell::new(Vec::new()),
-            settled: Cell::new(false),
+            waits: Cell::new(0),
         }
     };
 }
@@ -146,7 +146,7 @@ impl Session {
                 let scratch = self.scratch.get_or_insert_with(new_scratch);
                 driver.wait_as(&self.thread, scratch);
                 self.thread.parker.state.take();
-                local(|it| it.settled.set(true));
+                local(|it| it.waits.set(it.waits.get().wrapping_add(1).max(1)));
             }
         }
     }
@@ -160,19 +160,19 @@ fn new_scratch() -> Box<Scratch> {
 struct Call<'a> {
     thread: &'a Arc<Thread>,
     /// What the outer call had.
-    outer_settled: bool,
+    outer_waits: u32,
 }
 
 impl<'a> Call<'a> {
     fn begin(thread: &'a Arc<Thread>) -> Self {
         let seat = thread.parker.seat;
-        let outer_settled = local(|it| {
+        let outer_waits = local(|it| {
             it.running.borrow_mut().push(seat);
-            it.settled.replace(false)
+            it.waits.replace(0)
         });
         Call {
             thread,
-            outer_settled,
+            outer_waits,
         }
     }
 }
@@ -181,7 +181,7 @@ impl Drop for Call<'_> {
     fn drop(&mut self) {
         local(|it| {
             it.running.borrow_mut().pop();
-            it.settled.set(self.outer_settled);
+            it.waits.set(self.outer_waits);
         });
         let waker_is_held = Arc::strong_count(self.thread) > OWN_REFERENCES;
         self.thread.driver.retire(self.thread, waker_is_held);
@@ -193,7 +193,14 @@ impl Drop for Call<'_> {
 /// a frame loop, `block_on(poll_once(read))`, waits for nothing and must get what is there.
 #[inline]
 pub(crate) fn will_wait() -> bool {
-    local(|it| it.settled.get())
+    waits() > 0
+}
+
+/// How often the call of `block_on` that this thread is in has come back from a wait: that many turns, at least, have told of
+/// what had come before them. Zero outside of `block_on`.
+#[inline]
+pub(crate) fn waits() -> u32 {
+    local(|it| it.waits.get())
 }
 
 /// Whether a waker belongs to a call of `block_on` that is running on this thread.

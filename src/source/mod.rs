@@ -21,6 +21,8 @@ use crate::sync::atomic::{AtomicU32, Ordering, fence};
 pub(crate) use raw::RawSource;
 use readiness::Readiness;
 use state::State;
+use std::task::Waker;
+use waiters::Place;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
@@ -287,6 +289,13 @@ impl Source {
 
     pub(crate) fn lock(&self) -> crate::sync::MutexGuard<'_, State> {
         self.state.lock()
+    }
+
+    /// Whether a task waits with this waker at a place. Then no edge has come since it looked: it would have taken the waker.
+    pub(crate) fn waits_at(&self, direction: Direction, place: Place, waker: &Waker) -> bool {
+        let mut state = self.lock();
+        let waiter = state.waiters.at(direction, place);
+        waiter.is_some_and(|waiter| waiter.would_wake(waker))
     }
 
     pub(crate) fn summary(&self, direction: Direction) -> Summary {

@@ -132,6 +132,13 @@ fn an_operation_that_begins_looks() {
                 socket.get_ref().send_to(b"x", address).unwrap();
                 assert!(poll_once(socket.recv(&mut buffer)).await.is_some());
 
+                // One and the same, without a wait in between.
+                let mut copy = [0; 8];
+                let mut receive = pin!(socket.recv(&mut copy));
+                assert!(poll_once(&mut receive).await.is_none());
+                socket.get_ref().send_to(b"x", address).unwrap();
+                assert!(poll_once(&mut receive).await.is_some());
+
                 // Another task has looked.
                 let (_counter, waker) = Counter::new();
                 assert!(poll(&mut stream.read(&mut buffer), &waker).is_pending());
