@@ -61,30 +61,24 @@ compile_error!("async-io supports Unix and Windows");
 
 #[cfg(not(async_io_loom))]
 mod adapter;
-mod clock;
+mod core;
 #[cfg(not(async_io_loom))]
 mod driver;
-#[cfg(all(async_io_loom, test))]
-mod models;
-#[cfg(all(any(test, async_io_fuzzing), unix, not(async_io_loom)))]
-#[doc(hidden)]
-pub mod naive;
 #[cfg(not(async_io_loom))]
 pub mod os;
 #[cfg(not(async_io_loom))]
 mod reactor;
 #[cfg(not(async_io_loom))]
 mod ready;
-mod source;
-mod sync;
 #[cfg(not(async_io_loom))]
 mod sys;
+#[cfg(any(test, async_io_fuzzing))]
+#[doc(hidden)]
+pub mod testing;
 #[cfg(not(async_io_loom))]
 mod timer;
-mod timers;
 #[cfg(not(async_io_loom))]
 mod trace;
-mod wake;
 
 #[cfg(not(async_io_loom))]
 pub use adapter::{Async, IoSafe};

@@ -2,7 +2,7 @@
 
 use crate::Async;
 use crate::adapter::registered::Listing;
-use crate::source::Direction;
+use crate::core::source::Direction;
 use crate::trace;
 use std::fmt;
 use std::future::Future;

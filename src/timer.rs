@@ -1,9 +1,9 @@
 //! [`Timer`]: points in time as a future and as a stream.
 
-use crate::clock::Deadline;
+use crate::core::clock::Deadline;
+use crate::core::timers::TimerKey;
+use crate::core::wake;
 use crate::driver::Driver;
-use crate::timers::TimerKey;
-use crate::wake;
 use futures_core::Stream;
 use std::future::Future;
 use std::pin::Pin;

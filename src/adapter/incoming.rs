@@ -2,7 +2,7 @@
 
 use super::Async;
 use super::registered::{Listing, Trust};
-use crate::source::Direction;
+use crate::core::source::Direction;
 use futures_core::Stream;
 use std::io;
 use std::marker::PhantomPinned;

@@ -14,10 +14,10 @@ mod unix;
 
 pub use io_safe::IoSafe;
 
+use crate::core::source::Direction;
+use crate::core::source::raw::{self, RawSource};
+use crate::core::source::waiters::Place;
 use crate::ready::{Readable, ReadableOwned, Writable, WritableOwned};
-use crate::source::Direction;
-use crate::source::raw::{self, RawSource};
-use crate::source::waiters::Place;
 use registered::Registered;
 use std::fmt;
 use std::io;

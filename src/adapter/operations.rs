@@ -2,7 +2,7 @@
 
 use super::Async;
 use super::registered::{Listing, Registered, Trust};
-use crate::source::Direction;
+use crate::core::source::Direction;
 use std::future::poll_fn;
 use std::io;
 use std::task::Poll;

@@ -2,8 +2,8 @@
 
 use super::registered::Registered;
 use super::{Async, IoSafe, trust};
-use crate::source::Direction;
-use crate::source::waiters::Place;
+use crate::core::source::Direction;
+use crate::core::source::waiters::Place;
 use futures_io::{AsyncRead, AsyncWrite};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::pin::Pin;

@@ -1,11 +1,11 @@
 //! A registration with the reactor, as the public types hold it: everything about waiting that does not depend on `T`.
 
+use crate::core::source::readiness::Snapshot;
+use crate::core::source::state::Reporting;
+use crate::core::source::waiters::{Place, WaiterId};
+use crate::core::source::{Direction, Key, RawSource, Source, Summary};
 use crate::driver::{Driver, block_on};
 use crate::reactor::waiting::{Parked, Spot, Wait};
-use crate::source::readiness::Snapshot;
-use crate::source::state::Reporting;
-use crate::source::waiters::{Place, WaiterId};
-use crate::source::{Direction, Key, RawSource, Source, Summary};
 use crate::sys::{self, REPORTING, TELLS_CLOSING};
 use std::io;
 use std::task::{Context, Poll};
@@ -197,7 +197,7 @@ impl Registered {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn poll_exception(
         &self,
-        exception: crate::source::Exception,
+        exception: crate::core::source::Exception,
         place: &mut Option<WaiterId>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {

@@ -2,7 +2,7 @@
 
 use super::Async;
 use super::registered::Trust;
-use crate::source::Direction;
+use crate::core::source::Direction;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 

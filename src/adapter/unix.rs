@@ -4,7 +4,7 @@ use super::Async;
 use super::incoming::Incoming;
 use super::registered::Trust;
 use crate::Timer;
-use crate::source::Direction;
+use crate::core::source::Direction;
 use crate::sys::socket::{self, Progress};
 use futures_core::Stream;
 use std::io;

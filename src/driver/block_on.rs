@@ -1,8 +1,8 @@
 //! `block_on`: a future on this thread, and the reactor while the future has nothing to do.
 
 use super::Driver;
-use super::roles::Seat;
 use super::waker::{self, Thread};
+use crate::core::roles::Seat;
 use crate::reactor::Scratch;
 use crate::trace;
 use std::cell::{Cell, RefCell};

@@ -1,10 +1,10 @@
 //! The thread named `async-io`: it drives when no `block_on` does, and watches when one does.
 
 use super::Driver;
-use super::roles::{Lead, Roles, Seat};
 use super::waker::Thread;
+use crate::core::roles::{Lead, Roles, Seat};
+use crate::core::sync::Mutex;
 use crate::reactor::Scratch;
-use crate::sync::Mutex;
 use crate::sys;
 use crate::trace;
 use std::io;

@@ -1,7 +1,7 @@
 //! Who drives: the protocol of roles put to work.
 //!
-//! * [`roles`]: who leads and who sits, pure.
-//! * [`parker`], [`waker`]: how a thread sleeps, and what ends that.
+//! * [`crate::core::roles`]: who leads and who sits, pure.
+//! * [`crate::core::parker`], [`waker`]: how a thread sleeps, and what ends that.
 //! * [`watch`]: how somebody notices that a leader stays away.
 //! * [`block_on`], [`fallback`]: the two kinds of thread that take part.
 //!
@@ -16,19 +16,17 @@
 
 pub(crate) mod block_on;
 mod fallback;
-pub(crate) mod parker;
-pub(crate) mod roles;
 pub(crate) mod waker;
 mod watch;
 
-use crate::clock::Deadline;
+use crate::core::clock::Deadline;
+use crate::core::parker::Sleep;
+use crate::core::roles::{Lead, Roles, Seat, Sitting};
+use crate::core::timers::TimerKey;
 use crate::reactor::{Outcome, Reactor, Scratch};
 use crate::sys::{CONCURRENT_WAITS, Events, Poller};
-use crate::timers::TimerKey;
 use crate::trace;
 use fallback::Fallback;
-use parker::Sleep;
-use roles::{Lead, Roles, Seat, Sitting};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};

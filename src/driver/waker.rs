@@ -7,8 +7,8 @@
 #![allow(unsafe_code)]
 
 use super::Driver;
-use super::parker::{Parker, Sleep};
-use super::roles::Seat;
+use crate::core::parker::{Parker, Sleep};
+use crate::core::roles::Seat;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::task::{RawWaker, RawWakerVTable, Waker};

@@ -17,8 +17,8 @@
 //!   leave sitters alone.
 //! * Taking back is the business of a leader that waits: while it does, nobody needs the alarm.
 
-use crate::clock::{Clock, Deadline};
-use crate::sync::Mutex;
+use crate::core::clock::{Clock, Deadline};
+use crate::core::sync::Mutex;
 use crate::sys::{Events, Poller, Until};
 use std::io;
 use std::sync::OnceLock;

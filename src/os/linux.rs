@@ -8,8 +8,8 @@
 //! interface goes away. The futures here complete for that alone.
 
 use crate::Async;
-use crate::source::Exception as Kind;
-use crate::source::waiters::WaiterId;
+use crate::core::source::Exception as Kind;
+use crate::core::source::waiters::WaiterId;
 use std::fmt;
 use std::future::Future;
 use std::io;

@@ -12,18 +12,17 @@
 //! and `block_on` must still work, so a turn then sleeps on a condition variable until the next deadline. The first
 //! success wakes that sleeper, who comes back to the real poller.
 
-pub(crate) mod registry;
 pub(crate) mod waiting;
 
 use super::sys::{Events, FIRST_INTEREST, FORGETS_IDLE, Poller, REPORTING, Until};
-use crate::clock::{Clock, Deadline};
-use crate::source::state::Manner;
-use crate::source::{Event, Interest, Key, RawSource, Source, Turn, Turns, raw};
-use crate::sync::{Condvar, Mutex};
-use crate::timers::Timers;
+use crate::core::clock::{Clock, Deadline};
+use crate::core::registry::Registry;
+use crate::core::source::state::Manner;
+use crate::core::source::{Event, Interest, Key, RawSource, Source, Turn, Turns, raw};
+use crate::core::sync::{Condvar, Mutex};
+use crate::core::timers::Timers;
+use crate::core::wake::WakeBatch;
 use crate::trace;
-use crate::wake::WakeBatch;
-use registry::Registry;
 use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};

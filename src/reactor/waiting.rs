@@ -15,12 +15,12 @@
 use super::super::sys::ARMS_IN_SILENCE;
 use super::super::sys::ask::{self, Answer};
 use super::Reactor;
-use crate::source::raw;
-use crate::source::readiness::Snapshot;
-use crate::source::state::{Armed, State};
-use crate::source::waiters::{Place, Question, Subject, Waiter, WaiterId};
-use crate::source::{Direction, Key, RawSource, Source};
-use crate::wake::{self, WakeBatch};
+use crate::core::source::raw;
+use crate::core::source::readiness::Snapshot;
+use crate::core::source::state::{Armed, State};
+use crate::core::source::waiters::{Place, Question, Subject, Waiter, WaiterId};
+use crate::core::source::{Direction, Key, RawSource, Source};
+use crate::core::wake::{self, WakeBatch};
 use std::io;
 use std::task::Waker;
 
@@ -208,7 +208,7 @@ impl Reactor {
 
     fn found_ready(
         &self,
-        mut state: crate::sync::MutexGuard<'_, State>,
+        mut state: crate::core::sync::MutexGuard<'_, State>,
         source: &Source,
         spot: Spot,
         wait: Wait,
@@ -248,7 +248,7 @@ impl Reactor {
         &self,
         key: Key,
         id: WaiterId,
-        exception: crate::source::Exception,
+        exception: crate::core::source::Exception,
         waker: &Waker,
     ) -> io::Result<bool> {
         let source = self.source(key).ok_or_else(gone)?;
@@ -310,7 +310,7 @@ fn unpark(state: &mut State, spot: Spot, waker: &Waker) -> Option<Waker> {
 }
 
 /// Remembers that the kernel has said "not ready", unless an event has come in between.
-fn note_unready(state: &mut State, spot: Spot, asked_at: crate::source::Turn) {
+fn note_unready(state: &mut State, spot: Spot, asked_at: crate::core::source::Turn) {
     if let Ok(waiter) = waiter_at(state, spot) {
         let unanswered = matches!(waiter.question, Question::Ready | Question::ReadyOrUrgent);
         if unanswered && waiter.is_parked() {

@@ -1,9 +1,9 @@
 //! What every back end must do, run against each of them: on Linux both are compiled for the tests.
 
 use super::Until;
-use crate::clock::{Clock, Deadline};
-use crate::source::state::Reporting;
-use crate::source::{Direction, Event, Interest, Key, raw};
+use crate::core::clock::{Clock, Deadline};
+use crate::core::source::state::Reporting;
+use crate::core::source::{Direction, Event, Interest, Key, raw};
 use std::io::{ErrorKind, Read, Write};
 #[cfg(windows)]
 use std::net::{TcpListener, TcpStream as Stream};

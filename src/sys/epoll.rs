@@ -27,10 +27,10 @@
 
 use super::fork::Home;
 use super::{Until, explain};
-use crate::clock::{Clock, Deadline};
-use crate::source::state::Reporting;
-use crate::source::{Event, Interest, Key, RawSource};
-use crate::sync::Mutex;
+use crate::core::clock::{Clock, Deadline};
+use crate::core::source::state::Reporting;
+use crate::core::source::{Event, Interest, Key, RawSource};
+use crate::core::sync::Mutex;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};

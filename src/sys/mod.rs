@@ -65,7 +65,7 @@ pub(crate) mod thread;
 #[cfg(test)]
 mod conformance;
 
-use crate::clock::Deadline;
+use crate::core::clock::Deadline;
 use std::io;
 
 /// How long to wait for events.

@@ -1,6 +1,6 @@
 //! Nothing, at no cost.
 
-use crate::clock::{Clock, Deadline};
+use crate::core::clock::{Clock, Deadline};
 
 /// Stands for an entered span.
 pub(crate) struct Span;
@@ -47,4 +47,4 @@ pub(crate) fn stops_hogging() {}
 pub(crate) fn ready_wakers(_count: usize) {}
 
 #[inline(always)]
-pub(crate) fn ready(_event: &'static str, _raw: crate::source::RawSource) {}
+pub(crate) fn ready(_event: &'static str, _raw: crate::core::source::RawSource) {}

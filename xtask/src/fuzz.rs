@@ -1,4 +1,4 @@
-//! The fuzz targets: libFuzzer makes scripts for the models of `src/naive/`.
+//! The fuzz targets: libFuzzer makes scripts for the models of `src/testing/naive/`.
 //!
 //! Coverage instrumentation and sanitizers are unstable options of the compiler; `RUSTC_BOOTSTRAP` makes a stable one
 //! accept them, for this build alone. cargo-fuzz is not needed.

@@ -7,15 +7,15 @@ use crate::shell::{self, Outcome};
 use lexopt::prelude::*;
 
 const MODULES: &[&str] = &[
-    "src/source/readiness.rs",
-    "src/source/waiters.rs",
-    "src/source/state.rs",
-    "src/timers/queue.rs",
-    "src/timers/nodes.rs",
-    "src/driver/roles.rs",
-    "src/driver/parker.rs",
-    "src/reactor/registry.rs",
-    "src/wake.rs",
+    "src/core/source/readiness.rs",
+    "src/core/source/waiters.rs",
+    "src/core/source/state.rs",
+    "src/core/timers/queue.rs",
+    "src/core/timers/nodes.rs",
+    "src/core/roles.rs",
+    "src/core/parker.rs",
+    "src/core/registry.rs",
+    "src/core/wake.rs",
 ];
 
 /// The tests of the pure modules, by parts of their names: the others cannot fail for these changes, or take long.

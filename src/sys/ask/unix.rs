@@ -1,7 +1,7 @@
 //! `poll(2)` that does not wait.
 
 use super::Answer;
-use crate::source::{Direction, RawSource, raw};
+use crate::core::source::{Direction, RawSource, raw};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::io;
@@ -50,9 +50,9 @@ pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answ
 #[allow(unsafe_code)]
 pub(crate) fn exception_now(
     raw: RawSource,
-    exception: crate::source::Exception,
+    exception: crate::core::source::Exception,
 ) -> io::Result<bool> {
-    use crate::source::Exception;
+    use crate::core::source::Exception;
     let (wanted, signs) = match exception {
         Exception::Priority => (PollFlags::PRI, PollFlags::PRI | PollFlags::HUP),
         // Errors are told without being asked for.

@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use super::Answer;
-use crate::source::{Direction, RawSource, raw};
+use crate::core::source::{Direction, RawSource, raw};
 use std::io;
 use windows_sys::Win32::Networking::WinSock::{
     POLLHUP, POLLNVAL, POLLRDBAND, POLLRDNORM, POLLWRNORM, WSAENOTSOCK, WSAGetLastError, WSAPOLLFD,

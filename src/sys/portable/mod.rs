@@ -14,10 +14,10 @@ mod object;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::fork::Home;
 use super::{Until, explain};
-use crate::clock::{Clock, Deadline};
-use crate::source::state::Reporting;
-use crate::source::{Event, Interest, Key, RawSource, raw};
-use crate::sync::Mutex;
+use crate::core::clock::{Clock, Deadline};
+use crate::core::source::state::Reporting;
+use crate::core::source::{Event, Interest, Key, RawSource, raw};
+use crate::core::sync::Mutex;
 use std::collections::HashSet;
 use std::io;
 #[cfg(unix)]

@@ -4,8 +4,8 @@
 
 use super::REPORTING;
 #[cfg(any(windows, async_io_kqueue))]
-use crate::source::RawSource;
-use crate::source::state::Reporting;
+use crate::core::source::RawSource;
+use crate::core::source::state::Reporting;
 use polling::{Event, PollMode, Poller};
 use std::io;
 

@@ -156,7 +156,7 @@ fn low_water_mark(raw: std::os::fd::RawFd) -> Option<libc::c_int> {
 
 /// The question has no portable form, and is only asked where edges are real.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn is_tcp(_object: crate::source::RawSource) -> bool {
+pub(crate) fn is_tcp(_object: crate::core::source::RawSource) -> bool {
     false
 }
 

@@ -138,7 +138,7 @@ fn size<T>(_of: &T) -> i32 {
 }
 
 /// The question is only asked where edges are real.
-pub(crate) fn is_tcp(_object: crate::source::RawSource) -> bool {
+pub(crate) fn is_tcp(_object: crate::core::source::RawSource) -> bool {
     false
 }
 

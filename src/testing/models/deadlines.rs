@@ -1,0 +1,121 @@
+//! The timers, shared by those who set them and the thread that expires them.
+
+use super::{Calls, explore};
+use crate::core::clock::Deadline;
+use crate::core::roles::{Lead, Roles, Seat};
+use crate::core::sync::atomic::{AtomicUsize, Ordering};
+use crate::core::timers::Timers;
+use crate::core::wake::WakeBatch;
+use loom::sync::Arc;
+use loom::thread;
+use std::task::Waker;
+
+const DUE: Deadline = Deadline::from_nanos(5);
+const LATER: Deadline = Deadline::from_nanos(50);
+
+fn expire(timers: &Timers, now: Deadline) {
+    let mut batch = WakeBatch::default();
+    timers.expire(now, 10, &mut batch);
+    batch.run();
+}
+
+/// Excluded: a new earlier deadline is neither seen by the thread that goes to sleep nor told to it.
+#[test]
+fn earlier_deadline_meets_a_leader_that_goes_to_sleep() {
+    explore("earlier_deadline_meets_a_leader_that_goes_to_sleep", || {
+        let roles = Arc::new(Roles::<u8>::new());
+        let timers = Arc::new(Timers::new());
+        let told = AtomicUsize::new(0);
+        let leader = {
+            let (roles, timers) = (Arc::clone(&roles), Arc::clone(&timers));
+            thread::spawn(move || {
+                assert_eq!(roles.try_lead(Seat::numbered(0)), Lead::Granted);
+                timers.wake_up_time()
+            })
+        };
+        let (_, earliest) = timers.insert(DUE, Waker::noop().clone());
+        if earliest && roles.somebody_waits() {
+            told.fetch_add(1, Ordering::Relaxed);
+        }
+        let sleeps_until = leader.join().unwrap();
+        assert!(sleeps_until == DUE || told.load(Ordering::Relaxed) == 1);
+    });
+}
+
+/// Excluded: the same for a timer that is set to an earlier time.
+#[test]
+fn reset_to_earlier_meets_a_leader_that_goes_to_sleep() {
+    explore("reset_to_earlier_meets_a_leader_that_goes_to_sleep", || {
+        let roles = Arc::new(Roles::<u8>::new());
+        let timers = Arc::new(Timers::new());
+        let (key, _) = timers.insert(Deadline::NEVER, Waker::noop().clone());
+        let leader = {
+            let (roles, timers) = (Arc::clone(&roles), Arc::clone(&timers));
+            thread::spawn(move || {
+                assert_eq!(roles.try_lead(Seat::numbered(0)), Lead::Granted);
+                timers.wake_up_time()
+            })
+        };
+        let told = timers.reset(key, DUE) == Some(true) && roles.somebody_waits();
+        assert!(leader.join().unwrap() == DUE || told);
+    });
+}
+
+/// Excluded: a timer is dropped while it fires, and the drop takes another one out that got its entry; or the waker is both
+/// called and given back, or neither.
+#[test]
+fn drop_meets_the_firing() {
+    explore("drop_meets_the_firing", || {
+        let timers = Arc::new(Timers::new());
+        let [first, second] = [Calls::new(), Calls::new()];
+        let (key, _) = timers.insert(DUE, first.waker());
+        let driver = {
+            let (timers, second) = (Arc::clone(&timers), second.clone());
+            thread::spawn(move || {
+                expire(&timers, DUE);
+                timers.insert(DUE, second.waker())
+            })
+        };
+        let given_back = timers.remove(key).is_some();
+        let (second_key, _) = driver.join().unwrap();
+        assert_eq!(first.count(), usize::from(!given_back));
+        assert_ne!(second_key, key);
+        expire(&timers, DUE);
+        assert_eq!(second.count(), 1);
+    });
+}
+
+/// Excluded: a timer is set anew while it fires, and the setter believes that it is pending although it has fired; or it
+/// is pending and does not fire.
+#[test]
+fn reset_meets_the_firing() {
+    explore("reset_meets_the_firing", || {
+        let timers = Arc::new(Timers::new());
+        let calls = Calls::new();
+        let (key, _) = timers.insert(DUE, calls.waker());
+        let other = Arc::clone(&timers);
+        let driver = thread::spawn(move || expire(&other, DUE));
+        let pending = timers.reset(key, LATER).is_some();
+        driver.join().unwrap();
+        assert_eq!(calls.count(), usize::from(!pending));
+        assert_eq!(timers.next() == LATER, pending);
+        expire(&timers, LATER);
+        assert_eq!(calls.count(), 1);
+    });
+}
+
+/// Excluded: another task takes a timer over while it fires, and neither is woken nor learns that it has fired.
+#[test]
+fn new_task_meets_the_firing() {
+    explore("new_task_meets_the_firing", || {
+        let timers = Arc::new(Timers::new());
+        let [first, second] = [Calls::new(), Calls::new()];
+        let (key, _) = timers.insert(DUE, first.waker());
+        let other = Arc::clone(&timers);
+        let driver = thread::spawn(move || expire(&other, DUE));
+        let fired = timers.set_waker(key, second.waker()).is_err();
+        driver.join().unwrap();
+        assert_eq!(first.count(), usize::from(fired));
+        assert_eq!(second.count(), usize::from(!fired));
+    });
+}

@@ -1,0 +1,122 @@
+//! The real modules beside naive models of them: lists that are searched from end to end. A script of bytes says what
+//! happens; both must answer alike.
+//!
+//! The property tests make the scripts at random (`PROPTEST_CASES` says how many), the fuzz targets in `fuzz/` make those
+//! that reach new code. Only for them: nothing of this is in the crate otherwise.
+
+#![allow(missing_docs)]
+// The reactor is here twice more, on a back end of ours.
+#![allow(clippy::duplicate_mod)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod edges;
+mod one_shots;
+mod reactor;
+mod readiness;
+mod registry;
+mod scripted;
+mod timers;
+mod waiters;
+
+pub use reactor::{reactor_on_edges, reactor_on_one_shots};
+pub use readiness::readiness;
+pub use registry::registry;
+pub use timers::timers;
+pub use waiters::waiters;
+
+use crate::core::source::Direction;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
+
+/// What happens, byte by byte.
+struct Script<'a>(&'a [u8]);
+
+impl Script<'_> {
+    /// The next byte; `None` at the end, which ends the run.
+    fn next(&mut self) -> Option<usize> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(usize::from(*first))
+    }
+
+    fn below(&mut self, limit: usize) -> Option<usize> {
+        Some(self.next()? % limit)
+    }
+
+    fn direction(&mut self) -> Option<Direction> {
+        Some(Direction::BOTH[self.below(2)?])
+    }
+
+    fn coin(&mut self) -> Option<bool> {
+        Some(self.next()? & 1 == 1)
+    }
+}
+
+/// Counts the calls of one waker.
+#[derive(Debug, Default)]
+struct Calls(AtomicUsize);
+
+impl Calls {
+    fn new() -> Arc<Calls> {
+        Arc::default()
+    }
+
+    fn waker(self: &Arc<Self>) -> Waker {
+        Waker::from(Arc::clone(self))
+    }
+
+    fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Wake for Calls {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    fn script() -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(any::<u8>(), 0..600)
+    }
+
+    proptest! {
+        // A script that fails becomes a test of its own, with a name.
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn readiness(script in script()) {
+            super::readiness(&script);
+        }
+
+        #[test]
+        fn waiters(script in script()) {
+            super::waiters(&script);
+        }
+
+        #[test]
+        fn timers(script in script()) {
+            super::timers(&script);
+        }
+
+        #[test]
+        fn registry(script in script()) {
+            super::registry(&script);
+        }
+
+        #[test]
+        fn reactor_on_edges(script in script()) {
+            super::reactor_on_edges(&script);
+        }
+
+        #[test]
+        fn reactor_on_one_shots(script in script()) {
+            super::reactor_on_one_shots(&script);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The readiness word against a struct with a field for each thing that it remembers.
+
+use super::Script;
+use crate::core::source::readiness::{Readiness, Snapshot};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Model {
+    deliveries: u32,
+    struck: bool,
+    drained: bool,
+    skips: u8,
+    more_than_data: bool,
+    tcp: bool,
+}
+
+const NEW: Model = Model {
+    deliveries: 0,
+    struck: false,
+    drained: false,
+    skips: 0,
+    more_than_data: false,
+    tcp: false,
+};
+
+pub fn readiness(script: &[u8]) {
+    let mut script = Script(script);
+    let word = Readiness::new();
+    let mut model = NEW;
+    let mut seen = vec![(word.snapshot(), model)];
+    while step(&mut script, &word, &mut model, &mut seen).is_some() {
+        let now = word.snapshot();
+        assert_eq!(now.is_struck(), model.struck);
+        assert_eq!(now.is_drained(), model.drained);
+        let shortcut = (model.more_than_data || model.tcp).then_some(!model.more_than_data);
+        assert_eq!(now.allows_shortcut(), shortcut);
+        for (snapshot, then) in &seen {
+            let current = then.deliveries == model.deliveries;
+            assert_eq!(word.is_current(*snapshot), current, "{then:?}, {model:?}");
+        }
+    }
+}
+
+fn step(
+    script: &mut Script<'_>,
+    word: &Readiness,
+    model: &mut Model,
+    seen: &mut Vec<(Snapshot, Model)>,
+) -> Option<()> {
+    match script.below(8)? {
+        0 | 1 => {
+            let plain = script.next()? % 4 != 0;
+            word.deliver(plain);
+            model.deliveries += 1;
+            model.drained = false;
+            model.skips = 0;
+            model.more_than_data |= !plain;
+        }
+        2 => seen.push((word.snapshot(), *model)),
+        3 => {
+            let (snapshot, then) = seen[script.below(seen.len())?];
+            word.note_drained(snapshot);
+            if then == *model {
+                model.drained = true;
+                model.skips = 0;
+            }
+        }
+        4 => {
+            let (snapshot, then) = seen[script.below(seen.len())?];
+            let skips = then == *model && model.drained && model.skips < 3;
+            assert_eq!(word.skip_look(snapshot), skips);
+            model.skips += u8::from(skips);
+        }
+        5 => {
+            model.struck = script.coin()?;
+            word.set_struck(model.struck);
+        }
+        6 => {
+            let tcp = script.coin()?;
+            word.set_tcp(tcp);
+            model.tcp |= tcp;
+            model.more_than_data |= !tcp;
+        }
+        _ => {
+            word.forget();
+            let deliveries = model.deliveries;
+            *model = Model { deliveries, ..NEW };
+        }
+    }
+    Some(())
+}
