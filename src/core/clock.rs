@@ -18,6 +18,12 @@ impl Deadline {
         Deadline(nanos)
     }
 
+    /// Returns the nanoseconds since the clock's base; `u64::MAX` for [`NEVER`](Deadline::NEVER).
+    #[inline]
+    pub(crate) const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
     pub(crate) fn is_never(self) -> bool {
         self == Self::NEVER
     }

@@ -77,6 +77,12 @@ impl Timers {
         self.queue.lock().set_waker(key, waker)
     }
 
+    /// Returns true if the timer has neither fired nor been removed. It may be idle.
+    #[allow(dead_code, reason = "for the driver")]
+    pub(crate) fn is_pending(&self, key: TimerKey) -> bool {
+        self.queue.lock().is_pending(key)
+    }
+
     pub(crate) fn remove(&self, key: TimerKey) -> Option<Waker> {
         let mut queue = self.queue.lock();
         let waker = queue.remove(key);

@@ -148,6 +148,11 @@ impl Queue {
         }
     }
 
+    /// Returns true if the timer has neither fired nor been removed.
+    pub(crate) fn is_pending(&mut self, key: TimerKey) -> bool {
+        self.find(key).is_some()
+    }
+
     /// Takes a timer out; the waker is for the caller to drop, outside of all locks.
     pub(crate) fn remove(&mut self, key: TimerKey) -> Option<Waker> {
         self.find(key)?;
