@@ -8,16 +8,41 @@ use crate::core::clock::Deadline;
 
 pub(super) const CHILDREN: usize = 4;
 
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Node {
-    pub(super) deadline: Deadline,
-    pub(super) entry: u32,
-}
+/// Number of bits of a node that name its entry.
+pub(super) const ENTRY_BITS: u32 = 26;
 
-const NONE: Node = Node {
-    deadline: Deadline::NEVER,
-    entry: u32::MAX,
-};
+/// The exclusive upper limit of [`Node::new`]'s `order`.
+pub(super) const ORDER_LIMIT: u64 = 1 << (u64::BITS - ENTRY_BITS);
+
+/// A deadline, its rank among equal deadlines, and the entry of the timer, as one number.
+///
+/// From the highest bit: 64 bits of deadline, 38 bits of insertion order, 26 bits of entry. Comparing two
+/// nodes compares two integers, which takes no branch. Nodes of different timers are never equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Node(u128);
+
+impl Node {
+    /// Fills a lane that has no node. Compares as later than every node.
+    const NONE: Node = Node(u128::MAX);
+
+    /// Creates a node. `order` must be below [`ORDER_LIMIT`], `entry` must have at most [`ENTRY_BITS`].
+    #[inline]
+    pub(super) fn new(deadline: Deadline, order: u64, entry: u32) -> Self {
+        debug_assert!(order < ORDER_LIMIT && entry >> ENTRY_BITS == 0);
+        let below = (order << ENTRY_BITS) | u64::from(entry);
+        Node((u128::from(deadline.as_nanos()) << u64::BITS) | u128::from(below))
+    }
+
+    #[inline]
+    pub(super) fn deadline(self) -> Deadline {
+        Deadline::from_nanos((self.0 >> u64::BITS) as u64)
+    }
+
+    #[inline]
+    pub(super) fn entry(self) -> u32 {
+        self.0 as u32 & ((1 << ENTRY_BITS) - 1)
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
@@ -33,7 +58,7 @@ pub(super) struct Nodes {
 impl Default for Nodes {
     fn default() -> Self {
         Nodes {
-            root: NONE,
+            root: Node::NONE,
             groups: Vec::new(),
             len: 0,
         }
@@ -72,7 +97,7 @@ impl Nodes {
     pub(super) fn grow(&mut self) -> usize {
         let position = self.len;
         if position > 0 && (position - 1) / CHILDREN == self.groups.len() {
-            self.groups.push(Group([NONE; CHILDREN]));
+            self.groups.push(Group([Node::NONE; CHILDREN]));
         }
         self.len += 1;
         position
@@ -82,7 +107,7 @@ impl Nodes {
     pub(super) fn pop(&mut self) -> Node {
         self.len -= 1;
         let node = self.get(self.len);
-        self.set(self.len, NONE);
+        self.set(self.len, Node::NONE);
         if self.len > 0 && (self.len - 1) % CHILDREN == 0 {
             self.groups.pop();
         }
@@ -93,11 +118,11 @@ impl Nodes {
     #[inline]
     pub(super) fn first_child(&self, position: usize) -> (usize, Node) {
         let Some(Group(children)) = self.groups.get(position) else {
-            return (0, NONE);
+            return (0, Node::NONE);
         };
         // Without branches: which child is the earliest cannot be predicted.
         let earlier = |one: usize, other: usize| {
-            if children[other].deadline < children[one].deadline {
+            if children[other] < children[one] {
                 other
             } else {
                 one
@@ -113,7 +138,7 @@ impl Nodes {
         std::iter::once(self.root).chain(groups.flat_map(|group| group.0))
     }
 
-    #[cfg(test)]
+    /// Returns all nodes in the order of their positions.
     pub(super) fn iter(&self) -> impl Iterator<Item = Node> {
         (0..self.len).map(|position| self.get(position))
     }
@@ -126,6 +151,27 @@ pub(super) fn parent(position: usize) -> usize {
 #[cfg(all(test, not(async_io_loom)))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nodes_compare_by_deadline_then_by_order() {
+        let (early, late) = (Deadline::from_nanos(1), Deadline::from_nanos(u64::MAX - 1));
+        let last_entry = (1 << ENTRY_BITS) - 1;
+        let ascending = [
+            Node::new(early, 0, last_entry),
+            Node::new(early, 1, 0),
+            Node::new(early, ORDER_LIMIT - 1, 0),
+            Node::new(late, 0, 3),
+            Node::new(late, ORDER_LIMIT - 1, last_entry),
+            Node::NONE,
+        ];
+        assert!(ascending.is_sorted_by(|one, other| one < other));
+        assert_eq!(ascending[0].deadline(), early);
+        assert_eq!(ascending[4].deadline(), late);
+        assert_eq!(ascending[4].entry(), last_entry);
+        assert_eq!(ascending[3].entry(), 3);
+        assert!(Node::NONE.deadline().is_never());
+        assert_eq!(size_of::<Group>(), 64);
+    }
 
     #[test]
     fn groups_are_made_when_needed_and_not_kept() {

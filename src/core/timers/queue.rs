@@ -8,9 +8,15 @@
 //! once. Most timers are timeouts that never fire, set later than most that are pending: such a node is appended and
 //! does not rise, and cancelling the last node moves nothing. Both are a few instructions.
 //!
+//! # Order
+//!
+//! Timers fire by deadline. Timers with equal deadlines fire in the order in which they were scheduled; a
+//! reset schedules the timer again. Each node has a number that increases with each scheduling. If the
+//! numbers run out, after 2^38, the pending nodes are numbered again from zero.
+//!
 //! # Rules
 //!
-//! * `positions[nodes[i].entry] == i` for every node; an entry without a node is *parked* (it keeps its waker for
+//! * `positions[nodes[i].entry()] == i` for every node; an entry without a node is *parked* (it keeps its waker for
 //!   a deadline to come) or free.
 //! * A key names an entry and its generation; the generation changes when the entry is freed. A key of a timer that has
 //!   fired is simply not found.
@@ -30,7 +36,7 @@
 //! * A balanced tree keyed by (deadline, id): allocates per node, and three times the memory.
 //! * Lazy removal: a dropped timer would keep its task alive until its deadline.
 
-use super::nodes::{Node, Nodes, parent};
+use super::nodes::{Node, Nodes, ORDER_LIMIT, parent};
 use crate::core::clock::Deadline;
 use crate::core::wake::WakeBatch;
 use std::task::Waker;
@@ -66,6 +72,8 @@ pub(crate) struct Queue {
     /// Where the node of each entry is; `PARKED` without one.
     positions: Vec<u32>,
     free: Vec<u32>,
+    /// The number of the next node, among nodes of equal deadlines.
+    order: u64,
     /// Timers that were due have been left for the next time.
     backlog: bool,
 }
@@ -74,7 +82,7 @@ impl Queue {
     /// The earliest deadline.
     #[inline]
     pub(crate) fn next(&self) -> Deadline {
-        self.nodes.first().deadline
+        self.nodes.first().deadline()
     }
 
     /// When a thread that sleeps should come back: at the earliest deadline, or a little later where many follow.
@@ -84,7 +92,7 @@ impl Queue {
         if self.backlog || self.nodes.len() < DENSE {
             return first;
         }
-        let top = self.nodes.top().map(|node| node.deadline);
+        let top = self.nodes.top().map(Node::deadline);
         let near = top.filter(|&deadline| deadline <= end && !deadline.is_never());
         let (count, last) = near.fold((0, first), |(count, last), deadline| {
             (count + 1, last.max(deadline))
@@ -108,7 +116,7 @@ impl Queue {
         };
         self.entries[entry as usize].waker = Some(waker);
         if !deadline.is_never() {
-            self.append(Node { deadline, entry });
+            self.append(deadline, entry);
         }
         TimerKey {
             entry,
@@ -121,17 +129,18 @@ impl Queue {
         if self.find(key).is_none() {
             return false;
         }
+        // Before the position is read: this may move nodes.
+        let order = self.next_order();
+        let node = Node::new(deadline, order, key.entry);
         let position = self.positions[key.entry as usize];
-        if position == PARKED {
-            if !deadline.is_never() {
-                let entry = key.entry;
-                self.append(Node { deadline, entry });
+        match (position, deadline.is_never()) {
+            (PARKED, true) => {}
+            (PARKED, false) => {
+                let end = self.nodes.grow();
+                self.rise(end, node);
             }
-        } else if deadline.is_never() {
-            self.unlink(position as usize);
-        } else {
-            let entry = key.entry;
-            self.settle(position as usize, Node { deadline, entry });
+            (_, true) => self.unlink(position as usize),
+            (_, false) => self.settle(position as usize, node),
         }
         true
     }
@@ -168,11 +177,11 @@ impl Queue {
         self.backlog = false;
         for _ in 0..limit {
             let first = self.nodes.first();
-            if first.deadline > now || first.deadline.is_never() {
+            if first.deadline() > now || first.deadline().is_never() {
                 return;
             }
             self.unlink(0);
-            if let Some(waker) = self.release(first.entry) {
+            if let Some(waker) = self.release(first.entry()) {
                 batch.push(waker);
             }
         }
@@ -200,14 +209,40 @@ impl Queue {
         entry.waker.take()
     }
 
-    fn append(&mut self, node: Node) {
+    fn append(&mut self, deadline: Deadline, entry: u32) {
+        let node = Node::new(deadline, self.next_order(), entry);
         let end = self.nodes.grow();
         self.rise(end, node);
     }
 
+    /// Returns a number that is higher than those of all nodes.
+    #[inline]
+    fn next_order(&mut self) -> u64 {
+        if self.order == ORDER_LIMIT {
+            self.renumber();
+        }
+        self.order += 1;
+        self.order - 1
+    }
+
+    /// Numbers all nodes from zero and keeps their order.
+    ///
+    /// Takes O(n log n), once in 2^38 schedulings.
+    #[cold]
+    fn renumber(&mut self) {
+        let mut nodes: Vec<Node> = self.nodes.iter().collect();
+        nodes.sort_unstable();
+        self.order = nodes.len() as u64;
+        // A sorted list is a heap.
+        for (position, node) in nodes.into_iter().enumerate() {
+            let node = Node::new(node.deadline(), position as u64, node.entry());
+            self.place(position, node);
+        }
+    }
+
     /// Takes the node at `position` out of the heap and parks its entry.
     fn unlink(&mut self, position: usize) {
-        let entry = self.nodes.get(position).entry;
+        let entry = self.nodes.get(position).entry();
         self.positions[entry as usize] = PARKED;
         let last = self.nodes.pop();
         if position < self.nodes.len() {
@@ -217,7 +252,7 @@ impl Queue {
 
     /// Puts a node where another one was, and restores the order around it.
     fn settle(&mut self, position: usize, node: Node) {
-        if position > 0 && node.deadline < self.nodes.get(parent(position)).deadline {
+        if position > 0 && node < self.nodes.get(parent(position)) {
             self.rise(position, node);
         } else {
             self.sink(position, node);
@@ -227,7 +262,7 @@ impl Queue {
     fn rise(&mut self, mut position: usize, node: Node) {
         while position > 0 {
             let above = self.nodes.get(parent(position));
-            if above.deadline <= node.deadline {
+            if above < node {
                 break;
             }
             self.place(position, above);
@@ -239,7 +274,7 @@ impl Queue {
     fn sink(&mut self, mut position: usize, node: Node) {
         loop {
             let (child, below) = self.nodes.first_child(position);
-            if node.deadline <= below.deadline {
+            if node < below {
                 break;
             }
             self.place(position, below);
@@ -250,7 +285,7 @@ impl Queue {
 
     fn place(&mut self, position: usize, node: Node) {
         self.nodes.set(position, node);
-        self.positions[node.entry as usize] = position as u32;
+        self.positions[node.entry() as usize] = position as u32;
     }
 }
 

@@ -41,10 +41,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 impl Queue {
     fn check(&self) {
         for (position, node) in self.nodes.iter().enumerate() {
-            assert_eq!(self.positions[node.entry as usize] as usize, position);
-            assert!(self.entries[node.entry as usize].waker.is_some());
+            assert_eq!(self.positions[node.entry() as usize] as usize, position);
+            assert!(self.entries[node.entry() as usize].waker.is_some());
             if position > 0 {
-                assert!(self.nodes.get(parent(position)).deadline <= node.deadline);
+                assert!(self.nodes.get(parent(position)) < node);
             }
         }
     }
@@ -184,6 +184,84 @@ fn what_is_left_over_is_not_kept_waiting() {
     assert_eq!(queue.wake_up_time(), queue.next());
     queue.expire(Deadline::from_nanos(51_000), 50, &mut batch);
     assert!(queue.wake_up_time() > queue.next());
+}
+
+/// Wakers that write a number to a log.
+fn numbered(log: &Arc<Mutex<Vec<usize>>>, name: usize) -> Waker {
+    let log = log.clone();
+    Waker::from(Arc::new(Named { name, log }))
+}
+
+fn expire(queue: &mut Queue, now: u64, limit: usize) {
+    let mut batch = WakeBatch::default();
+    queue.expire(Deadline::from_nanos(now), limit, &mut batch);
+    batch.run();
+}
+
+#[test]
+fn equal_deadlines_fire_in_insertion_order() {
+    let log = Arc::default();
+    let mut queue = Queue::default();
+    for name in 0..100 {
+        queue.insert(Deadline::from_nanos(5), numbered(&log, name));
+    }
+    expire(&mut queue, 5, usize::MAX);
+    assert!(log.lock().unwrap().iter().copied().eq(0..100));
+}
+
+#[test]
+fn equal_deadlines_fire_in_insertion_order_across_expirations_with_a_limit() {
+    let log = Arc::default();
+    let mut queue = Queue::default();
+    for name in 0..50 {
+        queue.insert(Deadline::from_nanos(5), numbered(&log, name));
+    }
+    for name in 50..100 {
+        expire(&mut queue, 5, 3);
+        queue.insert(Deadline::from_nanos(5), numbered(&log, name));
+    }
+    expire(&mut queue, 5, usize::MAX);
+    assert!(log.lock().unwrap().iter().copied().eq(0..100));
+}
+
+#[test]
+fn reset_timer_fires_after_the_equal_deadlines_inserted_before_the_reset() {
+    let log = Arc::default();
+    let mut queue = Queue::default();
+    let at = Deadline::from_nanos(5);
+    let keys: Vec<_> = (0..4)
+        .map(|name| queue.insert(at, numbered(&log, name)))
+        .collect();
+    let idle = queue.insert(Deadline::NEVER, numbered(&log, 9));
+    assert!(queue.reset(keys[0], at));
+    assert!(queue.reset(keys[2], Deadline::from_nanos(2)));
+    assert!(queue.reset(keys[2], at));
+    assert!(queue.reset(idle, at));
+    queue.insert(at, numbered(&log, 4));
+    expire(&mut queue, 5, usize::MAX);
+    assert_eq!(*log.lock().unwrap(), [1, 3, 0, 2, 9, 4]);
+}
+
+#[test]
+fn order_is_kept_when_the_numbers_run_out() {
+    let log = Arc::default();
+    let mut queue = Queue::default();
+    queue.order = ORDER_LIMIT - 50;
+    let mut keys = Vec::new();
+    for name in 0..100 {
+        let deadline = Deadline::from_nanos(if name % 3 == 0 { 7 } else { 5 });
+        keys.push(queue.insert(deadline, numbered(&log, name)));
+        queue.check();
+    }
+    assert!(queue.order < 200);
+    queue.order = ORDER_LIMIT;
+    assert!(queue.reset(keys[1], Deadline::from_nanos(5)));
+    queue.check();
+    expire(&mut queue, 7, usize::MAX);
+    let due_first = (0..100).filter(|name| name % 3 != 0 && *name != 1);
+    let due_next = (0..100).filter(|name| name % 3 == 0);
+    let expected: Vec<_> = due_first.chain([1]).chain(due_next).collect();
+    assert_eq!(*log.lock().unwrap(), expected);
 }
 
 #[test]

@@ -1,114 +1,173 @@
-//! The timers against a list of (key, deadline, waker).
+//! The timers beside a list of (deadline, order of scheduling, key, waker).
 
-use super::{Calls, Script};
+use super::Script;
 use crate::core::clock::Deadline;
 use crate::core::timers::{TimerKey, Timers};
 use crate::core::wake::WakeBatch;
-use std::sync::Arc;
-
-struct Row {
-    key: TimerKey,
-    deadline: Deadline,
-    calls: Arc<Calls>,
-}
+use std::sync::{Arc, Mutex};
+use std::task::{Wake, Waker};
 
 pub fn timers(script: &[u8]) {
     let mut script = Script(script);
     let real = Timers::new();
-    let (mut rows, mut gone) = (Vec::new(), Vec::new());
-    while step(&mut script, &real, &mut rows, &mut gone).is_some() {
-        let next = rows.iter().map(|row: &Row| row.deadline).min();
+    let mut model = Model::default();
+    while model.step(&mut script, &real).is_some() {
+        let next = model.rows.iter().map(|row| row.deadline).min();
         assert_eq!(real.next(), next.unwrap_or(Deadline::NEVER));
         assert!(real.wake_up_time() >= real.next());
-        assert!(rows.iter().all(|row| row.calls.count() == 0));
+        assert!(model.rows.iter().all(|row| real.is_pending(row.key)));
+        assert!(model.fired().is_empty());
     }
 }
 
-/// Mostly soon, so that many have the same; `NEVER` parks.
+type Log = Arc<Mutex<Vec<usize>>>;
+
+/// Writes its name to the log when it is woken.
+struct Named {
+    name: usize,
+    log: Log,
+}
+
+impl Wake for Named {
+    fn wake(self: Arc<Self>) {
+        self.log.lock().unwrap().push(self.name);
+    }
+}
+
+struct Row {
+    key: TimerKey,
+    deadline: Deadline,
+    /// A number that is higher for timers that were scheduled later.
+    order: usize,
+    name: usize,
+    waker: Waker,
+}
+
+#[derive(Default)]
+struct Model {
+    rows: Vec<Row>,
+    /// The keys of all timers that have fired or were removed. Must name nothing.
+    stale: Vec<TimerKey>,
+    /// Counts schedulings and names.
+    count: usize,
+    log: Log,
+}
+
+impl Model {
+    fn step(&mut self, script: &mut Script<'_>, real: &Timers) -> Option<()> {
+        match script.below(10)? {
+            0..=2 => self.insert(script, real)?,
+            3 => self.expire(script, real)?,
+            4 => {
+                // Many, so that tables shrink.
+                let (from, count) = (script.next()?, script.below(32)?);
+                for _ in 0..count.min(self.rows.len()) {
+                    self.remove(from, real);
+                }
+            }
+            5 => {
+                for _ in 0..script.below(32)? {
+                    self.insert(script, real)?;
+                }
+            }
+            _ if self.rows.is_empty() => {}
+            6 => self.remove(script.next()?, real),
+            7 | 8 => self.reset(script, real)?,
+            _ => {
+                let which = script.below(self.rows.len())?;
+                let (name, waker) = self.waker();
+                let row = &mut self.rows[which];
+                let former = real.set_waker(row.key, waker.clone()).unwrap();
+                assert!(former.unwrap().will_wake(&row.waker));
+                (row.name, row.waker) = (name, waker);
+            }
+        }
+        self.use_stale_key(script.next()?, real);
+        Some(())
+    }
+
+    fn insert(&mut self, script: &mut Script<'_>, real: &Timers) -> Option<()> {
+        let deadline = deadline(script)?;
+        let (name, waker) = self.waker();
+        let (key, earliest) = real.insert(deadline, waker.clone());
+        assert!(!self.stale.contains(&key) && self.rows.iter().all(|row| row.key != key));
+        assert_eq!(earliest, self.is_earliest(deadline));
+        self.rows.push(Row {
+            key,
+            deadline,
+            order: name,
+            name,
+            waker,
+        });
+        Some(())
+    }
+
+    fn remove(&mut self, which: usize, real: &Timers) {
+        let row = self.rows.swap_remove(which % self.rows.len());
+        let waker = real.remove(row.key).unwrap();
+        assert!(waker.will_wake(&row.waker));
+        self.stale.push(row.key);
+    }
+
+    fn reset(&mut self, script: &mut Script<'_>, real: &Timers) -> Option<()> {
+        let which = script.below(self.rows.len())?;
+        let deadline = deadline(script)?;
+        self.count += 1;
+        self.rows[which].deadline = deadline;
+        self.rows[which].order = self.count;
+        let earliest = self.is_earliest(deadline);
+        assert_eq!(real.reset(self.rows[which].key, deadline), Some(earliest));
+        Some(())
+    }
+
+    fn expire(&mut self, script: &mut Script<'_>, real: &Timers) -> Option<()> {
+        let now = Deadline::from_nanos(script.next()? as u64 * TICK);
+        let limit = 1 + script.below(8)?;
+        let mut batch = WakeBatch::default();
+        real.expire(now, limit, &mut batch);
+        batch.run();
+        self.rows.sort_by_key(|row| (row.deadline, row.order));
+        let due = self.rows.iter().take_while(|row| row.deadline <= now);
+        let due: Vec<usize> = due.take(limit).map(|row| row.name).collect();
+        assert_eq!(self.fired(), due);
+        let fired = self.rows.drain(..due.len());
+        self.stale.extend(fired.map(|row| row.key));
+        Some(())
+    }
+
+    fn use_stale_key(&self, which: usize, real: &Timers) {
+        // The next step checks that this changed nothing.
+        let Some(key) = self.stale.get(which % self.stale.len().max(1)).copied() else {
+            return;
+        };
+        assert!(!real.is_pending(key));
+        assert!(real.remove(key).is_none());
+        assert!(real.reset(key, Deadline::from_nanos(1)).is_none());
+        assert!(real.set_waker(key, Waker::noop().clone()).is_err());
+    }
+
+    fn waker(&mut self) -> (usize, Waker) {
+        self.count += 1;
+        let (name, log) = (self.count, Arc::clone(&self.log));
+        (name, Waker::from(Arc::new(Named { name, log })))
+    }
+
+    fn is_earliest(&self, deadline: Deadline) -> bool {
+        self.rows.iter().all(|row| deadline <= row.deadline)
+    }
+
+    /// Returns the names in the log, and empties it.
+    fn fired(&self) -> Vec<usize> {
+        std::mem::take(&mut self.log.lock().unwrap())
+    }
+}
+
+const TICK: u64 = 10_000;
+
+/// Few different deadlines, so that many are equal. With `NEVER` the timer is idle.
 fn deadline(script: &mut Script<'_>) -> Option<Deadline> {
     Some(match script.next()? {
         255 => Deadline::NEVER,
-        tick => Deadline::from_nanos(tick as u64 * 10_000),
+        tick => Deadline::from_nanos((tick / 4) as u64 * 4 * TICK),
     })
-}
-
-fn step(
-    script: &mut Script<'_>,
-    real: &Timers,
-    rows: &mut Vec<Row>,
-    gone: &mut Vec<TimerKey>,
-) -> Option<()> {
-    let what = script.below(8)?;
-    match what {
-        0..=2 => {
-            let (deadline, calls) = (deadline(script)?, Calls::new());
-            let (key, earliest) = real.insert(deadline, calls.waker());
-            assert!(!gone.contains(&key) && rows.iter().all(|row| row.key != key));
-            assert_eq!(earliest, rows.iter().all(|row| deadline <= row.deadline));
-            rows.push(Row {
-                key,
-                deadline,
-                calls,
-            });
-        }
-        3 => expire(script, real, rows, gone)?,
-        _ if rows.is_empty() => {}
-        4 => {
-            let row = rows.swap_remove(script.below(rows.len())?);
-            let waker = real.remove(row.key).unwrap();
-            assert!(waker.will_wake(&row.calls.waker()));
-            gone.push(row.key);
-        }
-        5 | 6 => {
-            let which = script.below(rows.len())?;
-            rows[which].deadline = deadline(script)?;
-            let deadline = rows[which].deadline;
-            let earliest = rows.iter().all(|row| deadline <= row.deadline);
-            assert_eq!(real.reset(rows[which].key, deadline), Some(earliest));
-        }
-        _ => {
-            let which = script.below(rows.len())?;
-            let calls = Calls::new();
-            let former = real.set_waker(rows[which].key, calls.waker()).unwrap();
-            assert!(former.unwrap().will_wake(&rows[which].calls.waker()));
-            rows[which].calls = calls;
-        }
-    }
-    if let Some(key) = gone.last() {
-        assert!(real.remove(*key).is_none() && real.reset(*key, Deadline::from_nanos(1)).is_none());
-        assert!(real.set_waker(*key, Calls::new().waker()).is_err());
-    }
-    Some(())
-}
-
-fn expire(
-    script: &mut Script<'_>,
-    real: &Timers,
-    rows: &mut Vec<Row>,
-    gone: &mut Vec<TimerKey>,
-) -> Option<()> {
-    let now = Deadline::from_nanos(script.next()? as u64 * 10_000);
-    let limit = 1 + script.below(8)?;
-    let mut batch = WakeBatch::default();
-    real.expire(now, limit, &mut batch);
-    batch.run();
-    let due = rows.iter().filter(|row| row.deadline <= now).count();
-    let fired: Vec<bool> = rows.iter().map(|row| row.calls.count() == 1).collect();
-    let count = fired.iter().filter(|it| **it).count();
-    assert_eq!(count, due.min(limit));
-    let last = rows.iter().filter(|row| row.calls.count() == 1);
-    let last = last.map(|row| row.deadline).max();
-    for row in rows.iter().filter(|row| row.calls.count() == 0) {
-        assert!(
-            last.is_none_or(|last| last <= row.deadline),
-            "earliest first"
-        );
-    }
-    gone.extend(
-        rows.iter()
-            .filter(|row| row.calls.count() == 1)
-            .map(|row| row.key),
-    );
-    rows.retain(|row| row.calls.count() == 0);
-    Some(())
 }
