@@ -1,12 +1,29 @@
-//! The nodes of the heap: where they lie in memory.
+//! Memory layout of the heap.
 //!
-//! The four children of a node share one cache line: a level of the heap costs one access to memory, not two. The root
-//! lies by itself, and the children of node `i` are group `i`. Lanes without a node say "never", so nobody asks how many
-//! children there are.
+//! The four children of a node share one cache line, so a level of the heap costs one cache miss. The
+//! root is stored separately, and the children of node `i` are group `i`.
+//!
+//! Groups are allocated in chunks of 16 KiB. Growing allocates one chunk and moves no node. A chunk is
+//! freed when two chunks behind the last node are unused, so at least [`CHUNK_NODES`] nodes are added or
+//! removed between an allocation and the next free. Only the list of chunks is ever copied, at 8 bytes
+//! per chunk. It keeps its capacity.
+//!
+//! A lane without a node holds [`Node::NONE`], which is never due. Code that compares children does not
+//! need to know how many there are.
 
 use crate::core::clock::Deadline;
 
 pub(super) const CHILDREN: usize = 4;
+
+/// Number of groups in a chunk. Small in tests, so that short scripts cross the end of a chunk.
+const CHUNK_GROUPS: usize = if cfg!(any(test, async_io_fuzzing)) {
+    2
+} else {
+    256
+};
+
+/// Number of nodes in a chunk.
+const CHUNK_NODES: usize = CHUNK_GROUPS * CHILDREN;
 
 /// Number of bits of a node that name its entry.
 pub(super) const ENTRY_BITS: u32 = 26;
@@ -48,10 +65,12 @@ impl Node {
 #[repr(align(64))]
 struct Group([Node; CHILDREN]);
 
+type Chunk = [Group; CHUNK_GROUPS];
+
 #[derive(Debug)]
 pub(super) struct Nodes {
     root: Node,
-    groups: Vec<Group>,
+    chunks: Vec<Box<Chunk>>,
     len: usize,
 }
 
@@ -59,7 +78,7 @@ impl Default for Nodes {
     fn default() -> Self {
         Nodes {
             root: Node::NONE,
-            groups: Vec::new(),
+            chunks: Vec::new(),
             len: 0,
         }
     }
@@ -71,7 +90,7 @@ impl Nodes {
         self.len
     }
 
-    /// The earliest node; without a node one that is never due.
+    /// Returns the earliest node, or [`Node::NONE`] if there is no node.
     #[inline]
     pub(super) fn first(&self) -> Node {
         self.root
@@ -81,7 +100,11 @@ impl Nodes {
     pub(super) fn get(&self, position: usize) -> Node {
         match position.checked_sub(1) {
             None => self.root,
-            Some(below) => self.groups[below / CHILDREN].0[below % CHILDREN],
+            Some(below) => {
+                let group = below / CHILDREN;
+                let chunk = &self.chunks[group / CHUNK_GROUPS];
+                chunk[group % CHUNK_GROUPS].0[below % CHILDREN]
+            }
         }
     }
 
@@ -89,37 +112,56 @@ impl Nodes {
     pub(super) fn set(&mut self, position: usize, node: Node) {
         match position.checked_sub(1) {
             None => self.root = node,
-            Some(below) => self.groups[below / CHILDREN].0[below % CHILDREN] = node,
+            Some(below) => {
+                let group = below / CHILDREN;
+                let chunk = &mut self.chunks[group / CHUNK_GROUPS];
+                chunk[group % CHUNK_GROUPS].0[below % CHILDREN] = node;
+            }
         }
     }
 
-    /// Makes room for one more at the end. Its place holds nothing yet.
+    /// Makes room for one more node and returns its position. The caller sets the node.
+    #[inline]
     pub(super) fn grow(&mut self) -> usize {
         let position = self.len;
-        if position > 0 && (position - 1) / CHILDREN == self.groups.len() {
-            self.groups.push(Group([Node::NONE; CHILDREN]));
+        if position > self.chunks.len() * CHUNK_NODES {
+            self.add_chunk();
         }
         self.len += 1;
         position
     }
 
-    /// Takes the last one away; there must be one.
+    #[cold]
+    fn add_chunk(&mut self) {
+        reserve(&mut self.chunks);
+        let chunk = [Group([Node::NONE; CHILDREN]); CHUNK_GROUPS];
+        self.chunks.push(Box::new(chunk));
+    }
+
+    /// Removes the last node and returns it. There must be one.
+    #[inline]
     pub(super) fn pop(&mut self) -> Node {
         self.len -= 1;
         let node = self.get(self.len);
         self.set(self.len, Node::NONE);
-        if self.len > 0 && (self.len - 1) % CHILDREN == 0 {
-            self.groups.pop();
+        if self.len + 2 * CHUNK_NODES - 1 <= self.chunks.len() * CHUNK_NODES {
+            self.remove_chunk();
         }
         node
     }
 
-    /// The earliest child, and its position. Where there is none, it is never due.
+    #[cold]
+    fn remove_chunk(&mut self) {
+        self.chunks.pop();
+    }
+
+    /// Returns the earliest child and its position. Returns [`Node::NONE`] if there is no child.
     #[inline]
     pub(super) fn first_child(&self, position: usize) -> (usize, Node) {
-        let Some(Group(children)) = self.groups.get(position) else {
+        let Some(chunk) = self.chunks.get(position / CHUNK_GROUPS) else {
             return (0, Node::NONE);
         };
+        let Group(children) = &chunk[position % CHUNK_GROUPS];
         // Without branches: which child is the earliest cannot be predicted.
         let earlier = |one: usize, other: usize| {
             if children[other] < children[one] {
@@ -132,15 +174,40 @@ impl Nodes {
         (position * CHILDREN + 1 + lane, children[lane])
     }
 
-    /// The nodes of the first three levels, and maybe places without a node, which are never due.
+    /// Returns the lanes of the first three levels. Lanes without a node are never due.
     pub(super) fn top(&self) -> impl Iterator<Item = Node> {
-        let groups = self.groups.iter().take(1 + CHILDREN);
+        let groups = self.chunks.iter().flat_map(|chunk| chunk.iter());
+        let groups = groups.take(1 + CHILDREN);
         std::iter::once(self.root).chain(groups.flat_map(|group| group.0))
     }
 
     /// Returns all nodes in the order of their positions.
     pub(super) fn iter(&self) -> impl Iterator<Item = Node> {
         (0..self.len).map(|position| self.get(position))
+    }
+
+    /// Returns the number of allocated chunks.
+    #[cfg(all(test, not(async_io_loom)))]
+    pub(super) fn count_chunks(&self) -> usize {
+        self.chunks.len()
+    }
+}
+
+/// Makes room for one more chunk in a list of chunks.
+///
+/// A list of chunks never shrinks. If it grew a little at a time, it could end up behind many chunks, and
+/// keep the allocator from returning their memory to the system. So it grows once beyond a small size, to
+/// a size for which allocators commonly ask the system.
+pub(super) fn reserve<T>(list: &mut Vec<T>) {
+    const SMALL: usize = 64;
+    const LARGE: usize = 128 * 1024;
+    if list.len() == list.capacity() {
+        let target = match list.len() {
+            0 => SMALL / 16,
+            len if len < SMALL => SMALL,
+            len => (2 * len).max(LARGE / size_of::<T>()),
+        };
+        list.reserve_exact(target - list.len());
     }
 }
 
@@ -151,6 +218,10 @@ pub(super) fn parent(position: usize) -> usize {
 #[cfg(all(test, not(async_io_loom)))]
 mod tests {
     use super::*;
+
+    fn node(entry: u32) -> Node {
+        Node::new(Deadline::from_nanos(5), 7, entry)
+    }
 
     #[test]
     fn nodes_compare_by_deadline_then_by_order() {
@@ -174,17 +245,55 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_made_when_needed_and_not_kept() {
+    fn chunks_are_added_when_needed_and_one_unused_chunk_is_kept() {
         let mut nodes = Nodes::default();
-        for len in 1..50 {
+        let max = 5 * CHUNK_NODES;
+        for len in 1..=max {
             assert_eq!(nodes.grow(), len - 1);
-            assert_eq!(nodes.groups.len(), (len - 1).div_ceil(CHILDREN));
+            nodes.set(len - 1, node(len as u32));
+            assert_eq!(nodes.chunks.len(), (len - 1).div_ceil(CHUNK_NODES));
         }
-        let levels = 1 + CHILDREN + CHILDREN * CHILDREN;
-        assert_eq!(nodes.top().count(), levels);
-        for len in (0..49usize).rev() {
+        assert!(nodes.iter().map(Node::entry).eq(1..=max as u32));
+        for len in (0..max).rev() {
+            assert_eq!(nodes.pop(), node(len as u32 + 1));
+            let used = len.saturating_sub(1).div_ceil(CHUNK_NODES);
+            assert!((used..=used + 1).contains(&nodes.chunks.len()));
+        }
+        assert_eq!(nodes.chunks.len(), 1);
+        assert_eq!(nodes.first(), Node::NONE);
+    }
+
+    #[test]
+    fn lanes_without_a_node_are_never_due() {
+        let mut nodes = Nodes::default();
+        let count = (1 + CHILDREN + CHILDREN * CHILDREN).max(2 * CHUNK_NODES);
+        for position in 0..count {
+            nodes.grow();
+            nodes.set(position, node(0));
+        }
+        assert_eq!(nodes.top().count(), 1 + CHILDREN + CHILDREN * CHILDREN);
+        for _ in 1..count {
             nodes.pop();
-            assert_eq!(nodes.groups.len(), len.saturating_sub(1).div_ceil(CHILDREN));
+        }
+        assert_eq!(nodes.top().filter(|it| *it != Node::NONE).count(), 1);
+        assert_eq!(nodes.first_child(0).1, Node::NONE);
+        assert_eq!(nodes.first_child(10 * CHUNK_NODES).1, Node::NONE);
+    }
+
+    #[test]
+    fn oscillation_around_the_end_of_a_chunk_keeps_the_chunk() {
+        let mut nodes = Nodes::default();
+        for _ in 0..=CHUNK_NODES {
+            nodes.grow();
+        }
+        nodes.grow();
+        let chunk: *const Chunk = &*nodes.chunks[1];
+        for _ in 0..10 {
+            nodes.pop();
+            nodes.pop();
+            nodes.grow();
+            nodes.grow();
+            assert!(std::ptr::eq(&*nodes.chunks[1], chunk));
         }
     }
 }
