@@ -1,10 +1,11 @@
-//! Pending deadlines: the pure [`queue`], and the shell that shares it between threads.
+//! Pending deadlines: the pure [`queue`], and the wrapper that shares it between threads.
 //!
-//! The shell is a lock and one flag. The flag lets a turn of the reactor pass by an empty queue without the lock; it is
-//! set, under the lock, before the inserting thread asks whether somebody sleeps, and a thread that is about to sleep
-//! says so before it reads the flag. Both are sequentially consistent, so one of the two sees the other
-//! (see `Driver::insert_timer` and `Driver::lead`).
+//! The wrapper is a lock and a flag. The flag lets a turn of the reactor skip an empty queue without taking
+//! the lock. An inserting thread sets the flag, under the lock, before it checks whether a thread sleeps. A
+//! thread that is about to sleep announces that before it reads the flag. Both are sequentially consistent,
+//! so at least one of the two threads sees the other (see `Driver::insert_timer` and `Driver::lead`).
 
+mod entries;
 mod nodes;
 pub(crate) mod queue;
 
@@ -12,14 +13,14 @@ use crate::core::clock::Deadline;
 use crate::core::sync::atomic::{AtomicBool, Ordering};
 use crate::core::sync::{Mutex, write_before_read};
 use crate::core::wake::WakeBatch;
+pub(crate) use entries::TimerKey;
 use queue::Queue;
-pub(crate) use queue::TimerKey;
 use std::task::Waker;
 
 #[derive(Debug)]
 pub(crate) struct Timers {
     queue: Mutex<Queue>,
-    /// Whether a deadline is pending. Written under the lock.
+    /// Whether a timer has a deadline. Written under the lock.
     pending: AtomicBool,
 }
 
@@ -31,10 +32,10 @@ impl Timers {
         }
     }
 
-    /// The earliest deadline.
+    /// Returns the earliest deadline, or `NEVER`.
     #[inline]
     pub(crate) fn next(&self) -> Deadline {
-        // SeqCst: see the head of the file.
+        // SeqCst: see the documentation of the module.
         write_before_read();
         if self.pending.load(Ordering::SeqCst) {
             self.queue.lock().next()
@@ -43,9 +44,9 @@ impl Timers {
         }
     }
 
-    /// When a thread that goes to sleep should come back: see [`queue`].
+    /// Returns the time at which a thread that goes to sleep should wake up; see [`queue`].
     pub(crate) fn wake_up_time(&self) -> Deadline {
-        // SeqCst: see the head of the file.
+        // SeqCst: see the documentation of the module.
         write_before_read();
         if self.pending.load(Ordering::SeqCst) {
             self.queue.lock().wake_up_time()
@@ -54,7 +55,9 @@ impl Timers {
         }
     }
 
-    /// Adds a timer; also says whether it is the earliest now.
+    /// Adds a timer. Also returns whether no deadline is earlier.
+    ///
+    /// With the deadline `NEVER` the timer is idle until it is reset.
     pub(crate) fn insert(&self, deadline: Deadline, waker: Waker) -> (TimerKey, bool) {
         let mut queue = self.queue.lock();
         let key = queue.insert(deadline, waker);
@@ -63,7 +66,10 @@ impl Timers {
         (key, earliest)
     }
 
-    /// Gives a timer another deadline. `None` if it has fired, else whether it is the earliest now.
+    /// Changes the deadline of a timer. Returns whether no deadline is earlier, or `None` if the timer has
+    /// fired.
+    ///
+    /// Among timers with the same deadline, it fires last.
     pub(crate) fn reset(&self, key: TimerKey, deadline: Deadline) -> Option<bool> {
         let mut queue = self.queue.lock();
         let found = queue.reset(key, deadline);
@@ -72,7 +78,7 @@ impl Timers {
         found.then_some(earliest)
     }
 
-    /// Replaces the waker and returns the old one; gives the new one back if the timer has fired.
+    /// Replaces the waker and returns the former one. Returns the new one if the timer has fired.
     pub(crate) fn set_waker(&self, key: TimerKey, waker: Waker) -> Result<Option<Waker>, Waker> {
         self.queue.lock().set_waker(key, waker)
     }
@@ -83,6 +89,7 @@ impl Timers {
         self.queue.lock().is_pending(key)
     }
 
+    /// Removes a timer and returns its waker, or `None` if the timer has fired.
     pub(crate) fn remove(&self, key: TimerKey) -> Option<Waker> {
         let mut queue = self.queue.lock();
         let waker = queue.remove(key);
@@ -90,20 +97,21 @@ impl Timers {
         waker
     }
 
+    /// Moves the wakers of at most `limit` timers that are due to the batch, in the order of firing.
     pub(crate) fn expire(&self, now: Deadline, limit: usize, batch: &mut WakeBatch) {
         let mut queue = self.queue.lock();
         queue.expire(now, limit, batch);
         self.publish(&queue);
     }
 
-    /// Whether a waker that satisfies the condition waits for a deadline.
+    /// Returns whether a timer with a deadline has a waker that satisfies the condition.
     pub(crate) fn waits_with(&self, condition: &mut dyn FnMut(&Waker) -> bool) -> bool {
         self.queue.lock().wakers().any(condition)
     }
 
     fn publish(&self, queue: &Queue) {
         let pending = !queue.next().is_never();
-        // A store costs a full barrier, a load nothing: the flag seldom changes.
+        // A store is a full barrier, which is expensive. The flag rarely changes.
         if pending != self.pending.load(Ordering::Relaxed) {
             self.pending.store(pending, Ordering::SeqCst);
         }

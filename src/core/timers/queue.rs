@@ -1,12 +1,12 @@
-//! The deadline queue. Pure: it holds wakers and runs none, and it reads no clock.
+//! The deadline queue: a pure data structure. It stores wakers and calls none, and it reads no clock.
 //!
-//! # Idea
+//! # Structure
 //!
-//! A heap with four children per node, of 16-byte nodes (deadline, entry; see [`super::nodes`]), over a table of entries
-//! (waker, generation) and a table of positions, which is apart because moving a node down the heap changes a position per
-//! level: a million of them are 4 MB. An entry knows where its node is, so a timer is cancelled in place and gives its waker back at
-//! once. Most timers are timeouts that never fire, set later than most that are pending: such a node is appended and
-//! does not rise, and cancelling the last node moves nothing. Both are a few instructions.
+//! A heap with four children per node (see [`super::nodes`]) over a table of entries (see
+//! [`super::entries`]). An entry knows the position of its node, so a timer is cancelled in place and its
+//! waker is released immediately. Most timers are timeouts that never fire, and most are later than the
+//! pending ones. Such a node is appended and does not rise, and removing the last node moves nothing. Both
+//! take a few instructions.
 //!
 //! # Order
 //!
@@ -14,78 +14,61 @@
 //! reset schedules the timer again. Each node has a number that increases with each scheduling. If the
 //! numbers run out, after 2^38, the pending nodes are numbered again from zero.
 //!
-//! # Rules
+//! # Invariants
 //!
-//! * `positions[nodes[i].entry()] == i` for every node; an entry without a node is *parked* (it keeps its waker for
-//!   a deadline to come) or free.
-//! * A key names an entry and its generation; the generation changes when the entry is freed. A key of a timer that has
-//!   fired is simply not found.
+//! * The position of entry `nodes[i].entry` is `i`, for every node. An entry without a node is either *idle* (its
+//!   timer has no deadline and keeps its waker) or free.
+//! * No node is earlier than its parent.
+//! * A key of a timer that has fired or was removed finds nothing.
 //!
 //! # Sharing a wake-up
 //!
-//! A lone timer is woken exactly at its deadline. Where neighbours are dense, waking each by itself costs three times the
-//! CPU time: there the thread sleeps on for up to [`WINDOW`] after the earliest, and wakes all that are due by then. Whether
-//! they are dense is read off the top of the heap, the first three levels, which hold the earliest timers with some others: at
-//! least [`DENSE`] of these must be due within the window. The sleep ends at the last of those, so that timers with one
-//! common deadline do not wait for others that never come.
+//! A lone timer is woken exactly at its deadline. Where deadlines are dense, one wake-up per timer costs
+//! three times the CPU time. There the thread sleeps for up to [`WINDOW`] after the earliest deadline and
+//! then wakes all timers that are due. Density is read from the first three levels of the heap, which hold
+//! the earliest timers and some others: at least [`DENSE`] of these must be due within the window. The sleep
+//! ends at the last of those, so timers with one common deadline do not wait longer than that deadline.
 //!
 //! # Rejected
 //!
-//! * A hierarchical wheel: insertion and removal are O(1), but the exact next deadline is not, and moving timers down the
-//!   levels means waking up for nothing. Exact wake-ups are what this queue is for.
-//! * A balanced tree keyed by (deadline, id): allocates per node, and three times the memory.
+//! * A hierarchical wheel: insertion and removal are O(1), but the exact next deadline is not, and moving
+//!   timers between levels causes spurious wake-ups. This queue exists for exact wake-ups.
+//! * A balanced tree keyed by (deadline, id): it allocates per node and takes three times the memory.
 //! * Lazy removal: a dropped timer would keep its task alive until its deadline.
 
+use super::entries::{Entries, IDLE, TimerKey};
 use super::nodes::{Node, Nodes, ORDER_LIMIT, parent};
 use crate::core::clock::Deadline;
 use crate::core::wake::WakeBatch;
 use std::task::Waker;
 use std::time::Duration;
 
-/// How much later than its deadline a timer may be woken where timers are dense.
+/// The longest time after its deadline that a timer may be woken where timers are dense.
 const WINDOW: Duration = Duration::from_micros(180);
 
-/// That many timers within the window, as far as the top of the heap shows, are dense.
+/// The number of timers within the window, among the top of the heap, from which timers are dense.
 const DENSE: usize = 8;
-
-/// An entry that has no node.
-const PARKED: u32 = u32::MAX;
-
-/// A name for one pending timer that is not given again to the next one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TimerKey {
-    entry: u32,
-    generation: u32,
-}
-
-#[derive(Debug)]
-struct Entry {
-    /// `None` while the entry is free.
-    waker: Option<Waker>,
-    generation: u32,
-}
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     nodes: Nodes,
-    entries: Vec<Entry>,
-    /// Where the node of each entry is; `PARKED` without one.
-    positions: Vec<u32>,
-    free: Vec<u32>,
+    entries: Entries,
     /// The number of the next node, among nodes of equal deadlines.
     order: u64,
-    /// Timers that were due have been left for the next time.
+    /// Whether the last call to [`expire`](Queue::expire) left timers that were due.
     backlog: bool,
 }
 
 impl Queue {
-    /// The earliest deadline.
+    /// Returns the earliest deadline, or `NEVER`.
     #[inline]
     pub(crate) fn next(&self) -> Deadline {
         self.nodes.first().deadline()
     }
 
-    /// When a thread that sleeps should come back: at the earliest deadline, or a little later where many follow.
+    /// Returns the time at which a sleeping thread should wake up.
+    ///
+    /// This is the earliest deadline, or a little later if many deadlines follow it closely.
     pub(crate) fn wake_up_time(&self) -> Deadline {
         let first = self.next();
         let end = first.plus(WINDOW);
@@ -100,79 +83,77 @@ impl Queue {
         if count < DENSE { first } else { last }
     }
 
-    /// Adds a timer. `NEVER` parks it.
+    /// Adds a timer. With the deadline `NEVER` it is idle.
+    #[inline]
     pub(crate) fn insert(&mut self, deadline: Deadline, waker: Waker) -> TimerKey {
-        let entry = match self.free.pop() {
-            Some(entry) => entry,
-            None => {
-                self.entries.push(Entry {
-                    waker: None,
-                    generation: 0,
-                });
-                self.positions.push(PARKED);
-                // More than 2^32 timers would need 176 GiB; the last entry would be shared then, not out of bounds.
-                u32::try_from(self.entries.len() - 1).unwrap_or(PARKED)
-            }
-        };
-        self.entries[entry as usize].waker = Some(waker);
-        if !deadline.is_never() {
-            self.append(deadline, entry);
+        if deadline.is_never() {
+            return self.entries.take(waker, IDLE);
         }
-        TimerKey {
-            entry,
-            generation: self.entries[entry as usize].generation,
+        let order = self.next_order();
+        let end = self.nodes.grow();
+        let key = self.entries.take(waker, end as u32);
+        let node = Node::new(deadline, order, key.entry());
+        if self.is_before_parent(end, node) {
+            self.rise(end, node);
+        } else {
+            // The common case: the entry has its position already.
+            self.nodes.set(end, node);
         }
+        key
     }
 
-    /// Gives a pending or parked timer another deadline; it keeps its waker. False if the key is too old.
+    /// Changes the deadline of a timer, which keeps its waker. Returns false if the timer has fired.
     pub(crate) fn reset(&mut self, key: TimerKey, deadline: Deadline) -> bool {
-        if self.find(key).is_none() {
-            return false;
-        }
         // Before the position is read: this may move nodes.
         let order = self.next_order();
-        let node = Node::new(deadline, order, key.entry);
-        let position = self.positions[key.entry as usize];
+        let Some(position) = self.entries.find(key) else {
+            return false;
+        };
+        let node = Node::new(deadline, order, key.entry());
         match (position, deadline.is_never()) {
-            (PARKED, true) => {}
-            (PARKED, false) => {
+            (IDLE, true) => {}
+            (IDLE, false) => {
                 let end = self.nodes.grow();
-                self.rise(end, node);
+                self.settle(end, node);
             }
-            (_, true) => self.unlink(position as usize),
+            (_, true) => {
+                self.unlink(position as usize);
+                self.entries.set_position(key.entry(), IDLE);
+            }
             (_, false) => self.settle(position as usize, node),
         }
         true
     }
 
-    /// Replaces the waker and returns the old one; gives the new one back if the key is too old.
+    /// Replaces the waker and returns the former one. Returns the new one if the timer has fired.
     pub(crate) fn set_waker(
         &mut self,
         key: TimerKey,
         waker: Waker,
     ) -> Result<Option<Waker>, Waker> {
-        match self.find(key) {
-            Some(entry) => Ok(entry.waker.replace(waker)),
+        match self.entries.find(key) {
+            Some(_) => Ok(self.entries.waker_mut(key.entry()).replace(waker)),
             None => Err(waker),
         }
     }
 
     /// Returns true if the timer has neither fired nor been removed.
-    pub(crate) fn is_pending(&mut self, key: TimerKey) -> bool {
-        self.find(key).is_some()
+    pub(crate) fn is_pending(&self, key: TimerKey) -> bool {
+        self.entries.find(key).is_some()
     }
 
-    /// Takes a timer out; the waker is for the caller to drop, outside of all locks.
+    /// Removes a timer. The caller drops the returned waker outside of all locks.
+    #[inline]
     pub(crate) fn remove(&mut self, key: TimerKey) -> Option<Waker> {
-        self.find(key)?;
-        let position = self.positions[key.entry as usize];
-        if position != PARKED {
+        let position = self.entries.find(key)?;
+        let waker = self.entries.release(key.entry());
+        if position != IDLE {
             self.unlink(position as usize);
         }
-        self.release(key.entry)
+        waker
     }
 
-    /// Moves the wakers of at most `limit` timers that are due to the batch, earliest first.
+    /// Moves the wakers of at most `limit` timers that are due to the batch, in the order of firing.
     pub(crate) fn expire(&mut self, now: Deadline, limit: usize, batch: &mut WakeBatch) {
         self.backlog = false;
         for _ in 0..limit {
@@ -181,38 +162,17 @@ impl Queue {
                 return;
             }
             self.unlink(0);
-            if let Some(waker) = self.release(first.entry()) {
+            if let Some(waker) = self.entries.release(first.entry()) {
                 batch.push(waker);
             }
         }
         self.backlog = self.next() <= now;
     }
 
-    /// All wakers that are waiting for a deadline.
+    /// Returns the wakers of all timers that have a deadline.
     pub(crate) fn wakers(&self) -> impl Iterator<Item = &Waker> {
-        let entries = self.entries.iter().zip(&self.positions);
-        entries
-            .filter(|(_, position)| **position != PARKED)
-            .filter_map(|(entry, _)| entry.waker.as_ref())
-    }
-
-    fn find(&mut self, key: TimerKey) -> Option<&mut Entry> {
-        self.entries
-            .get_mut(key.entry as usize)
-            .filter(|entry| entry.generation == key.generation && entry.waker.is_some())
-    }
-
-    fn release(&mut self, index: u32) -> Option<Waker> {
-        let entry = &mut self.entries[index as usize];
-        entry.generation = entry.generation.wrapping_add(1);
-        self.free.push(index);
-        entry.waker.take()
-    }
-
-    fn append(&mut self, deadline: Deadline, entry: u32) {
-        let node = Node::new(deadline, self.next_order(), entry);
-        let end = self.nodes.grow();
-        self.rise(end, node);
+        let entries = self.nodes.iter().map(|node| node.entry());
+        entries.filter_map(|entry| self.entries.waker(entry))
     }
 
     /// Returns a number that is higher than those of all nodes.
@@ -240,37 +200,44 @@ impl Queue {
         }
     }
 
-    /// Takes the node at `position` out of the heap and parks its entry.
+    /// Removes the node at `position` from the heap. The caller updates the entry.
+    #[inline]
     fn unlink(&mut self, position: usize) {
-        let entry = self.nodes.get(position).entry();
-        self.positions[entry as usize] = PARKED;
         let last = self.nodes.pop();
         if position < self.nodes.len() {
             self.settle(position, last);
         }
     }
 
-    /// Puts a node where another one was, and restores the order around it.
+    /// Puts a node in the place of another one and restores the order of the heap.
     fn settle(&mut self, position: usize, node: Node) {
-        if position > 0 && node < self.nodes.get(parent(position)) {
+        if self.is_before_parent(position, node) {
             self.rise(position, node);
         } else {
             self.sink(position, node);
         }
     }
 
+    /// Returns whether a node must not stay at `position`, because the parent is later.
+    #[inline]
+    fn is_before_parent(&self, position: usize, node: Node) -> bool {
+        position > 0 && node < self.nodes.get(parent(position))
+    }
+
+    /// Moves a node up from `position`, whose parent is later than the node.
     fn rise(&mut self, mut position: usize, node: Node) {
-        while position > 0 {
-            let above = self.nodes.get(parent(position));
-            if above < node {
+        loop {
+            let above = parent(position);
+            self.place(position, self.nodes.get(above));
+            position = above;
+            if !self.is_before_parent(position, node) {
                 break;
             }
-            self.place(position, above);
-            position = parent(position);
         }
         self.place(position, node);
     }
 
+    /// Moves a node down from `position` to where no child is earlier.
     fn sink(&mut self, mut position: usize, node: Node) {
         loop {
             let (child, below) = self.nodes.first_child(position);
@@ -283,9 +250,16 @@ impl Queue {
         self.place(position, node);
     }
 
+    #[inline]
     fn place(&mut self, position: usize, node: Node) {
         self.nodes.set(position, node);
-        self.positions[node.entry() as usize] = position as u32;
+        self.entries.set_position(node.entry(), position as u32);
+    }
+
+    /// Returns the number of allocated chunks of all tables.
+    #[cfg(all(test, not(async_io_loom)))]
+    pub(super) fn count_chunks(&self) -> usize {
+        self.nodes.count_chunks() + self.entries.count_chunks()
     }
 }
 

@@ -41,8 +41,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 impl Queue {
     fn check(&self) {
         for (position, node) in self.nodes.iter().enumerate() {
-            assert_eq!(self.positions[node.entry() as usize] as usize, position);
-            assert!(self.entries[node.entry() as usize].waker.is_some());
+            assert_eq!(self.entries.position(node.entry()) as usize, position);
+            assert!(self.entries.waker(node.entry()).is_some());
             if position > 0 {
                 assert!(self.nodes.get(parent(position)) < node);
             }
@@ -282,6 +282,64 @@ fn removed_timer_gives_its_waker_back_at_once() {
     assert!(queue.remove(key).is_none());
 }
 
+/// Removes all timers in an order that depends on the stride, which must have no divisor in common with
+/// the number of timers.
+fn remove_all(queue: &mut Queue, keys: &[TimerKey], stride: usize) {
+    for step in 0..keys.len() {
+        assert!(queue.remove(keys[step * stride % keys.len()]).is_some());
+    }
+}
+
+fn insert_many(queue: &mut Queue, count: u64) -> Vec<TimerKey> {
+    let deadlines = (0..count).map(|it| Deadline::from_nanos(it * 7919 % count));
+    deadlines
+        .map(|at| queue.insert(at, Waker::noop().clone()))
+        .collect()
+}
+
+#[test]
+fn memory_is_given_back_after_a_peak() {
+    let mut queue = Queue::default();
+    for stride in [1, 3, 777, 9_999] {
+        let keys = insert_many(&mut queue, 10_000);
+        let peak = queue.count_chunks();
+        assert!(peak > 2000);
+        // A tenth of the timers, the last ones to be removed, may each hold a chunk.
+        let (first, last) = (&keys[..9_000], &keys[9_000..]);
+        first.iter().for_each(|key| drop(queue.remove(*key)));
+        assert!(queue.count_chunks() <= peak / 10 + 2);
+        remove_all(&mut queue, last, if stride == 3 { 3 } else { 1 });
+        assert_eq!(queue.count_chunks(), 2);
+        let keys = insert_many(&mut queue, 10_000);
+        remove_all(&mut queue, &keys, stride);
+        assert_eq!(queue.count_chunks(), 2);
+        insert_many(&mut queue, 10_000);
+        expire(&mut queue, 10_000, usize::MAX);
+        assert_eq!(queue.count_chunks(), 2);
+    }
+}
+
+#[test]
+fn stale_key_names_nothing_after_the_tables_have_shrunk_and_grown() {
+    let mut queue = Queue::default();
+    let mut stale = Vec::new();
+    for _ in 0..5 {
+        let keys = insert_many(&mut queue, 1000);
+        for key in &stale {
+            assert!(!queue.is_pending(*key));
+            assert!(!queue.reset(*key, Deadline::from_nanos(1)));
+            assert!(queue.remove(*key).is_none());
+            assert!(queue.set_waker(*key, Waker::noop().clone()).is_err());
+        }
+        queue.check();
+        assert!(keys.iter().all(|key| queue.is_pending(*key)));
+        remove_all(&mut queue, &keys, 7);
+        assert_eq!(queue.count_chunks(), 2);
+        assert!(stale.iter().all(|key| !queue.is_pending(*key)));
+        stale.extend(keys);
+    }
+}
+
 #[test]
 fn only_wakers_with_a_deadline_are_waiting_for_one() {
     let woken_by = |waker: &Arc<Named>| Waker::from(waker.clone());
@@ -302,13 +360,9 @@ fn only_wakers_with_a_deadline_are_waiting_for_one() {
 #[test]
 fn entries_are_used_again() {
     let mut queue = Queue::default();
-    let counts = AtomicUsize::new(0);
     for round in 0..1000 {
         let key = queue.insert(Deadline::from_nanos(round), Waker::noop().clone());
-        if queue.remove(key).is_some() {
-            counts.fetch_add(1, Ordering::Relaxed);
-        }
+        assert!(queue.remove(key).is_some());
+        assert!(queue.count_chunks() <= 2);
     }
-    assert_eq!(counts.into_inner(), 1000);
-    assert_eq!(queue.entries.len(), 1);
 }

@@ -88,7 +88,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         to: "atomic::fence(atomic::Ordering::AcqRel);",
     },
     Mutation {
-        what: "a timer that is set anew is not published",
+        what: "a timer that is reset is not published",
         model: "testing::models::deadlines::reset_to_earlier_meets_a_leader_that_goes_to_sleep",
         file: "src/core/timers/mod.rs",
         from: "        self.publish(&queue);\n        found.then_some(earliest)",
@@ -97,12 +97,12 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "the key of a fired timer names the next one",
         model: "testing::models::deadlines::drop_meets_the_firing",
-        file: "src/core/timers/queue.rs",
-        from: "entry.generation = entry.generation.wrapping_add(1);",
+        file: "src/core/timers/entries.rs",
+        from: "entry.generation = entry.generation.saturating_add(1);",
         to: "",
     },
     Mutation {
-        what: "a fired timer is reported as set anew",
+        what: "a fired timer is reported as reset",
         model: "testing::models::deadlines::reset_meets_the_firing",
         file: "src/core/timers/mod.rs",
         from: "found.then_some(earliest)",
