@@ -2,28 +2,28 @@
 //!
 //! # Keys
 //!
-//! A [`TimerKey`] names an entry and its generation. Releasing an entry advances its generation, so an old
-//! key finds nothing. A generation is never handed out twice for the same entry:
+//! A [`TimerKey`] names an entry and its generation. Releasing an entry advances its generation, so
+//! an old key finds nothing. A generation is never handed out twice for the same entry:
 //!
-//! * The last generation ([`LAST`]) is never handed out. An entry that reaches it is retired: it is not used
-//!   again. That happens once in 2^32 timers and costs 24 bytes.
-//! * A chunk that is allocated again at the place of a freed chunk starts with a generation that no entry of
-//!   the freed chunk had. The list of chunks remembers it.
+//! * The last generation ([`LAST`]) is never handed out. An entry that reaches it is retired: it is
+//!   not used again, and its chunk is not freed. That takes 2^32 timers.
+//! * A chunk that is allocated again at the place of a freed chunk starts with a generation that no
+//!   entry of the freed chunk had. The list of chunks remembers it.
 //!
-//! So a key that outlives its timer never names another timer, also after the table has shrunk.
+//! So a key that outlives its timer never names another timer, even after the table has shrunk.
 //!
 //! # Memory
 //!
-//! Entries are allocated in chunks of [`CHUNK`] and never move. Growing allocates one chunk. A chunk without
-//! a timer is freed if another one is empty; one empty chunk is kept, so at least [`CHUNK`] timers are
-//! inserted or removed between an allocation and the next free. Only the lists of chunks are ever copied,
-//! at 32 bytes per chunk. They keep their capacity.
+//! Entries are allocated in chunks of [`CHUNK`] and never move. Growing allocates one chunk. A
+//! chunk without a timer is freed if another one is empty; one empty chunk is kept, so at least
+//! [`CHUNK`] timers are inserted or removed between an allocation and the next free. Only the lists
+//! of chunks are ever copied, at 32 bytes per chunk. They keep their capacity.
 //!
 //! # Limit
 //!
-//! A queue holds 2^26 (67 million) timers. Inserting one more is treated like a failed allocation: the
-//! process aborts. There is no task to return an error to, and a timer that does not fire, or fires early,
-//! would be worse. Other memory of these timers is about 10 GB at that point.
+//! A queue holds at most 2^26 (67 million) timers. Inserting one more is treated like a failed
+//! allocation: the process aborts. An insertion cannot return an error, and a timer that fires
+//! early or never would be worse. The tables alone take 3 GB at that point.
 //!
 //! The upper 6 bits of [`TimerKey`]'s entry are zero, which leaves room for the number of a shard.
 
@@ -54,10 +54,10 @@ const END: u32 = u32::MAX;
 /// Ends a list of entries.
 const FULL: u16 = u16::MAX;
 
-/// The position of an entry that has no node. It waits for a deadline.
+/// The position of an entry that has no node. Its timer is idle until it gets a deadline.
 pub(super) const IDLE: u32 = u32::MAX;
 
-/// Names one timer for ever: no other timer of the queue gets an equal key.
+/// Names one timer. No other timer of the same queue ever gets an equal key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimerKey(NonZeroU64);
 
@@ -118,10 +118,10 @@ impl Chunk {
 #[derive(Debug)]
 pub(super) struct Entries {
     chunks: Vec<Chunk>,
-    /// For each chunk, the positions of the nodes of its entries, or [`IDLE`].
+    /// For each chunk, the positions of its entries: of the node, or [`IDLE`].
     ///
-    /// Apart from the entries, because each level that a node sinks changes the position of one timer. A
-    /// small table for that causes fewer cache misses.
+    /// Separate from the entries, because sinking a node changes one position per level. A small
+    /// table causes fewer cache misses.
     positions: Vec<Option<Box<[u32; CHUNK]>>>,
     /// The first chunk that has a free entry.
     open: u32,
@@ -202,8 +202,9 @@ impl Entries {
         waker
     }
 
-    /// Returns the position of the timer that a key names: of its node, or [`IDLE`]. Returns `None` if the
-    /// timer has fired or was removed.
+    /// Returns the position of a timer's node, or [`IDLE`].
+    ///
+    /// Returns `None` if the timer has fired or was removed.
     #[inline]
     pub(super) fn find(&self, key: TimerKey) -> Option<u32> {
         let (number, index) = split(key.entry());
@@ -281,8 +282,8 @@ impl Entries {
 
     /// Keeps a chunk that has become empty as the spare one, or frees it.
     ///
-    /// Of two empty chunks the lower one is kept. It was allocated earlier, so the memory behind it can
-    /// probably be returned to the system.
+    /// Of two empty chunks the lower one is kept. It was allocated earlier, so the memory behind it
+    /// can probably be returned to the system.
     #[inline]
     fn keep_or_free(&mut self, number: u32) {
         if self.spare != END {

@@ -1,9 +1,10 @@
 //! Pending deadlines: the pure [`queue`], and the wrapper that shares it between threads.
 //!
-//! The wrapper is a lock and a flag. The flag lets a turn of the reactor skip an empty queue without taking
-//! the lock. An inserting thread sets the flag, under the lock, before it checks whether a thread sleeps. A
-//! thread that is about to sleep announces that before it reads the flag. Both are sequentially consistent,
-//! so at least one of the two threads sees the other (see `Driver::insert_timer` and `Driver::lead`).
+//! The wrapper is a lock and a flag. The flag lets a turn of the reactor skip an empty queue
+//! without taking the lock. An inserting thread sets the flag, under the lock, before it checks
+//! whether a thread sleeps. A thread that is about to sleep announces that before it reads the
+//! flag. Both are sequentially consistent, so at least one of the two threads sees the other (see
+//! `Driver::insert_timer` and `Driver::lead`).
 
 mod entries;
 mod nodes;
@@ -66,8 +67,8 @@ impl Timers {
         (key, earliest)
     }
 
-    /// Changes the deadline of a timer. Returns whether no deadline is earlier, or `None` if the timer has
-    /// fired.
+    /// Changes the deadline of a timer. Returns whether no deadline is earlier, or `None` if the
+    /// timer has fired.
     ///
     /// Among timers with the same deadline, it fires last.
     pub(crate) fn reset(&self, key: TimerKey, deadline: Deadline) -> Option<bool> {
@@ -97,7 +98,8 @@ impl Timers {
         waker
     }
 
-    /// Moves the wakers of at most `limit` timers that are due to the batch, in the order of firing.
+    /// Moves the wakers of at most `limit` timers that are due to the batch, in the order of
+    /// firing.
     pub(crate) fn expire(&self, now: Deadline, limit: usize, batch: &mut WakeBatch) {
         let mut queue = self.queue.lock();
         queue.expire(now, limit, batch);

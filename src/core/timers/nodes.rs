@@ -1,15 +1,15 @@
 //! Memory layout of the heap.
 //!
-//! The four children of a node share one cache line, so a level of the heap costs one cache miss. The
-//! root is stored separately, and the children of node `i` are group `i`.
+//! The four children of a node share one cache line, so a level of the heap costs one cache miss.
+//! The root is stored separately, and the children of node `i` are group `i`.
 //!
-//! Groups are allocated in chunks of 16 KiB. Growing allocates one chunk and moves no node. A chunk is
-//! freed when two chunks behind the last node are unused, so at least [`CHUNK_NODES`] nodes are added or
-//! removed between an allocation and the next free. Only the list of chunks is ever copied, at 8 bytes
-//! per chunk. It keeps its capacity.
+//! Groups are allocated in chunks of 16 KiB. Growing allocates one chunk and moves no node. A chunk
+//! is freed when two chunks behind the last node are unused, so at least [`CHUNK_NODES`] nodes are
+//! added or removed between an allocation and the next free. Only the list of chunks is ever
+//! copied, at 8 bytes per chunk. It keeps its capacity.
 //!
-//! A lane without a node holds [`Node::NONE`], which is never due. Code that compares children does not
-//! need to know how many there are.
+//! A lane without a node holds [`Node::NONE`], which is never due. Code that compares children does
+//! not need to know how many there are.
 
 use crate::core::clock::Deadline;
 
@@ -33,8 +33,9 @@ pub(super) const ORDER_LIMIT: u64 = 1 << (u64::BITS - ENTRY_BITS);
 
 /// A deadline, its rank among equal deadlines, and the entry of the timer, as one number.
 ///
-/// From the highest bit: 64 bits of deadline, 38 bits of insertion order, 26 bits of entry. Comparing two
-/// nodes compares two integers, which takes no branch. Nodes of different timers are never equal.
+/// From the highest bit: 64 bits of deadline, 38 bits of insertion order, 26 bits of entry.
+/// Comparing two nodes compares two integers, which takes no branch. Nodes of different timers are
+/// never equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Node(u128);
 
@@ -42,7 +43,8 @@ impl Node {
     /// Fills a lane that has no node. Compares as later than every node.
     const NONE: Node = Node(u128::MAX);
 
-    /// Creates a node. `order` must be below [`ORDER_LIMIT`], `entry` must have at most [`ENTRY_BITS`].
+    /// Creates a node. `order` must be below [`ORDER_LIMIT`], `entry` must have at most
+    /// [`ENTRY_BITS`].
     #[inline]
     pub(super) fn new(deadline: Deadline, order: u64, entry: u32) -> Self {
         debug_assert!(order < ORDER_LIMIT && entry >> ENTRY_BITS == 0);
@@ -195,9 +197,9 @@ impl Nodes {
 
 /// Makes room for one more chunk in a list of chunks.
 ///
-/// A list of chunks never shrinks. If it grew a little at a time, it could end up behind many chunks, and
-/// keep the allocator from returning their memory to the system. So it grows once beyond a small size, to
-/// a size for which allocators commonly ask the system.
+/// A list of chunks never shrinks. If it grew a little at a time, it could end up behind many
+/// chunks, and keep the allocator from returning their memory to the system. So it grows once
+/// beyond a small size, to a size for which allocators commonly ask the system.
 pub(super) fn reserve<T>(list: &mut Vec<T>) {
     const SMALL: usize = 64;
     const LARGE: usize = 128 * 1024;

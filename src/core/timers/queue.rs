@@ -1,39 +1,42 @@
-//! The deadline queue: a pure data structure. It stores wakers and calls none, and it reads no clock.
+//! The deadline queue: a pure data structure. It stores wakers and calls none, and it reads no
+//! clock.
 //!
 //! # Structure
 //!
 //! A heap with four children per node (see [`super::nodes`]) over a table of entries (see
-//! [`super::entries`]). An entry knows the position of its node, so a timer is cancelled in place and its
-//! waker is released immediately. Most timers are timeouts that never fire, and most are later than the
-//! pending ones. Such a node is appended and does not rise, and removing the last node moves nothing. Both
-//! take a few instructions.
+//! [`super::entries`]). An entry knows the position of its node, so a timer is cancelled in place
+//! and its waker is released immediately. Most timers are timeouts that never fire, and most are
+//! later than the pending ones. Such a node is appended and does not rise, and removing the last
+//! node moves nothing. Both take a few instructions.
 //!
 //! # Order
 //!
-//! Timers fire by deadline. Timers with equal deadlines fire in the order in which they were scheduled; a
-//! reset schedules the timer again. Each node has a number that increases with each scheduling. If the
-//! numbers run out, after 2^38, the pending nodes are numbered again from zero.
+//! Timers fire by deadline. Timers with equal deadlines fire in the order in which they were
+//! scheduled; a reset schedules the timer again. Each node has a number that increases with each
+//! scheduling. If the numbers run out, after 2^38, the pending nodes are numbered again from zero.
 //!
 //! # Invariants
 //!
-//! * The position of entry `nodes[i].entry` is `i`, for every node. An entry without a node is either *idle* (its
-//!   timer has no deadline and keeps its waker) or free.
+//! * The position of entry `nodes[i].entry` is `i`, for every node. An entry without a node is
+//!   either *idle* (its timer has no deadline and keeps its waker) or free.
 //! * No node is earlier than its parent.
 //! * A key of a timer that has fired or was removed finds nothing.
 //!
 //! # Sharing a wake-up
 //!
-//! A lone timer is woken exactly at its deadline. Where deadlines are dense, one wake-up per timer costs
-//! three times the CPU time. There the thread sleeps for up to [`WINDOW`] after the earliest deadline and
-//! then wakes all timers that are due. Density is read from the first three levels of the heap, which hold
-//! the earliest timers and some others: at least [`DENSE`] of these must be due within the window. The sleep
-//! ends at the last of those, so timers with one common deadline do not wait longer than that deadline.
+//! A lone timer is woken exactly at its deadline. Where deadlines are dense, one wake-up per timer
+//! costs three times the CPU time. There the thread sleeps for up to [`WINDOW`] after the earliest
+//! deadline and then wakes all timers that are due. Density is read from the first three levels of
+//! the heap, which hold the earliest timers and some others: at least [`DENSE`] of these must be
+//! due within the window. The sleep ends at the last of those, so timers with one common deadline
+//! do not wait longer than that deadline.
 //!
 //! # Rejected
 //!
-//! * A hierarchical wheel: insertion and removal are O(1), but the exact next deadline is not, and moving
-//!   timers between levels causes spurious wake-ups. This queue exists for exact wake-ups.
-//! * A balanced tree keyed by (deadline, id): it allocates per node and takes three times the memory.
+//! * A hierarchical wheel: insertion and removal are O(1), but the exact next deadline is not, and
+//!   moving timers between levels causes spurious wake-ups. This queue exists for exact wake-ups.
+//! * A balanced tree keyed by (deadline, id): it allocates per node and takes three times the
+//!   memory.
 //! * Lazy removal: a dropped timer would keep its task alive until its deadline.
 
 use super::entries::{Entries, IDLE, TimerKey};
@@ -102,7 +105,8 @@ impl Queue {
         key
     }
 
-    /// Changes the deadline of a timer, which keeps its waker. Returns false if the timer has fired.
+    /// Changes the deadline of a timer, which keeps its waker. Returns false if the timer has
+    /// fired.
     pub(crate) fn reset(&mut self, key: TimerKey, deadline: Deadline) -> bool {
         // Before the position is read: this may move nodes.
         let order = self.next_order();
@@ -153,7 +157,8 @@ impl Queue {
         waker
     }
 
-    /// Moves the wakers of at most `limit` timers that are due to the batch, in the order of firing.
+    /// Moves the wakers of at most `limit` timers that are due to the batch, in the order of
+    /// firing.
     pub(crate) fn expire(&mut self, now: Deadline, limit: usize, batch: &mut WakeBatch) {
         self.backlog = false;
         for _ in 0..limit {
@@ -224,7 +229,7 @@ impl Queue {
         position > 0 && node < self.nodes.get(parent(position))
     }
 
-    /// Moves a node up from `position`, whose parent is later than the node.
+    /// Moves a node up from `position`. The parent of that position must be later than the node.
     fn rise(&mut self, mut position: usize, node: Node) {
         loop {
             let above = parent(position);

@@ -23,7 +23,7 @@ enum Step {
     Insert(u64),
     Remove(usize),
     Reset(usize, u64),
-    Park(usize),
+    Idle(usize),
     Expire(u64, usize),
 }
 
@@ -32,7 +32,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (0u64..100).prop_map(Step::Insert),
         2 => any::<usize>().prop_map(Step::Remove),
         1 => (any::<usize>(), 0u64..100).prop_map(|(which, at)| Step::Reset(which, at)),
-        1 => any::<usize>().prop_map(Step::Park),
+        1 => any::<usize>().prop_map(Step::Idle),
         1 => (0u64..100, 1usize..8).prop_map(|(now, limit)| Step::Expire(now, limit)),
     ];
     proptest::collection::vec(step, 1..200)
@@ -81,7 +81,7 @@ proptest! {
                     prop_assert!(queue.reset(timer.0, Deadline::from_nanos(at)));
                     timer.1 = Some(at);
                 },
-                Step::Park(which) => if let Some(name) = pick(&names, which) {
+                Step::Idle(which) => if let Some(name) = pick(&names, which) {
                     let timer = model.get_mut(&name).unwrap();
                     prop_assert!(queue.reset(timer.0, Deadline::NEVER));
                     timer.1 = None;
@@ -174,7 +174,7 @@ fn as_many_as_are_dense_share_a_wake_up_and_one_less_does_not() {
 }
 
 #[test]
-fn what_is_left_over_is_not_kept_waiting() {
+fn timers_left_over_by_the_limit_are_not_delayed() {
     let mut queue = Queue::default();
     for micros in 0..100 {
         queue.insert(Deadline::from_nanos(micros * 1000), Waker::noop().clone());
@@ -265,7 +265,7 @@ fn order_is_kept_when_the_numbers_run_out() {
 }
 
 #[test]
-fn removed_timer_gives_its_waker_back_at_once() {
+fn removed_timer_returns_its_waker_immediately() {
     struct Count(AtomicUsize);
     impl Wake for Count {
         fn wake(self: Arc<Self>) {
@@ -282,8 +282,8 @@ fn removed_timer_gives_its_waker_back_at_once() {
     assert!(queue.remove(key).is_none());
 }
 
-/// Removes all timers in an order that depends on the stride, which must have no divisor in common with
-/// the number of timers.
+/// Removes all timers in an order that depends on the stride, which must have no divisor in common
+/// with the number of timers.
 fn remove_all(queue: &mut Queue, keys: &[TimerKey], stride: usize) {
     for step in 0..keys.len() {
         assert!(queue.remove(keys[step * stride % keys.len()]).is_some());
@@ -341,16 +341,16 @@ fn stale_key_names_nothing_after_the_tables_have_shrunk_and_grown() {
 }
 
 #[test]
-fn only_wakers_with_a_deadline_are_waiting_for_one() {
+fn idle_timers_are_not_among_the_wakers_with_a_deadline() {
     let woken_by = |waker: &Arc<Named>| Waker::from(waker.clone());
     let log = Arc::new(Mutex::new(Vec::new()));
-    let [pending, parked, gone] = [0, 1, 2].map(|name| {
+    let [pending, idle, gone] = [0, 1, 2].map(|name| {
         let log = log.clone();
         Arc::new(Named { name, log })
     });
     let mut queue = Queue::default();
     queue.insert(Deadline::from_nanos(5), woken_by(&pending));
-    queue.insert(Deadline::NEVER, woken_by(&parked));
+    queue.insert(Deadline::NEVER, woken_by(&idle));
     let key = queue.insert(Deadline::from_nanos(1), woken_by(&gone));
     queue.remove(key);
     let waiting: Vec<_> = queue.wakers().collect();

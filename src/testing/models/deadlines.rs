@@ -1,4 +1,4 @@
-//! The timers, shared by those who set them and the thread that expires them.
+//! The timers, shared between threads that set them and the thread that expires them.
 
 use super::{Calls, explore};
 use crate::core::clock::Deadline;
@@ -19,13 +19,14 @@ fn expire(timers: &Timers, now: Deadline) {
     batch.run();
 }
 
-/// Excluded: a new earlier deadline is neither seen by the thread that goes to sleep nor told to it.
+/// Excluded: the thread that goes to sleep does not see a new earlier deadline, and the inserting
+/// thread does not see that it sleeps.
 #[test]
 fn earlier_deadline_meets_a_leader_that_goes_to_sleep() {
     explore("earlier_deadline_meets_a_leader_that_goes_to_sleep", || {
         let roles = Arc::new(Roles::<u8>::new());
         let timers = Arc::new(Timers::new());
-        let told = AtomicUsize::new(0);
+        let notified = AtomicUsize::new(0);
         let leader = {
             let (roles, timers) = (Arc::clone(&roles), Arc::clone(&timers));
             thread::spawn(move || {
@@ -35,14 +36,14 @@ fn earlier_deadline_meets_a_leader_that_goes_to_sleep() {
         };
         let (_, earliest) = timers.insert(DUE, Waker::noop().clone());
         if earliest && roles.somebody_waits() {
-            told.fetch_add(1, Ordering::Relaxed);
+            notified.fetch_add(1, Ordering::Relaxed);
         }
         let sleeps_until = leader.join().unwrap();
-        assert!(sleeps_until == DUE || told.load(Ordering::Relaxed) == 1);
+        assert!(sleeps_until == DUE || notified.load(Ordering::Relaxed) == 1);
     });
 }
 
-/// Excluded: the same for a timer that is set to an earlier time.
+/// Excluded: the same for a timer that is reset to an earlier deadline.
 #[test]
 fn reset_to_earlier_meets_a_leader_that_goes_to_sleep() {
     explore("reset_to_earlier_meets_a_leader_that_goes_to_sleep", || {
@@ -56,13 +57,13 @@ fn reset_to_earlier_meets_a_leader_that_goes_to_sleep() {
                 timers.wake_up_time()
             })
         };
-        let told = timers.reset(key, DUE) == Some(true) && roles.somebody_waits();
-        assert!(leader.join().unwrap() == DUE || told);
+        let notified = timers.reset(key, DUE) == Some(true) && roles.somebody_waits();
+        assert!(leader.join().unwrap() == DUE || notified);
     });
 }
 
-/// Excluded: a timer is dropped while it fires, and the drop takes another one out that got its entry; or the waker is both
-/// called and given back, or neither.
+/// Excluded: a timer is dropped while it fires, and the drop removes another timer that has got its
+/// entry. Also excluded: the waker is both called and returned, or neither.
 #[test]
 fn drop_meets_the_firing() {
     explore("drop_meets_the_firing", || {
@@ -76,17 +77,17 @@ fn drop_meets_the_firing() {
                 timers.insert(DUE, second.waker())
             })
         };
-        let given_back = timers.remove(key).is_some();
+        let returned = timers.remove(key).is_some();
         let (second_key, _) = driver.join().unwrap();
-        assert_eq!(first.count(), usize::from(!given_back));
+        assert_eq!(first.count(), usize::from(!returned));
         assert_ne!(second_key, key);
         expire(&timers, DUE);
         assert_eq!(second.count(), 1);
     });
 }
 
-/// Excluded: a timer is set anew while it fires, and the setter believes that it is pending although it has fired; or it
-/// is pending and does not fire.
+/// Excluded: a timer is reset while it fires, and the reset reports it as pending although it has
+/// fired. Also excluded: the timer is pending and does not fire.
 #[test]
 fn reset_meets_the_firing() {
     explore("reset_meets_the_firing", || {
@@ -104,7 +105,8 @@ fn reset_meets_the_firing() {
     });
 }
 
-/// Excluded: another task takes a timer over while it fires, and neither is woken nor learns that it has fired.
+/// Excluded: a timer gets another task while it fires, and that task is neither woken nor learns
+/// that the timer has fired.
 #[test]
 fn new_task_meets_the_firing() {
     explore("new_task_meets_the_firing", || {
