@@ -17,7 +17,7 @@
 //! Entries are allocated in chunks of [`CHUNK`] and never move. Growing allocates one chunk. A
 //! chunk without a timer is freed if another one is empty; one empty chunk is kept, so at least
 //! [`CHUNK`] timers are inserted or removed between an allocation and the next free. Only the lists
-//! of chunks are ever copied, at 32 bytes per chunk. They keep their capacity.
+//! of chunks are ever copied, at 48 bytes per chunk. They keep their capacity.
 //!
 //! # Limit
 //!
@@ -44,9 +44,6 @@ const MAX_CHUNKS: usize = (1 << ENTRY_BITS) / CHUNK;
 
 /// The generation of a retired entry.
 const LAST: NonZeroU32 = NonZeroU32::MAX;
-
-/// A chunk is not freed while one of its entries is in use.
-const NOT_FREED: &str = "a chunk with entries in use is allocated";
 
 /// Ends a list of chunks.
 const END: u32 = u32::MAX;
@@ -88,13 +85,11 @@ struct Entry {
     next: u16,
 }
 
-type Block = [Entry; CHUNK];
-
 /// A chunk, or the place of a chunk that has been freed.
 #[derive(Debug)]
 struct Chunk {
-    /// `None` if the chunk has been freed.
-    entries: Option<Box<Block>>,
+    /// Empty if the chunk has been freed.
+    entries: Box<[Entry]>,
     /// The first free entry, as an index into the chunk, or [`FULL`].
     free: u16,
     /// The number of entries that are not free. Includes retired entries.
@@ -107,14 +102,6 @@ struct Chunk {
     previous: u32,
 }
 
-impl Chunk {
-    /// Returns the entries of a chunk that has entries in use.
-    #[inline]
-    fn entries(&mut self) -> &mut Block {
-        self.entries.as_mut().expect(NOT_FREED)
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct Entries {
     chunks: Vec<Chunk>,
@@ -122,7 +109,7 @@ pub(super) struct Entries {
     ///
     /// Separate from the entries, because sinking a node changes one position per level. A small
     /// table causes fewer cache misses.
-    positions: Vec<Option<Box<[u32; CHUNK]>>>,
+    positions: Vec<Box<[u32]>>,
     /// The first chunk that has a free entry.
     open: u32,
     /// The first place of a freed chunk.
@@ -160,8 +147,8 @@ impl Entries {
         }
         let number = self.open;
         let chunk = &mut self.chunks[number as usize];
-        let index = usize::from(chunk.free) % CHUNK;
-        let entry = &mut chunk.entries()[index];
+        let index = usize::from(chunk.free);
+        let entry = &mut chunk.entries[index];
         let next = entry.next;
         let key = TimerKey::new(number * CHUNK as u32 + index as u32, entry.generation);
         entry.waker = Some(waker);
@@ -183,7 +170,7 @@ impl Entries {
         let (number, index) = split(entry);
         let chunk = &mut self.chunks[number];
         let free = chunk.free;
-        let entry = &mut chunk.entries()[index];
+        let entry = &mut chunk.entries[index];
         let waker = entry.waker.take();
         entry.generation = entry.generation.saturating_add(1);
         if entry.generation == LAST {
@@ -208,31 +195,31 @@ impl Entries {
     #[inline]
     pub(super) fn find(&self, key: TimerKey) -> Option<u32> {
         let (number, index) = split(key.entry());
-        let entry = &self.chunks.get(number)?.entries.as_ref()?[index];
+        let entry = self.chunks.get(number)?.entries.get(index)?;
         if entry.generation.get() != key.generation() {
             return None;
         }
-        Some(self.positions[number].as_ref()?[index])
+        Some(self.positions[number][index])
     }
 
     /// Returns the waker of an entry that is in use.
     #[inline]
     pub(super) fn waker_mut(&mut self, entry: u32) -> &mut Option<Waker> {
         let (number, index) = split(entry);
-        &mut self.chunks[number].entries()[index].waker
+        &mut self.chunks[number].entries[index].waker
     }
 
     /// Returns the waker of an entry that is in use.
     pub(super) fn waker(&self, entry: u32) -> Option<&Waker> {
         let (number, index) = split(entry);
-        self.chunks[number].entries.as_ref()?[index].waker.as_ref()
+        self.chunks[number].entries[index].waker.as_ref()
     }
 
     /// Sets the position of an entry that is in use.
     #[inline]
     pub(super) fn set_position(&mut self, entry: u32, position: u32) {
         let (number, index) = split(entry);
-        self.positions[number].as_mut().expect(NOT_FREED)[index] = position;
+        self.positions[number][index] = position;
     }
 
     /// Allocates a chunk, at the place of a freed one if there is any, and opens it.
@@ -253,9 +240,9 @@ impl Entries {
                 index as u16 + 1
             },
         };
-        chunk.entries = Some(Box::new(std::array::from_fn(entry)));
+        chunk.entries = (0..CHUNK).map(entry).collect();
         chunk.free = 0;
-        self.positions[number as usize] = Some(Box::new([IDLE; CHUNK]));
+        self.positions[number as usize] = Box::new([IDLE; CHUNK]);
         self.spare = number;
         self.reopen(number);
     }
@@ -264,13 +251,13 @@ impl Entries {
     fn add_place(&mut self) -> u32 {
         let number = self.chunks.len();
         if number == MAX_CHUNKS {
-            handle_alloc_error(Layout::new::<Block>());
+            handle_alloc_error(Layout::new::<[Entry; CHUNK]>());
         }
         reserve(&mut self.chunks);
         reserve(&mut self.positions);
-        self.positions.push(None);
+        self.positions.push(Box::default());
         self.chunks.push(Chunk {
-            entries: None,
+            entries: Box::default(),
             free: FULL,
             used: 0,
             generation: NonZeroU32::MIN,
@@ -297,11 +284,10 @@ impl Entries {
     fn free_chunk(&mut self, number: u32) {
         self.close(number);
         let chunk = &mut self.chunks[number as usize];
-        if let Some(entries) = chunk.entries.take() {
-            let generations = entries.iter().map(|entry| entry.generation);
-            chunk.generation = generations.max().unwrap_or(LAST);
-        }
-        self.positions[number as usize] = None;
+        let generations = chunk.entries.iter().map(|entry| entry.generation);
+        chunk.generation = generations.max().unwrap_or(LAST);
+        chunk.entries = Box::default();
+        self.positions[number as usize] = Box::default();
         chunk.next = self.freed;
         self.freed = number;
     }
@@ -335,13 +321,13 @@ impl Entries {
     #[cfg(all(test, not(async_io_loom)))]
     pub(super) fn position(&self, entry: u32) -> u32 {
         let (number, index) = split(entry);
-        self.positions[number].as_ref().expect(NOT_FREED)[index]
+        self.positions[number][index]
     }
 
     /// Returns the number of allocated chunks.
     #[cfg(all(test, not(async_io_loom)))]
     pub(super) fn count_chunks(&self) -> usize {
-        self.positions.iter().flatten().count()
+        self.positions.iter().filter(|it| !it.is_empty()).count()
     }
 }
 
@@ -362,11 +348,12 @@ mod tests {
             let mut empty = END;
             for (number, chunk) in self.chunks.iter().enumerate() {
                 let positions = &self.positions[number];
-                assert_eq!(positions.is_some(), chunk.entries.is_some());
-                let Some(entries) = &chunk.entries else {
+                let entries = &chunk.entries;
+                assert_eq!(positions.len(), entries.len());
+                if entries.is_empty() {
                     assert!(!open.contains(&(number as u32)) && chunk.used == 0);
                     continue;
-                };
+                }
                 let unused = entries.iter().filter(|entry| entry.waker.is_none());
                 let free = unused.filter(|entry| entry.generation != LAST).count();
                 assert_eq!(CHUNK - free, usize::from(chunk.used));
@@ -388,7 +375,7 @@ mod tests {
     fn keys_take_eight_bytes() {
         assert_eq!(size_of::<TimerKey>(), 8);
         assert_eq!(size_of::<Option<TimerKey>>(), 8);
-        assert_eq!((size_of::<Entry>(), size_of::<Chunk>()), (24, 24));
+        assert_eq!((size_of::<Entry>(), size_of::<Chunk>()), (24, 32));
         let key = TimerKey::new((1 << ENTRY_BITS) - 1, LAST);
         assert_eq!(key.entry(), (1 << ENTRY_BITS) - 1);
         assert_eq!(key.generation(), u32::MAX);
@@ -441,14 +428,14 @@ mod tests {
             take(&mut entries);
         }
         let key = take(&mut entries);
-        let chunk: *const Block = entries.chunks[1].entries();
+        let chunk = entries.chunks[1].entries.as_ptr();
         entries.release(key.entry());
         for _ in 0..10 {
             let keys = [(); 3].map(|()| take(&mut entries));
             for key in keys {
                 entries.release(key.entry());
             }
-            assert!(std::ptr::eq(entries.chunks[1].entries(), chunk));
+            assert!(std::ptr::eq(entries.chunks[1].entries.as_ptr(), chunk));
         }
     }
 
@@ -457,7 +444,7 @@ mod tests {
         let mut entries = Entries::default();
         let key = take(&mut entries);
         let before_last = NonZeroU32::new(u32::MAX - 1).unwrap();
-        entries.chunks[0].entries()[0].generation = before_last;
+        entries.chunks[0].entries[0].generation = before_last;
         let key = TimerKey::new(key.entry(), before_last);
         assert!(entries.find(key).is_some());
         assert!(entries.release(key.entry()).is_some());
@@ -473,6 +460,6 @@ mod tests {
             entries.check();
         }
         // The chunk of a retired entry stays, because a new one could not start with a generation.
-        assert!(entries.chunks[0].entries.is_some());
+        assert!(!entries.chunks[0].entries.is_empty());
     }
 }
