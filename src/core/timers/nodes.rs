@@ -72,6 +72,7 @@ type Chunk = [Group; CHUNK_GROUPS];
 #[derive(Debug)]
 pub(super) struct Nodes {
     root: Node,
+    #[allow(clippy::vec_box, reason = "a chunk must not move when the list grows")]
     chunks: Vec<Box<Chunk>>,
     len: usize,
 }

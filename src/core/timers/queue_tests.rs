@@ -245,8 +245,10 @@ fn reset_timer_fires_after_the_equal_deadlines_inserted_before_the_reset() {
 #[test]
 fn order_is_kept_when_the_numbers_run_out() {
     let log = Arc::default();
-    let mut queue = Queue::default();
-    queue.order = ORDER_LIMIT - 50;
+    let mut queue = Queue {
+        order: ORDER_LIMIT - 50,
+        ..Queue::default()
+    };
     let mut keys = Vec::new();
     for name in 0..100 {
         let deadline = Deadline::from_nanos(if name % 3 == 0 { 7 } else { 5 });
