@@ -1,5 +1,6 @@
 //! Counts what must not get worse: system calls, allocations, context switches, instructions. See `compare/src/guards`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -12,24 +13,29 @@ const MANIFEST: &str = "compare/Cargo.toml";
 const RUNNER: &str = "gungraun-runner";
 
 pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
-    let mut writes = false;
+    let mut options: Vec<OsString> = Vec::new();
+    let mut is_part = false;
     while let Some(argument) = args.next().map_err(|error| error.to_string())? {
         match argument {
-            Long("write-baseline") => writes = true,
+            Long("write-baseline") => options.push("--write-baseline".into()),
+            Long(part @ ("only" | "profile")) => {
+                is_part = true;
+                options.push(format!("--{part}").into());
+                options.push(shell::text(args.value())?.into());
+            }
+            // Whose profile.
+            Value(peer) if is_part => options.push(peer),
             other => return Err(other.unexpected().to_string()),
         }
     }
-    debian::need("perf", "linux-perf")?;
-    debian::need("strace", "strace")?;
     debian::need("valgrind", "valgrind")?;
-    let runner = runner()?;
-    shell::run(compare("test").arg("--lib"))?;
     let mut guards = compare("run");
-    guards
-        .args(["--bin", "guards"])
-        .env("GUNGRAUN_RUNNER", runner);
-    if writes {
-        guards.args(["--", "--write-baseline"]);
+    guards.args(["--bin", "guards", "--"]).args(options);
+    if !is_part {
+        debian::need("perf", "linux-perf")?;
+        debian::need("strace", "strace")?;
+        guards.env("GUNGRAUN_RUNNER", runner()?);
+        shell::run(compare("test").arg("--lib"))?;
     }
     shell::run(&mut guards)
 }

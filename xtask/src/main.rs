@@ -75,7 +75,7 @@ const RECIPES: &[Recipe] = &[
     },
     Recipe {
         name: "guards",
-        arguments: "[--write-baseline]",
+        arguments: "[--only echo] [--write-baseline] | --profile echo [PEER]",
         summary: "count system calls, allocations, switches and instructions against committed limits",
         run: guards::run,
     },

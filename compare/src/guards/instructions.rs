@@ -1,82 +1,18 @@
-//! Instructions per operation, against `guards.baseline`, which is in the repository.
+//! Instructions per operation, counted by callgrind through gungraun.
 //!
 //! `benches/instructions.rs` has gungraun count each operation in two numbers of rounds. The difference, divided by the
-//! rounds between, is free of what happens once. (gungraun's own baselines are folders of profiles beside the build's output;
-//! a line per operation can be read and reviewed.)
+//! rounds between, is free of what happens once.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use super::baseline::Counts;
 use crate::harness::Outcome;
 
-/// A change of so much is a change of the compiler or of chance.
-const TOLERANCE: f64 = 0.05;
-
-/// Instructions by the name of the operation.
-type Counts = BTreeMap<String, f64>;
-
-/// What an operation takes, beside what it took when the baseline was written. One of them may be missing.
-pub(super) struct Change {
-    operation: String,
-    expected: Option<f64>,
-    counted: Option<f64>,
-}
-
-impl Change {
-    fn ratio(&self) -> Option<f64> {
-        Some(self.counted? / self.expected?)
-    }
-
-    /// Getting better by more is no small change, either: the baseline is then to be written anew.
-    pub(super) fn is_small(&self) -> bool {
-        self.ratio()
-            .is_some_and(|ratio| (ratio - 1.0).abs() <= TOLERANCE)
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.operation.replace('_', " ");
-        match (self.counted, self.expected, self.ratio()) {
-            (Some(counted), Some(expected), Some(ratio)) => write!(
-                f,
-                "{name}: {counted:.0} instructions, {:+.1} % of {expected:.0}",
-                (ratio - 1.0) * 100.0
-            ),
-            (Some(counted), ..) => write!(f, "{name}: {counted:.0} instructions, no baseline"),
-            _ => write!(f, "{name}: has a baseline, and no benchmark"),
-        }
-    }
-}
-
-/// Counts everything, and compares.
-pub(super) fn changes() -> Outcome<Vec<Change>> {
-    let (baseline, counts) = (read_baseline()?, count()?);
-    let mut operations: Vec<&String> = baseline.keys().chain(counts.keys()).collect();
-    operations.sort_unstable();
-    operations.dedup();
-    let change = |operation: &String| Change {
-        operation: operation.clone(),
-        expected: baseline.get(operation).copied(),
-        counted: counts.get(operation).copied(),
-    };
-    Ok(operations.into_iter().map(change).collect())
-}
-
-pub(super) fn write_baseline() -> Outcome<()> {
-    let mut text = String::from("# Instructions per operation, counted by callgrind.\n");
-    for (operation, count) in count()? {
-        text.push_str(&format!("{count:.0} {operation}\n"));
-    }
-    print!("{text}");
-    Ok(std::fs::write(baseline_file(), text)?)
-}
-
-fn count() -> Outcome<Counts> {
+pub(super) fn count() -> Outcome<Counts> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo
         .args([
@@ -137,22 +73,6 @@ impl Run {
     }
 }
 
-fn baseline_file() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("guards.baseline")
-}
-
-fn read_baseline() -> Outcome<Counts> {
-    let text = std::fs::read_to_string(baseline_file())?;
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    let parsed = lines.map(|line| {
-        let (count, name) = line
-            .split_once(' ')
-            .ok_or("a line of the baseline has no name")?;
-        Ok((name.to_owned(), count.parse()?))
-    });
-    parsed.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,23 +97,5 @@ mod tests {
     fn what_is_not_understood_is_an_error() {
         assert!(per_operation(&line("(1_000)", 50_700)).is_err());
         assert!(per_operation("{}").is_err());
-    }
-
-    #[test]
-    fn a_change_is_one_to_either_side() {
-        let change = |expected, counted| Change {
-            operation: "sleep".into(),
-            expected,
-            counted,
-        };
-        assert!(change(Some(100.0), Some(104.9)).is_small());
-        for (expected, counted) in [
-            (Some(100.0), Some(105.1)),
-            (Some(100.0), Some(94.9)),
-            (None, Some(100.0)),
-            (Some(100.0), None),
-        ] {
-            assert!(!change(expected, counted).is_small());
-        }
     }
 }

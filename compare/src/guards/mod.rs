@@ -7,6 +7,7 @@
 
 use std::ffi::OsString;
 
+use self::baseline::{Change, Counts};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -14,8 +15,12 @@ use crate::harness::system;
 use crate::report::number;
 use crate::rows;
 
+mod baseline;
+mod echo;
 mod instructions;
 pub mod operations;
+mod owner;
+mod profile;
 
 /// A counter of a row that must lie between two bounds.
 struct Bound {
@@ -123,19 +128,76 @@ pub fn run(args: Vec<OsString>) -> Outcome<()> {
     let words: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
     match words[..] {
         [] => check(),
-        ["--write-baseline"] => instructions::write_baseline(),
-        // This program has started itself to take a sample.
+        ["--write-baseline"] => write_baseline(),
+        ["--only", "echo"] => check_echo(),
+        ["--only", "echo", "--write-baseline"] => baseline::write(count_echo()?, echo::PREFIX),
+        ["--profile", "echo"] => show_profile(Peer::Ours),
+        ["--profile", "echo", peer] => show_profile(Peer::from_name(peer)?),
+        // This program has started itself, under callgrind or to take a sample.
+        ["--echo", peer, requests] => echo::serve(peer, requests),
         _ => crate::run(args),
     }
 }
 
-fn check() -> Outcome<()> {
-    let (mut passed, mut failed) = (0, 0);
-    let mut tell = |is_good: bool, text: String| {
+fn show_profile(peer: Peer) -> Outcome<()> {
+    print!("{}", profile::of(peer)?);
+    Ok(())
+}
+
+/// Prints the table, and returns what is guarded of it.
+fn count_echo() -> Outcome<Counts> {
+    let requests = echo::Requests::count()?;
+    print!("{}", requests.table());
+    Ok(requests.counts())
+}
+
+fn count_all() -> Outcome<Counts> {
+    let mut counts = count_echo()?;
+    counts.extend(instructions::count()?);
+    Ok(counts)
+}
+
+fn write_baseline() -> Outcome<()> {
+    baseline::write(count_all()?, "")
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Verdict {
+    passed: u32,
+    failed: u32,
+}
+
+impl Verdict {
+    fn tell(&mut self, is_good: bool, text: &str) {
         println!("{} {text}", if is_good { "ok    " } else { "FAILED" });
-        passed += u32::from(is_good);
-        failed += u32::from(!is_good);
-    };
+        self.passed += u32::from(is_good);
+        self.failed += u32::from(!is_good);
+    }
+
+    fn changes(&mut self, changes: &[Change]) {
+        for change in changes {
+            self.tell(change.is_small(), &change.to_string());
+        }
+    }
+
+    fn end(self) -> Outcome<()> {
+        println!("{} passed, {} failed", self.passed, self.failed);
+        if self.failed == 0 {
+            return Ok(());
+        }
+        Err("a guarded count has changed; to accept that, add --write-baseline".into())
+    }
+}
+
+fn check_echo() -> Outcome<()> {
+    let mut verdict = Verdict::default();
+    verdict.changes(&baseline::changes(&count_echo()?, echo::PREFIX)?);
+    verdict.end()
+}
+
+fn check() -> Outcome<()> {
+    let mut verdict = Verdict::default();
     for bound in BOUNDS {
         let figure = sample(bound)?;
         let text = format!(
@@ -144,25 +206,23 @@ fn check() -> Outcome<()> {
             number(figure),
             bound.most
         );
-        tell(figure <= bound.most, text);
+        verdict.tell(figure <= bound.most, &text);
     }
-    for change in instructions::changes()? {
-        tell(change.is_small(), change.to_string());
-    }
-    println!("{passed} passed, {failed} failed");
-    if failed == 0 {
-        Ok(())
-    } else {
-        Err(
-            "a guarded count has changed; if that is right, cargo xtask guards --write-baseline"
-                .into(),
-        )
+    verdict.changes(&baseline::changes(&count_all()?, "")?);
+    verdict.end()
+}
+
+/// The core of what is measured, and that of its load.
+fn cores() -> Outcome<(usize, usize)> {
+    match system::cores()?[..] {
+        [near, .., far] => Ok((near, far)),
+        [only] => Ok((only, only)),
+        [] => Err("there is no core to run on".into()),
     }
 }
 
 fn sample(bound: &Bound) -> Outcome<f64> {
-    let cores = system::cores()?;
-    let (near, far) = (cores[0], *cores.last().unwrap_or(&cores[0]));
+    let (near, far) = cores()?;
     let Bound { row, peer, .. } = *bound;
     let job = Job {
         row,

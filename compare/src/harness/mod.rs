@@ -1,6 +1,7 @@
 //! Processes, pinning, counters and statistics; knows nothing of what is measured.
 
 pub(crate) mod alloc;
+pub(crate) mod callgrind;
 pub(crate) mod calls;
 pub(crate) mod job;
 pub(crate) mod peer;

@@ -25,6 +25,13 @@ pub(crate) struct LoadOptions {
     pub(crate) cores: Vec<usize>,
 }
 
+impl LoadOptions {
+    /// How many requests are made before those that count.
+    pub(crate) fn warm_up(requests: u64, connections: usize) -> u64 {
+        (requests / 10).max(connections as u64)
+    }
+}
+
 struct Connection {
     stream: TcpStream,
     missing: usize,
@@ -42,8 +49,7 @@ pub(crate) fn run(options: &LoadOptions) -> Outcome<()> {
     pin(&options.cores)?;
     allow_descriptors(options.connections as u64 + 64)?;
     let mut client = Client::connect(options)?;
-    let warm_up = (options.requests / 10).max(options.connections as u64);
-    client.exchange(warm_up)?;
+    client.exchange(LoadOptions::warm_up(options.requests, options.connections))?;
     say_and_wait("start")?;
     client.latency = Lateness::new();
     let start = Instant::now();

@@ -1,0 +1,80 @@
+//! Names the crate that a source file belongs to.
+
+use crate::harness::callgrind::Place;
+
+/// The crate's name, "std" or "libc". This repository's crate and the published one are both "async-io".
+pub(super) fn owner(place: &Place) -> String {
+    let file = place.file.as_str();
+    let here = env!("CARGO_MANIFEST_DIR");
+    if file.starts_with(here) {
+        return "program".into();
+    }
+    let repository = here.strip_suffix("/compare").unwrap_or(here);
+    if let Some(inside) = file.strip_prefix(repository) {
+        if inside.starts_with("/src/") {
+            return "async-io".into();
+        }
+    }
+    if let Some(name) = registry_crate(file) {
+        return name.into();
+    }
+    if file.contains("/library/") || file.starts_with("/rust/deps/") {
+        return "std".into();
+    }
+    let object = place.object.rsplit('/').next().unwrap_or_default();
+    match object {
+        object if object.starts_with("libc.") => "libc".into(),
+        object if object.starts_with("ld-linux") => "libc".into(),
+        "" => "unknown".into(),
+        object => object.into(),
+    }
+}
+
+/// The name of a package that was unpacked below `registry/src`, without its version.
+fn registry_crate(file: &str) -> Option<&str> {
+    let (_, inside) = file.split_once("/registry/src/")?;
+    let folder = inside.split('/').nth(1)?;
+    let is_version = |at: usize| folder[at + 1..].starts_with(|first: char| first.is_ascii_digit());
+    let end = folder
+        .match_indices('-')
+        .map(|(at, _)| at)
+        .find(|&at| is_version(at))?;
+    Some(&folder[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner_of(object: &str, file: &str) -> String {
+        owner(&Place {
+            object: object.into(),
+            function: String::new(),
+            file: file.into(),
+            line: 1,
+        })
+    }
+
+    #[test]
+    fn each_file_has_an_owner() {
+        let registry = "/root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f";
+        let here = env!("CARGO_MANIFEST_DIR");
+        let cases = [
+            (
+                format!("{registry}/async-io-2.6.0/src/driver.rs"),
+                "async-io",
+            ),
+            (format!("{registry}/rustix-0.38.44/src/lib.rs"), "rustix"),
+            (format!("{here}/src/smol/echo.rs"), "program"),
+            (
+                format!("{here}/../src/lib.rs").replace("/compare/..", ""),
+                "async-io",
+            ),
+            ("/rustc/ab12/library/core/src/task.rs".into(), "std"),
+            ("./malloc/./malloc/malloc.c".into(), "libc"),
+        ];
+        for (file, expected) in cases {
+            assert_eq!(owner_of("/usr/lib/libc.so.6", &file), expected, "{file}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Where the instructions of an echo request go inside of this repository's crate.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::echo;
+use super::owner::owner;
+use crate::harness::Outcome;
+use crate::harness::callgrind::{Place, Profile};
+use crate::harness::peer::Peer;
+
+/// How many lines of each list are printed.
+const SHOWN: usize = 40;
+
+/// Source files, line by line.
+type Sources = BTreeMap<String, Vec<String>>;
+
+/// The most expensive functions and lines of `peer`, instructions per request.
+pub(super) fn of(peer: Peer) -> Outcome<String> {
+    let profile = echo::request(peer)?;
+    let sources = sources(&profile);
+    let own = |place: &Place| (owner(place) == "async-io").then(|| short(&place.file));
+    let by_function = profile.sums(|place| {
+        let function = enclosing(&sources, place);
+        own(place).map(|file| format!("{file}: {function}"))
+    });
+    let by_line = profile.sums(|place| {
+        let code = source_line(&sources, place).unwrap_or_default().trim();
+        own(place).map(|file| format!("{file}:{} {code}", place.line))
+    });
+    let by_symbol = profile.sums(|place| Some(format!("{}: {}", owner(place), place.function)));
+    let mut text = String::new();
+    list(
+        &mut text,
+        "functions of the crate, inlined or not",
+        by_function,
+    );
+    list(&mut text, "lines of the crate", by_line);
+    list(
+        &mut text,
+        "everything: the owner of the code, and the symbol it is in",
+        by_symbol,
+    );
+    Ok(text)
+}
+
+fn list(text: &mut String, title: &str, costs: BTreeMap<String, f64>) {
+    let total: f64 = costs.values().sum();
+    let mut sorted: Vec<(String, f64)> = costs.into_iter().collect();
+    sorted.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "\n{total:7.1} instructions per request: {title}");
+    for (name, cost) in sorted
+        .into_iter()
+        .take(SHOWN)
+        .filter(|(_, cost)| *cost >= 0.05)
+    {
+        let _ = writeln!(text, "{cost:7.1} {name}");
+    }
+}
+
+fn sources(profile: &Profile) -> Sources {
+    let files = profile.0.keys().filter(|place| owner(place) == "async-io");
+    let mut sources = Sources::new();
+    for place in files {
+        sources.entry(place.file.clone()).or_insert_with(|| {
+            // A list without source text is still of use.
+            let text = std::fs::read_to_string(&place.file).unwrap_or_default();
+            text.lines().map(str::to_owned).collect()
+        });
+    }
+    sources
+}
+
+fn source_line<'a>(sources: &'a Sources, place: &Place) -> Option<&'a str> {
+    let index = usize::try_from(place.line).ok()?.checked_sub(1)?;
+    Some(sources.get(&place.file)?.get(index)?.as_str())
+}
+
+/// The function whose text contains the line: the last one that begins at or before it.
+fn enclosing<'a>(sources: &'a Sources, place: &Place) -> &'a str {
+    let lines = sources.get(&place.file).map_or(&[][..], Vec::as_slice);
+    let before = lines.iter().take(place.line as usize);
+    before
+        .rev()
+        .find_map(|line| function_name(line))
+        .unwrap_or("?")
+}
+
+fn function_name(line: &str) -> Option<&str> {
+    let (before, after) = line.split_once("fn ")?;
+    let is_qualifier = |word: &str| {
+        word.starts_with("pub")
+            || ["const", "async", "unsafe", "extern", "\"C\"", "in"].contains(&word)
+            || word.ends_with(')')
+    };
+    if !before.split_whitespace().all(is_qualifier) {
+        return None;
+    }
+    let end = after.find(|letter: char| !letter.is_alphanumeric() && letter != '_')?;
+    (end > 0).then(|| &after[..end])
+}
+
+/// The path without what all files of a crate have in common.
+fn short(file: &str) -> String {
+    file.rsplit_once("/src/")
+        .map_or(file, |(_, inside)| inside)
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::function_name;
+
+    #[test]
+    fn the_head_of_a_function_is_found() {
+        assert_eq!(
+            function_name("    pub(crate) const fn take(&self) {"),
+            Some("take")
+        );
+        assert_eq!(function_name("fn all<T>() {"), Some("all"));
+        assert_eq!(function_name("    callback: fn (u8),"), None);
+        assert_eq!(function_name("/// a fn in prose"), None);
+    }
+}
