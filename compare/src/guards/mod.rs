@@ -1,9 +1,10 @@
-//! What must not get worse, counted and not timed, so that it can be checked on any machine, however busy.
+//! What must not get worse, counted and not timed, so that it can be checked on any machine, however
+//! busy.
 //!
-//! * Counters of samples that rows take: system calls, allocations, context switches.
-//! * Instructions per operation, counted by callgrind, against `guards.baseline`: see [`instructions`].
-//!
-//! The raw loop is guarded too: a limit that became slower would make us look better.
+//! * Counters of the samples of rows, against fixed bounds: see [`bounds`].
+//! * Instructions per operation, against `guards.baseline`: see [`instructions`].
+//! * Instructions per echo request, of the whole process, against `guards.baseline` and against the
+//!   other implementations: see [`echo`].
 
 use std::ffi::OsString;
 
@@ -13,115 +14,14 @@ use crate::harness::job::Job;
 use crate::harness::peer::Peer;
 use crate::harness::system;
 use crate::report::number;
-use crate::rows;
 
 mod baseline;
+mod bounds;
 mod echo;
 mod instructions;
 pub mod operations;
 mod owner;
 mod profile;
-
-/// A counter of a row that must lie between two bounds.
-struct Bound {
-    row: u8,
-    peer: Peer,
-    figure: &'static str,
-    label: &'static str,
-    most: f64,
-}
-
-const BOUNDS: &[Bound] = &[
-    // How many requests share a wait, or an alarm of the watch (one per millisecond), depends on the speed of the machine.
-    bound(
-        4,
-        Peer::Raw,
-        "work_calls",
-        "raw: calls per echo request, not waiting",
-        2.02,
-    ),
-    bound(
-        4,
-        Peer::Ours,
-        "call/recvfrom",
-        "receives per echo request",
-        1.001,
-    ),
-    bound(
-        4,
-        Peer::Ours,
-        "call/sendto",
-        "sends per echo request",
-        1.001,
-    ),
-    bound(
-        4,
-        Peer::Ours,
-        "call/epoll_ctl",
-        "epoll_ctl per echo request",
-        0.001,
-    ),
-    bound(
-        4,
-        Peer::Ours,
-        "work_calls",
-        "calls per echo request, not waiting",
-        2.1,
-    ),
-    bound(4, Peer::Ours, "waits", "waits per echo request", 0.5),
-    bound(
-        19,
-        Peer::Ours,
-        "alone/allocations",
-        "allocations per echo request",
-        0.002,
-    ),
-    bound(
-        19,
-        Peer::Ours,
-        "set/allocations",
-        "allocations per timer set and dropped",
-        0.002,
-    ),
-    bound(
-        19,
-        Peer::Ours,
-        "fire/allocations",
-        "allocations per timer that fires",
-        0.002,
-    ),
-    bound(
-        15,
-        Peer::Ours,
-        "voluntary",
-        "context switches of 20 ticks",
-        22.0,
-    ),
-    bound(
-        16,
-        Peer::Ours,
-        "voluntary",
-        "context switches of 3 idle seconds",
-        1.0,
-    ),
-    bound(
-        25,
-        Peer::Ours,
-        "wakeups",
-        "wake-ups for 1000 datagrams nobody awaits",
-        3.0,
-    ),
-];
-
-const fn bound(row: u8, peer: Peer, figure: &'static str, label: &'static str, most: f64) -> Bound {
-    Bound {
-        row,
-        peer,
-        figure,
-        label,
-        most,
-    }
-}
 
 /// The whole program of the guards.
 pub fn run(args: Vec<OsString>) -> Outcome<()> {
@@ -161,7 +61,7 @@ fn write_baseline() -> Outcome<()> {
     baseline::write(count_all()?, "")
 }
 
-/// What was found so far.
+/// How many counts were good so far, and how many were not.
 #[derive(Default)]
 struct Verdict {
     passed: u32,
@@ -198,8 +98,9 @@ fn check_echo() -> Outcome<()> {
 
 fn check() -> Outcome<()> {
     let mut verdict = Verdict::default();
-    for bound in BOUNDS {
-        let figure = sample(bound)?;
+    let mut samples = bounds::Samples::default();
+    for bound in bounds::BOUNDS {
+        let figure = samples.figure(bound)?;
         let text = format!(
             "{}: {}, at most {}",
             bound.label,
@@ -212,28 +113,19 @@ fn check() -> Outcome<()> {
     verdict.end()
 }
 
-/// The core of what is measured, and that of its load.
-fn cores() -> Outcome<(usize, usize)> {
-    match system::cores()?[..] {
-        [near, .., far] => Ok((near, far)),
-        [only] => Ok((only, only)),
-        [] => Err("there is no core to run on".into()),
-    }
-}
-
-fn sample(bound: &Bound) -> Outcome<f64> {
-    let (near, far) = cores()?;
-    let Bound { row, peer, .. } = *bound;
-    let job = Job {
+/// A sample of a row, with small counts.
+fn job(row: u8, peer: Peer, part: &str) -> Outcome<Job> {
+    let (near, far) = match system::cores()?[..] {
+        [near, .., far] => (near, far),
+        [only] => (only, only),
+        [] => return Err("there is no core to run on".into()),
+    };
+    Ok(Job {
         row,
         peer,
         quick: true,
         near,
         far,
-        part: String::new(),
-    };
-    let sample = (rows::by_number(row)?.take)(&job)?;
-    sample
-        .get(bound.figure)
-        .ok_or_else(|| format!("no figure {}", bound.figure).into())
+        part: part.to_owned(),
+    })
 }

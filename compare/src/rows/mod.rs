@@ -32,6 +32,11 @@ mod r24_foreign;
 mod r25_flood;
 pub(crate) mod r26_by_connections;
 
+/// The part of a row that counts system calls.
+pub(crate) const CALLS: &str = "calls";
+/// The part of row 4 that has a timeout around every read.
+pub(crate) const TIMEOUT: &str = "timeout";
+
 /// What a figure of ours must be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {

@@ -3,14 +3,14 @@
 //! raw loop. Without the right to use tracepoints strace counts: it slows the server down and so makes its batches larger
 //! than any real ones, for all alike.
 
-use super::{Row, Target::AtMost, Target::Within, aimed};
+use super::{Row, TIMEOUT, Target::AtMost, Target::Within, aimed};
 use crate::harness::Outcome;
 use crate::harness::calls;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
 use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
-use crate::work::echo::{self, Echo};
+use crate::work::echo::{self, Echo, Style};
 
 pub(super) const ROW: Row = Row {
     number: 4,
@@ -37,9 +37,15 @@ pub(super) fn take(job: &Job) -> Outcome<Sample> {
 
 pub(super) fn child(job: &Job) -> Outcome<Sample> {
     let requests = job.count(6_400, 19_200);
+    let style = if job.part == TIMEOUT {
+        Style::Timeout
+    } else {
+        Style::Plain
+    };
     echo::measure(
         job,
         Echo {
+            style,
             count_calls: true,
             ..Echo::plain(64, requests)
         },

@@ -2,7 +2,7 @@
 //! `readable_owned()` future is kept until it is ready. (The pattern is written out in the program, since one build cannot
 //! link async-net against two libraries of the same name.) The re-checks are the calls of `poll`.
 
-use super::{Row, Target::AtMost, Target::Within, aimed, told};
+use super::{CALLS, Row, Target::AtMost, Target::Within, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::calls;
 use crate::harness::job::Job;
@@ -29,7 +29,7 @@ pub(super) const ROW: Row = Row {
 fn take(job: &Job) -> Outcome<Sample> {
     let sample = in_child(job)?;
     calls::are_counted()?;
-    let counted = in_child(&job.part("calls"))?;
+    let counted = in_child(&job.part(CALLS))?;
     // The times of the counted run mean nothing.
     let counts = ["calls", "rechecks", "waits"].into_iter();
     let counts = counts.filter_map(|name| Some((name.to_owned(), counted.get(name)?)));
@@ -37,7 +37,7 @@ fn take(job: &Job) -> Outcome<Sample> {
 }
 
 fn child(job: &Job) -> Outcome<Sample> {
-    let count_calls = job.part == "calls";
+    let count_calls = job.part == CALLS;
     let requests = if count_calls {
         6400
     } else {

@@ -1,0 +1,201 @@
+//! Counters of rows that must not exceed a bound: system calls, allocations, context switches.
+//!
+//! The calls of the raw loop are bounded as well: if it made more, the other implementations would
+//! look better.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use crate::harness::Outcome;
+use crate::harness::calls;
+use crate::harness::peer::Peer;
+use crate::harness::process::in_child;
+use crate::harness::sample::Sample;
+use crate::rows;
+
+/// One sample of one implementation: a row, or the part of a row that has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Source {
+    row: u8,
+    part: &'static str,
+    peer: Peer,
+}
+
+/// The most that a figure of a sample may be.
+pub(super) struct Bound {
+    source: Source,
+    figure: &'static str,
+    pub(super) label: &'static str,
+    pub(super) most: f64,
+}
+
+const RAW_ECHO: Source = whole(4, Peer::Raw);
+const ECHO: Source = whole(4, Peer::Ours);
+const TIMEOUT: Source = part(4, rows::TIMEOUT);
+const READABLE: Source = part(23, rows::CALLS);
+const HEAP: Source = whole(19, Peer::Ours);
+
+// The machine's speed decides how many requests share a wait, or an alarm of the watch (at most one
+// per millisecond). These are bounded loosely, the calls that a request makes itself are not.
+pub(super) const BOUNDS: &[Bound] = &[
+    bound(
+        RAW_ECHO,
+        "work_calls",
+        "raw: calls per echo request, not waiting",
+        2.02,
+    ),
+    bound(ECHO, "call/recvfrom", "receives per echo request", 1.001),
+    bound(ECHO, "call/sendto", "sends per echo request", 1.001),
+    bound(ECHO, "call/epoll_ctl", "epoll_ctl per echo request", 0.001),
+    bound(ECHO, "call/futex", "futex calls per echo request", 0.002),
+    bound(
+        ECHO,
+        "call/write",
+        "writes of eventfds per echo request",
+        0.002,
+    ),
+    bound(
+        ECHO,
+        "rechecks",
+        "polls of a socket per echo request",
+        0.001,
+    ),
+    bound(
+        ECHO,
+        "work_calls",
+        "calls per echo request, not waiting",
+        2.1,
+    ),
+    bound(ECHO, "waits", "waits per echo request", 0.5),
+    bound(
+        TIMEOUT,
+        "call/recvfrom",
+        "receives per echo request with a timeout",
+        1.001,
+    ),
+    bound(
+        TIMEOUT,
+        "call/epoll_ctl",
+        "epoll_ctl per echo request with a timeout",
+        0.001,
+    ),
+    bound(
+        TIMEOUT,
+        "work_calls",
+        "calls per echo request with a timeout, not waiting",
+        2.1,
+    ),
+    bound(
+        READABLE,
+        "call/recvfrom",
+        "receives per echo request through readable",
+        2.001,
+    ),
+    bound(
+        READABLE,
+        "rechecks",
+        "polls per echo request through readable",
+        1.001,
+    ),
+    bound(
+        READABLE,
+        "call/epoll_ctl",
+        "epoll_ctl per echo request through readable",
+        0.001,
+    ),
+    bound(
+        READABLE,
+        "work_calls",
+        "calls per echo request through readable, not waiting",
+        4.1,
+    ),
+    bound(
+        HEAP,
+        "alone/allocations",
+        "allocations per echo request",
+        0.002,
+    ),
+    bound(
+        HEAP,
+        "set/allocations",
+        "allocations per timer set and dropped",
+        0.002,
+    ),
+    bound(
+        HEAP,
+        "fire/allocations",
+        "allocations per timer that fires",
+        0.002,
+    ),
+    bound(
+        whole(15, Peer::Ours),
+        "voluntary",
+        "context switches of 20 ticks",
+        22.0,
+    ),
+    bound(
+        whole(16, Peer::Ours),
+        "voluntary",
+        "context switches of 3 idle seconds",
+        1.0,
+    ),
+    bound(
+        whole(25, Peer::Ours),
+        "wakeups",
+        "wake-ups for 1000 datagrams that no task awaits",
+        3.0,
+    ),
+];
+
+const fn whole(row: u8, peer: Peer) -> Source {
+    Source {
+        row,
+        part: "",
+        peer,
+    }
+}
+
+const fn part(row: u8, part: &'static str) -> Source {
+    Source {
+        row,
+        part,
+        peer: Peer::Ours,
+    }
+}
+
+const fn bound(source: Source, figure: &'static str, label: &'static str, most: f64) -> Bound {
+    Bound {
+        source,
+        figure,
+        label,
+        most,
+    }
+}
+
+/// The samples that were taken so far: several bounds read the same one.
+#[derive(Default)]
+pub(super) struct Samples(BTreeMap<Source, Sample>);
+
+impl Samples {
+    pub(super) fn figure(&mut self, bound: &Bound) -> Outcome<f64> {
+        let sample = match self.0.entry(bound.source) {
+            Entry::Occupied(taken) => taken.into_mut(),
+            Entry::Vacant(place) => place.insert(bound.source.take()?),
+        };
+        // strace does not report the calls that were not made.
+        let unmade = bound.figure.starts_with("call/").then_some(0.0);
+        let figure = sample.get(bound.figure).or(unmade);
+        figure.ok_or_else(|| format!("no figure {}", bound.figure).into())
+    }
+}
+
+impl Source {
+    fn take(self) -> Outcome<Sample> {
+        let job = super::job(self.row, self.peer, self.part)?;
+        if self.part.is_empty() {
+            return (rows::by_number(self.row)?.take)(&job);
+        }
+        calls::are_counted()?;
+        in_child(&job)
+    }
+}
