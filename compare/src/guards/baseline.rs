@@ -1,4 +1,5 @@
-//! The counts that `guards.baseline` has recorded, which is in the repository: a line for each can be read and reviewed.
+//! The counts that are recorded in `guards.baseline`. It is in the repository, so that each change
+//! of a line is reviewed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,7 +25,8 @@ impl Change {
         Some(self.counted? / self.expected?)
     }
 
-    /// An improvement beyond the tolerance is no small change: without a new baseline, losing it again would pass.
+    /// An improvement beyond the tolerance is not small: without a new baseline, losing it again would
+    /// pass.
     pub(super) fn is_small(&self) -> bool {
         self.ratio()
             .is_some_and(|ratio| (ratio - 1.0).abs() <= TOLERANCE)
@@ -62,7 +64,7 @@ fn figure(count: f64) -> String {
     }
 }
 
-/// Each count and each line of the baseline whose name starts with `prefix`.
+/// Compares the counts and the lines of the baseline with names that start with `prefix`.
 pub(super) fn changes(counts: &Counts, prefix: &str) -> Outcome<Vec<Change>> {
     let baseline = read()?;
     let mut names: Vec<&String> = baseline.keys().chain(counts.keys()).collect();

@@ -2,32 +2,30 @@
 
 use crate::harness::callgrind::Place;
 
-/// The crate's name, "std" or "libc". This repository's crate and the published one are both "async-io".
+/// The owner of this repository's crate, and of the published one.
+pub(super) const LIBRARY: &str = "async-io";
+
+/// The crate's name, "program", "std" or "libc", or else the name of the executable or shared
+/// library.
 pub(super) fn owner(place: &Place) -> String {
     let file = place.file.as_str();
     let here = env!("CARGO_MANIFEST_DIR");
-    if file.starts_with(here) {
-        return "program".into();
-    }
-    let repository = here.strip_suffix("/compare").unwrap_or(here);
-    if let Some(inside) = file.strip_prefix(repository) {
-        if inside.starts_with("/src/") {
-            return "async-io".into();
-        }
-    }
-    if let Some(name) = registry_crate(file) {
-        return name.into();
-    }
-    if file.contains("/library/") || file.starts_with("/rust/deps/") {
-        return "std".into();
-    }
+    let repository = here.strip_suffix("compare").unwrap_or(here);
     let object = place.object.rsplit('/').next().unwrap_or_default();
-    match object {
-        object if object.starts_with("libc.") => "libc".into(),
-        object if object.starts_with("ld-linux") => "libc".into(),
-        "" => "unknown".into(),
-        object => object.into(),
-    }
+    let name = if file.starts_with(here) {
+        "program"
+    } else if file.starts_with(&format!("{repository}src/")) {
+        LIBRARY
+    } else if let Some(name) = registry_crate(file) {
+        name
+    } else if file.contains("/library/") || file.starts_with("/rust/deps/") {
+        "std"
+    } else if object.starts_with("libc.") || object.starts_with("ld-linux") {
+        "libc"
+    } else {
+        object
+    };
+    name.to_owned()
 }
 
 /// The name of a package that was unpacked below `registry/src`, without its version.

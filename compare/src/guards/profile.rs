@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::echo;
-use super::owner::owner;
+use super::owner::{LIBRARY, owner};
 use crate::harness::Outcome;
 use crate::harness::callgrind::{Place, Profile};
 use crate::harness::peer::Peer;
@@ -19,14 +19,14 @@ type Sources = BTreeMap<String, Vec<String>>;
 pub(super) fn of(peer: Peer) -> Outcome<String> {
     let profile = echo::request(peer)?;
     let sources = sources(&profile);
-    let own = |place: &Place| (owner(place) == "async-io").then(|| short(&place.file));
+    let own = |place: &Place| (owner(place) == LIBRARY).then(|| short(&place.file));
     let by_function = profile.sums(|place| {
         let function = enclosing(&sources, place);
         own(place).map(|file| format!("{file}: {function}"))
     });
     let by_line = profile.sums(|place| {
-        let code = source_line(&sources, place).unwrap_or_default().trim();
-        own(place).map(|file| format!("{file}:{} {code}", place.line))
+        let code = source_line(&sources, place).map_or_else(|| inside(place), str::to_owned);
+        own(place).map(|file| format!("{file}:{} {}", place.line, code.trim()))
     });
     let by_symbol = profile.sums(|place| Some(format!("{}: {}", owner(place), place.function)));
     let mut text = String::new();
@@ -60,7 +60,7 @@ fn list(text: &mut String, title: &str, costs: BTreeMap<String, f64>) {
 }
 
 fn sources(profile: &Profile) -> Sources {
-    let files = profile.0.keys().filter(|place| owner(place) == "async-io");
+    let files = profile.0.keys().filter(|place| owner(place) == LIBRARY);
     let mut sources = Sources::new();
     for place in files {
         sources.entry(place.file.clone()).or_insert_with(|| {
@@ -77,22 +77,23 @@ fn source_line<'a>(sources: &'a Sources, place: &Place) -> Option<&'a str> {
     Some(sources.get(&place.file)?.get(index)?.as_str())
 }
 
-/// The function whose text contains the line: the last one that begins at or before it.
-fn enclosing<'a>(sources: &'a Sources, place: &Place) -> &'a str {
+/// Names the function that contains the line: the last one that begins at or before it.
+fn enclosing(sources: &Sources, place: &Place) -> String {
     let lines = sources.get(&place.file).map_or(&[][..], Vec::as_slice);
     let before = lines.iter().take(place.line as usize);
-    before
-        .rev()
-        .find_map(|line| function_name(line))
-        .unwrap_or("?")
+    let name = before.rev().find_map(|line| function_name(line));
+    name.map_or_else(|| inside(place), str::to_owned)
+}
+
+/// The compiler gives no line to code that it has merged from several.
+fn inside(place: &Place) -> String {
+    format!("(no line) in {}", place.function)
 }
 
 fn function_name(line: &str) -> Option<&str> {
     let (before, after) = line.split_once("fn ")?;
     let is_qualifier = |word: &str| {
-        word.starts_with("pub")
-            || ["const", "async", "unsafe", "extern", "\"C\"", "in"].contains(&word)
-            || word.ends_with(')')
+        word.starts_with("pub") || ["const", "async", "unsafe", "extern", "\"C\""].contains(&word)
     };
     if !before.split_whitespace().all(is_qualifier) {
         return None;

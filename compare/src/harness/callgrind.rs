@@ -25,7 +25,8 @@ pub(crate) struct Profile(pub(crate) BTreeMap<Place, f64>);
 pub(crate) fn profile(program: &Command) -> Outcome<Profile> {
     let report = report_file();
     let mut command = Command::new("valgrind");
-    command.args(["--tool=callgrind", "--quiet"]);
+    // Threads get their turns in order, as they do without valgrind.
+    command.args(["--tool=callgrind", "--quiet", "--fair-sched=try"]);
     command.arg(format!("--callgrind-out-file={}", report.display()));
     command.arg(program.get_program()).args(program.get_args());
     let output = command.stdin(Stdio::null()).output();
