@@ -1,6 +1,6 @@
-//! Counts what must not get worse: system calls, allocations, context switches, instructions. See `compare/src/guards`.
+//! Counts what must not get worse: system calls, allocations, context switches, instructions. See
+//! `compare/src/guards`.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -12,32 +12,43 @@ use crate::shell::{self, Outcome};
 const MANIFEST: &str = "compare/Cargo.toml";
 const RUNNER: &str = "gungraun-runner";
 
+/// What the guards can count by itself.
+const ECHO: &str = "echo";
+
 pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
-    let mut options: Vec<OsString> = Vec::new();
-    let mut is_part = false;
-    while let Some(argument) = args.next().map_err(|error| error.to_string())? {
-        match argument {
-            Long("write-baseline") => options.push("--write-baseline".into()),
-            Long(part @ ("only" | "profile")) => {
-                is_part = true;
-                options.push(format!("--{part}").into());
-                options.push(shell::text(args.value())?.into());
-            }
-            // Whose profile.
-            Value(peer) if is_part => options.push(peer),
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
+    let options = options(args)?;
     debian::need("valgrind", "valgrind")?;
     let mut guards = compare("run");
-    guards.args(["--bin", "guards", "--"]).args(options);
-    if !is_part {
+    guards.args(["--bin", "guards", "--"]).args(&options);
+    if !options.iter().any(|option| option == ECHO) {
         debian::need("perf", "linux-perf")?;
         debian::need("strace", "strace")?;
         guards.env("GUNGRAUN_RUNNER", runner()?);
         shell::run(compare("test").arg("--lib"))?;
     }
     shell::run(&mut guards)
+}
+
+/// The arguments of the guards' program, in the order that it expects.
+fn options(args: &mut lexopt::Parser) -> Outcome<Vec<String>> {
+    let (mut part, mut last) = (None, None);
+    while let Some(argument) = args.next().map_err(|error| error.to_string())? {
+        match argument {
+            Long(name @ ("only" | "profile")) if part.is_none() => {
+                let name = format!("--{name}");
+                match shell::text(args.value())? {
+                    what if what == ECHO => part = Some([name, what]),
+                    what => return Err(format!("{what:?} is not counted by itself, {ECHO:?} is")),
+                }
+            }
+            Long("write-baseline") if last.is_none() => last = Some("--write-baseline".into()),
+            Value(peer) if last.is_none() && part.is_some() => {
+                last = Some(peer.to_string_lossy().into_owned());
+            }
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    Ok(part.into_iter().flatten().chain(last).collect())
 }
 
 fn compare(subcommand: &str) -> Command {
@@ -81,5 +92,25 @@ mod tests {
         let file = "[[package]]\nname = \"gungraun\"\nversion = \"1.0.0\"\n\n[[package]]\nname = \"gungraun-runner\"\nversion = \"2.3.4\"\n";
         assert_eq!(locked_version(file).unwrap(), "2.3.4");
         assert!(locked_version("").is_err());
+    }
+
+    #[test]
+    fn the_options_are_passed_in_order() {
+        let given = |words: &[&str]| options(&mut lexopt::Parser::from_args(words));
+        assert_eq!(given(&[]).unwrap(), [""; 0]);
+        let expected = ["--only", "echo", "--write-baseline"];
+        assert_eq!(
+            given(&["--write-baseline", "--only", "echo"]).unwrap(),
+            expected
+        );
+        let expected = ["--profile", "echo", "tokio"];
+        assert_eq!(given(&["--profile", "echo", "tokio"]).unwrap(), expected);
+        for refused in [
+            &["--only", "timers"][..],
+            &["tokio"],
+            &["--write-baseline", "tokio"],
+        ] {
+            assert!(given(refused).is_err(), "{refused:?}");
+        }
     }
 }
