@@ -10,14 +10,14 @@
 //! The published crate has a thread of its own, and which thread waits depends on timing: its count
 //! varies by 3 % from run to run, the others by 1 %. Of several runs the middle one counts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::process::Command;
 
 use super::baseline::Counts;
-use super::owner::{LIBRARY, owner};
+use super::owner::{LIBRARY, is_within, owner};
 use crate::harness::Outcome;
-use crate::harness::callgrind::{Profile, profile};
+use crate::harness::callgrind::{Place, Profile, profile};
 use crate::harness::peer::Peer;
 use crate::harness::process::this_program;
 use crate::work::client::LoadOptions;
@@ -28,7 +28,7 @@ pub(super) const PREFIX: &str = "echo_request";
 
 const CONNECTIONS: usize = 64;
 const SHORT: u64 = 10_000;
-const LONG: u64 = 60_000;
+const LONG: u64 = 40_000;
 const RUNS: usize = 3;
 
 /// In the order of the table's columns.
@@ -49,23 +49,25 @@ impl Requests {
     }
 
     fn total(&self, wanted: Peer) -> f64 {
-        let of = self.0.iter().filter(|(peer, _)| *peer == wanted);
-        of.map(|(_, profile)| profile.total()).sum()
+        self.sum(wanted, |_| true)
     }
 
-    /// The instructions that are attributed to source files of this repository's crate.
-    fn own(&self) -> f64 {
-        let ours = self.0.iter().filter(|(peer, _)| *peer == Peer::Ours);
-        let sums = ours.map(|(_, profile)| profile.sums(|place| Some(owner(place))));
-        sums.filter_map(|sums| sums.get(LIBRARY).copied()).sum()
+    fn sum(&self, wanted: Peer, is_meant: impl Fn(&Place) -> bool) -> f64 {
+        let of = self.0.iter().filter(|(peer, _)| *peer == wanted);
+        let places = of.flat_map(|(_, profile)| &profile.0);
+        let meant = places.filter(|(place, _)| is_meant(place));
+        meant.fold(0.0, |sum, (_, cost)| sum + cost)
     }
 
     /// What is guarded.
     pub(super) fn counts(&self) -> Counts {
         let ours = self.total(Peer::Ours);
+        let own = self.sum(Peer::Ours, |place| owner(place) == LIBRARY);
+        let within = self.sum(Peer::Ours, |place| is_within(place, LIBRARY));
         let counts = [
             ("echo_request", ours),
-            ("echo_request_own_code", self.own()),
+            ("echo_request_own_code", own),
+            ("echo_request_own_functions", within),
             (
                 "echo_request_against_2.6.0",
                 ours / self.total(Peer::Upstream),
@@ -77,47 +79,39 @@ impl Requests {
 
     /// A row per owner of code, a column per implementation.
     pub(super) fn table(&self) -> String {
-        let columns = self.0.iter();
-        let columns = columns.map(|(_, profile)| profile.sums(|place| Some(owner(place))));
-        let columns: Vec<BTreeMap<String, f64>> = columns.collect();
-        let sum = |is_meant: &dyn Fn(&str) -> bool| {
-            let of = columns.iter().map(|column| {
-                let of = column.iter().filter(|(owner, _)| is_meant(owner));
-                of.map(|(_, cost)| cost).sum()
-            });
-            of.collect::<Vec<f64>>()
-        };
-        let all = sum(&|_| true);
-        let ratios = all.iter().map(|total| format!("{:.3}", all[0] / total));
-        let mut table = line(
-            "instructions per echo request",
-            PEERS.map(Peer::name).into_iter(),
-        );
-        table += &line("all", all.iter().map(whole));
+        let costs = |is_meant: &dyn Fn(&Place) -> bool| PEERS.map(|peer| self.sum(peer, is_meant));
+        let is_private = |place: &Place| PRIVATE.contains(&owner(place).as_str());
+        let is_inside = |place: &Place| PRIVATE.iter().any(|name| is_within(place, name));
+        let all = costs(&|_| true);
+        let ratios = all.map(|total| format!("{:.3}", all[0] / total));
+        let mut table = line("instructions per echo request", PEERS.map(Peer::name));
+        table += &line("all", all.map(whole));
         table += &line("ours / it", ratios);
-        let private = sum(&|owner| PRIVATE.contains(&owner));
         table += &line(
-            "library and its own dependencies",
-            private.iter().map(whole),
+            "library and its dependencies",
+            costs(&is_private).map(whole),
         );
-        let owners: BTreeSet<&String> = columns.iter().flat_map(BTreeMap::keys).collect();
-        for owner in owners {
-            let costs = sum(&|name| name == owner);
+        table += &line("the same with inlined std", costs(&is_inside).map(whole));
+        table += "by crate\n";
+        let places = self.0.iter().flat_map(|(_, profile)| profile.0.keys());
+        let owners: BTreeSet<String> = places.map(owner).collect();
+        for name in owners {
+            let costs = costs(&|place| owner(place) == name);
             if costs.iter().any(|cost| cost.abs() >= 0.5) {
-                table += &line(&format!("  {owner}"), costs.iter().map(whole));
+                table += &line(&format!("  {name}"), costs.map(whole));
             }
         }
         table
     }
 }
 
-fn line(name: &str, cells: impl Iterator<Item = impl Display>) -> String {
-    let cells: String = cells.map(|cell| format!("{cell:>14}")).collect();
+fn line(name: &str, cells: [impl Display; PEERS.len()]) -> String {
+    let cells: String = cells.iter().map(|cell| format!("{cell:>14}")).collect();
     format!("{name:33}{cells}\n")
 }
 
-fn whole(cost: &f64) -> String {
-    (cost.round() as i64).to_string()
+fn whole(cost: f64) -> i64 {
+    cost.round() as i64
 }
 
 /// The middle one of several counts.

@@ -5,7 +5,10 @@ use crate::harness::callgrind::Place;
 /// The owner of this repository's crate, and of the published one.
 pub(super) const LIBRARY: &str = "async-io";
 
-/// The crate's name, "program", "std" or "libc", or else the name of the executable or shared
+/// The owner of the programs in `compare/`.
+pub(super) const PROGRAM: &str = "program";
+
+/// The crate's name, [`PROGRAM`], "std" or "libc", or else the name of the executable or shared
 /// library.
 pub(super) fn owner(place: &Place) -> String {
     let file = place.file.as_str();
@@ -13,7 +16,7 @@ pub(super) fn owner(place: &Place) -> String {
     let repository = here.strip_suffix("compare").unwrap_or(here);
     let object = place.object.rsplit('/').next().unwrap_or_default();
     let name = if file.starts_with(here) {
-        "program"
+        PROGRAM
     } else if file.starts_with(&format!("{repository}src/")) {
         LIBRARY
     } else if let Some(name) = registry_crate(file) {
@@ -26,6 +29,15 @@ pub(super) fn owner(place: &Place) -> String {
         object
     };
     name.to_owned()
+}
+
+/// Is the place in a source file of `library`, or in code that was inlined into one of its functions?
+pub(super) fn is_within(place: &Place, library: &str) -> bool {
+    owner(place) == library || place.function.contains(&module(library))
+}
+
+fn module(library: &str) -> String {
+    library.replace('-', "_") + "::"
 }
 
 /// The name of a package that was unpacked below `registry/src`, without its version.

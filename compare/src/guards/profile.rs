@@ -1,10 +1,9 @@
 //! Where the instructions of an echo request go inside of this repository's crate.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use super::echo;
-use super::owner::{LIBRARY, owner};
+use super::owner::{LIBRARY, PROGRAM, is_within, owner};
 use crate::harness::Outcome;
 use crate::harness::callgrind::{Place, Profile};
 use crate::harness::peer::Peer;
@@ -15,11 +14,16 @@ const SHOWN: usize = 40;
 /// Source files, line by line.
 type Sources = BTreeMap<String, Vec<String>>;
 
-/// The most expensive functions and lines of `peer`, instructions per request.
+/// The most expensive functions and lines of the library of `peer`, instructions per request.
 pub(super) fn of(peer: Peer) -> Outcome<String> {
     let profile = echo::request(peer)?;
-    let sources = sources(&profile);
-    let own = |place: &Place| (owner(place) == LIBRARY).then(|| short(&place.file));
+    let library = match peer {
+        Peer::Tokio | Peer::TokioMulti => "tokio",
+        Peer::Raw => PROGRAM,
+        _ => LIBRARY,
+    };
+    let sources = sources(&profile, library);
+    let own = |place: &Place| (owner(place) == library).then(|| short(&place.file));
     let by_function = profile.sums(|place| {
         let function = enclosing(&sources, place);
         own(place).map(|file| format!("{file}: {function}"))
@@ -28,39 +32,47 @@ pub(super) fn of(peer: Peer) -> Outcome<String> {
         let code = source_line(&sources, place).map_or_else(|| inside(place), str::to_owned);
         own(place).map(|file| format!("{file}:{} {}", place.line, code.trim()))
     });
-    let by_symbol = profile.sums(|place| Some(format!("{}: {}", owner(place), place.function)));
-    let mut text = String::new();
-    list(
-        &mut text,
-        "functions of the crate, inlined or not",
-        by_function,
-    );
-    list(&mut text, "lines of the crate", by_line);
-    list(
-        &mut text,
-        "everything: the owner of the code, and the symbol it is in",
-        by_symbol,
-    );
-    Ok(text)
+    let inlined = profile.sums(|place| {
+        let is_inlined = own(place).is_none() && is_within(place, library);
+        is_inlined.then(|| described(place))
+    });
+    let lists = [
+        ("functions of the crate, inlined or not", by_function),
+        ("lines of the crate", by_line),
+        (
+            "code of other crates inside of the crate's symbols",
+            inlined,
+        ),
+        (
+            "everything: owner of the code, and symbol",
+            profile.sums(|place| Some(described(place))),
+        ),
+    ];
+    Ok(lists
+        .into_iter()
+        .map(|(title, costs)| list(title, costs))
+        .collect())
 }
 
-fn list(text: &mut String, title: &str, costs: BTreeMap<String, f64>) {
-    let total: f64 = costs.values().sum();
+fn described(place: &Place) -> String {
+    format!("{}: {}", owner(place), place.function)
+}
+
+fn list(title: &str, costs: BTreeMap<String, f64>) -> String {
+    let total = costs.values().fold(0.0, |sum, cost| sum + cost);
     let mut sorted: Vec<(String, f64)> = costs.into_iter().collect();
     sorted.sort_by(|(_, one), (_, other)| other.total_cmp(one));
-    // Writing to a string does not fail.
-    let _ = writeln!(text, "\n{total:7.1} instructions per request: {title}");
-    for (name, cost) in sorted
+    sorted.retain(|(_, cost)| *cost >= 0.05);
+    sorted.truncate(SHOWN);
+    let lines = sorted
         .into_iter()
-        .take(SHOWN)
-        .filter(|(_, cost)| *cost >= 0.05)
-    {
-        let _ = writeln!(text, "{cost:7.1} {name}");
-    }
+        .map(|(name, cost)| format!("{cost:7.1} {name}\n"));
+    let lines: String = lines.collect();
+    format!("\n{total:7.1} instructions per request: {title}\n{lines}")
 }
 
-fn sources(profile: &Profile) -> Sources {
-    let files = profile.0.keys().filter(|place| owner(place) == LIBRARY);
+fn sources(profile: &Profile, library: &str) -> Sources {
+    let files = profile.0.keys().filter(|place| owner(place) == library);
     let mut sources = Sources::new();
     for place in files {
         sources.entry(place.file.clone()).or_insert_with(|| {
