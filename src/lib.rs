@@ -59,10 +59,10 @@
 #[cfg(not(any(unix, windows)))]
 compile_error!("async-io supports Unix and Windows");
 
-#[cfg(not(async_io_loom))]
-mod adapter;
+#[macro_use]
 mod core;
 #[cfg(not(async_io_loom))]
+mod adapter;
 mod driver;
 #[cfg(not(async_io_loom))]
 pub mod os;
@@ -77,7 +77,6 @@ mod sys;
 pub mod testing;
 #[cfg(not(async_io_loom))]
 mod timer;
-#[cfg(not(async_io_loom))]
 mod trace;
 
 #[cfg(not(async_io_loom))]

@@ -1,61 +1,55 @@
 //! The futures that wait for readiness: borrowed and owned, for both directions.
 
 use crate::Async;
-use crate::adapter::registered::Listing;
+use crate::adapter::registration::ListedWaiter;
 use crate::core::source::Direction;
 use crate::trace;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// What the four have in common. `R` refers to the `Async<T>`.
-struct Ready<R> {
-    object: R,
-    listing: Listing,
-    /// Polled again after completion, it says "ready" again.
+/// The state of a readiness future.
+struct Ready {
+    direction: Direction,
+    waiter: ListedWaiter,
+    /// Whether the future has completed. Polled again, it is ready again.
     done: bool,
 }
 
-impl<R, T> Ready<R>
-where
-    R: Deref<Target = Async<T>>,
-{
-    fn new(object: R, direction: Direction) -> Self {
+impl Ready {
+    fn new(direction: Direction) -> Self {
         Ready {
-            object,
-            listing: Listing::new(direction),
+            direction,
+            waiter: ListedWaiter::new(),
             done: false,
         }
     }
 
-    fn poll(&mut self, name: &'static str, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll<T>(
+        &mut self,
+        object: &Async<T>,
+        name: &'static str,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.done {
             return Poll::Ready(Ok(()));
         }
-        let registered = self.object.registered();
-        let place = match self.listing.place(registered) {
-            Ok(place) => place,
-            Err(error) => return Poll::Ready(Err(error)),
-        };
-        let polled = registered.poll_ready(self.listing.direction(), place, cx);
+        let registration = object.registration();
+        let id = self.waiter.id(registration, self.direction);
+        let polled = registration.poll_ready(self.direction, id, cx);
         if polled.is_ready() {
-            trace::ready(name, registered.raw());
+            trace::ready(name, registration.raw());
             self.done = matches!(polled, Poll::Ready(Ok(())));
-            self.listing.give_back(registered);
+            self.waiter.remove();
         }
         polled
     }
-
-    fn withdraw(&mut self) {
-        self.listing.give_back(self.object.registered());
-    }
 }
 
-/// A future for one direction. The owned and the borrowed kind differ in what they hold.
+/// Defines a future for one direction. The owned and the borrowed kind differ in what they hold.
 macro_rules! readiness_future {
     (
         $(#[$doc:meta])*
@@ -64,14 +58,16 @@ macro_rules! readiness_future {
         $(#[$doc])*
         #[must_use = "futures do nothing unless you `.await` or poll them"]
         pub struct $name<$($lifetime,)? T> {
-            // A tuple of one would do; the name says what it is.
-            ready: Held<$holds, T>,
+            // Dropped before the object: the waiter is removed while its source is registered.
+            ready: Ready,
+            object: $holds,
         }
 
         impl<$($lifetime,)? T> $name<$($lifetime,)? T> {
             pub(crate) fn new(object: $holds) -> Self {
                 $name {
-                    ready: Held(Ready::new(object, $direction)),
+                    ready: Ready::new($direction),
+                    object,
                 }
             }
         }
@@ -88,24 +84,11 @@ macro_rules! readiness_future {
             type Output = io::Result<()>;
 
             fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-                self.ready.0.poll($function, cx)
+                let this = &mut *self;
+                this.ready.poll(&this.object, $function, cx)
             }
         }
     };
-}
-
-/// Withdraws the wait when dropped.
-struct Held<R, T>(Ready<R>)
-where
-    R: Deref<Target = Async<T>>;
-
-impl<R, T> Drop for Held<R, T>
-where
-    R: Deref<Target = Async<T>>,
-{
-    fn drop(&mut self) {
-        self.0.withdraw();
-    }
 }
 
 readiness_future! {

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// How long a poll pauses, at most, when nobody can be found to drive the timers; see [`Timer`]'s `wait_for_driver`.
+/// How long a poll pauses at most if no thread can be started to drive the timers.
 const PAUSE_WITHOUT_DRIVER: Duration = Duration::from_millis(1);
 
 /// A future or stream that emits timed events.
@@ -69,20 +69,24 @@ const PAUSE_WITHOUT_DRIVER: Duration = Duration::from_millis(1);
 #[doc(alias = "sleep")]
 #[doc(alias = "timeout")]
 pub struct Timer {
-    /// When it fires next; `None` if it will not.
+    /// When the timer fires next; `None` if it will not.
     when: Option<Instant>,
-    /// From one event to the next; so large that the sum overflows if there is only one.
+    /// The time from one event to the next. It is so large that the sum overflows if there is only
+    /// one event.
     period: Duration,
-    /// Who has polled it, and has not heard of an event since.
+    /// The task that polled the timer and was not given an event since.
     listener: Option<Listener>,
 }
 
-/// The task that a timer is to wake. The queue has a copy of the waker, which is used up when the deadline comes. If the timer
-/// is set again before its task has polled it, the task is to be woken for the new time, too.
+/// The task that a timer wakes.
+///
+/// The queue has a copy of the waker, which is used up when the deadline comes. If the timer is set
+/// again before its task has polled it, the task must be woken for the new time as well.
 #[derive(Debug)]
 struct Listener {
-    /// The place in the queue. The queue may have fired it, then the key is too old.
-    key: TimerKey,
+    /// The timer in the queue. The key is outdated if the queue has fired it. `None` if the queue is
+    /// full.
+    key: Option<TimerKey>,
     waker: Waker,
 }
 
@@ -314,52 +318,55 @@ impl Timer {
         self.when = when;
         if let Some(listener) = &mut self.listener {
             let clock = Driver::global().reactor.clock();
-            listener.wait(when.map_or(Deadline::NEVER, |when| clock.deadline(when)));
+            listener.wait_until(when.map_or(Deadline::NEVER, |when| clock.deadline(when)));
         }
     }
 
-    /// Emits an event that is due, and turns to the next.
+    /// Emits an event that is due, and advances to the next one.
     fn fire(&mut self, when: Instant, waker: &Waker) {
         self.when = when.checked_add(self.period);
         match self.when {
-            // The task is woken for the next event even if it does not poll again before.
+            // The task is woken for the next event even if it does not poll the timer before.
             Some(next) => self.wait(next, waker),
-            None => self.withdraw(),
+            None => self.release_task(),
         }
     }
 
-    /// Has the task woken at `when`.
+    /// Wakes the task at `when`.
     fn wait(&mut self, when: Instant, waker: &Waker) {
         let driver = Driver::global();
         let deadline = driver.reactor.clock().deadline(when);
         let promise = driver.promise(waker);
-        // Timers are exact with a poller, and still fire without one.
+        // With a poller, timers are exact. Without one they still fire.
         let _ = driver.reactor.poller();
         match &mut self.listener {
             Some(listener) => {
-                listener.become_task_of(waker);
-                listener.wait(deadline);
+                listener.set_task(waker);
+                listener.wait_until(deadline);
             }
             None => self.listener = Some(Listener::new(deadline, waker)),
         }
-        if promise.is_err() {
-            wait_for_driver(when, waker);
+        let is_scheduled = self.listener.as_ref().is_some_and(|it| it.key.is_some());
+        if promise.is_err() || !is_scheduled {
+            wait_without_driver(when, waker);
         }
     }
 
-    /// A timer that was cleared while a task waited keeps the task; that of the last poll is the right one. Also if the timer
-    /// had fired by then, and its task has not heard of it: the event was taken back.
-    fn keep_listener(&mut self, waker: &Waker) {
+    /// A timer that was cleared while a task waited keeps that task. The task of the latest poll is
+    /// kept, also if the timer had fired and its task has not polled it: the event was taken back.
+    fn keep_task(&mut self, waker: &Waker) {
         if let Some(listener) = &mut self.listener {
-            // For the time when it is set again. Who cannot be promised anything now is not woken before that anyway.
+            // For the time when the timer is set again. A failure is met by the poll after that.
             let _ = Driver::global().promise(waker);
-            listener.become_task_of(waker);
+            listener.set_task(waker);
         }
     }
 
-    fn withdraw(&mut self) {
+    fn release_task(&mut self) {
         if let Some(Listener { key, waker }) = self.listener.take() {
-            wake::discard(Driver::global().reactor.timers.remove(key));
+            if let Some(key) = key {
+                Driver::global().cancel(key);
+            }
             wake::discard(Some(waker));
         }
     }
@@ -367,47 +374,56 @@ impl Timer {
 
 impl Listener {
     fn new(deadline: Deadline, waker: &Waker) -> Self {
-        // Foreign code first: what panics leaves nothing half done.
-        let (own, waker) = (waker.clone(), waker.clone());
+        // Foreign code: cloned before anything changes, because `clone` may panic.
+        let own = waker.clone();
         Listener {
-            key: Driver::global().insert_timer(deadline, own),
-            waker,
+            key: Driver::global().schedule(None, deadline, waker),
+            waker: own,
         }
     }
 
-    fn become_task_of(&mut self, waker: &Waker) {
+    /// Makes the task with this waker the one to wake.
+    fn set_task(&mut self, waker: &Waker) {
         if self.waker.will_wake(waker) {
             return;
         }
         let (own, waker) = (waker.clone(), waker.clone());
         let timers = &Driver::global().reactor.timers;
         let former = std::mem::replace(&mut self.waker, waker);
-        let unused = timers.set_waker(self.key, own).unwrap_or_else(Option::Some);
+        let unused = match self.key {
+            Some(key) => timers.set_waker(key, own).unwrap_or_else(Option::Some),
+            None => Some(own),
+        };
         wake::discard(Some(former));
         wake::discard(unused);
     }
 
-    /// Has the task woken at a deadline; `NEVER` for as long as there is none.
-    fn wait(&mut self, deadline: Deadline) {
+    /// Wakes the task at a deadline; `NEVER` for as long as there is none.
+    fn wait_until(&mut self, deadline: Deadline) {
         let driver = Driver::global();
-        if !driver.reset_timer(self.key, deadline) && !deadline.is_never() {
-            self.key = driver.insert_timer(deadline, self.waker.clone());
+        // A timer that has fired and is cleared needs no entry in the queue.
+        let is_pending = || {
+            let key = self.key;
+            key.is_some_and(|key| driver.reactor.timers.is_pending(key))
+        };
+        if !deadline.is_never() || is_pending() {
+            self.key = driver.schedule(self.key, deadline, &self.waker);
         }
     }
 }
 
-/// No thread can be made that would drive this timer, and an error cannot be returned: the task polls again, after a pause
-/// that keeps it from spinning.
+/// No thread can be started that would drive this timer, or there are too many timers, and there is no
+/// error to return: the task polls again, after a pause that keeps it from spinning.
 #[cold]
-fn wait_for_driver(when: Instant, waker: &Waker) {
+fn wait_without_driver(when: Instant, waker: &Waker) {
     let left = when.saturating_duration_since(Instant::now());
     std::thread::sleep(left.min(PAUSE_WITHOUT_DRIVER));
-    waker.wake_by_ref();
+    wake::wake_by_ref(waker);
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        self.withdraw();
+        self.release_task();
     }
 }
 
@@ -428,7 +444,7 @@ impl Stream for Timer {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(when) = self.when else {
-            self.keep_listener(cx.waker());
+            self.keep_task(cx.waker());
             return Poll::Pending;
         };
         if Instant::now() >= when {

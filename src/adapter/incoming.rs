@@ -1,7 +1,8 @@
 //! The stream of accepted connections, of TCP and of Unix sockets.
 
 use super::Async;
-use super::registered::{Listing, Trust};
+use super::registration::ListedWaiter;
+use super::would_block::WouldBlock;
 use crate::core::source::Direction;
 use futures_core::Stream;
 use std::io;
@@ -9,15 +10,16 @@ use std::marker::PhantomPinned;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Accepts again and again. `L` listens, `S` is what it accepts, `A` the address of the peer.
+/// Accepts connections without end. `L` is the listener's type, `S` the type of an accepted
+/// connection, `A` the type of the peer's address.
 pub(super) struct Incoming<'a, L, S, A> {
     listener: &'a Async<L>,
     accept: fn(&L) -> io::Result<(S, A)>,
-    /// Registers what was accepted.
-    admit: fn(&Async<L>, S) -> io::Result<Async<S>>,
-    listing: Listing,
-    /// Nothing needs to stay in place now; but what callers may do with it is what the signature has promised for long:
-    /// pin it.
+    /// Registers a connection.
+    register: fn(&Async<L>, S) -> io::Result<Async<S>>,
+    waiter: ListedWaiter,
+    /// No field is pinned. But the public signatures return `impl Stream`, which was not `Unpin` in
+    /// 2.6.0; callers pin it.
     _pinned: PhantomPinned,
 }
 
@@ -25,13 +27,13 @@ impl<'a, L, S, A> Incoming<'a, L, S, A> {
     pub(super) fn new(
         listener: &'a Async<L>,
         accept: fn(&L) -> io::Result<(S, A)>,
-        admit: fn(&Async<L>, S) -> io::Result<Async<S>>,
+        register: fn(&Async<L>, S) -> io::Result<Async<S>>,
     ) -> Incoming<'a, L, S, A> {
         Incoming {
             listener,
             accept,
-            admit,
-            listing: Listing::new(Direction::Read),
+            register,
+            waiter: ListedWaiter::new(),
             _pinned: PhantomPinned,
         }
     }
@@ -42,32 +44,22 @@ impl<L, S, A> Stream for Incoming<'_, L, S, A> {
 
     #[allow(unsafe_code)]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        // SAFETY: nothing is moved out of `this`; no field is ever pinned.
+        // SAFETY: nothing is moved out of `this`, and no field is ever pinned.
         let this = unsafe { self.get_unchecked_mut() };
-        let registered = this.listener.registered();
-        let listing = &mut this.listing;
-        if listing.goes_on_waiting(registered, Trust::Kernel, cx) {
-            return Poll::Pending;
-        }
         let listener = this.listener.get_ref();
-        let accepted = registered.poll_operation(
+        let accepted = this.listener.registration().poll_listed(
             Direction::Read,
-            Trust::Kernel,
-            || listing.place(registered),
+            WouldBlock::Conclusive,
+            &mut this.waiter,
             cx,
             || (this.accept)(listener),
         );
         if accepted.is_ready() {
-            // Who was polled before the edge came still has a waker in its place, and may not come back for long.
-            listing.give_back(registered);
+            // A task that was polled before its event came is still enqueued, and may not poll again
+            // for a long time.
+            this.waiter.remove();
         }
-        let admit = |(stream, _)| (this.admit)(this.listener, stream);
-        accepted.map(|result| Some(result.and_then(admit)))
-    }
-}
-
-impl<L, S, A> Drop for Incoming<'_, L, S, A> {
-    fn drop(&mut self) {
-        self.listing.give_back(self.listener.registered());
+        let register = |(stream, _)| (this.register)(this.listener, stream);
+        accepted.map(|result| Some(result.and_then(register)))
     }
 }

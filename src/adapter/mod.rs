@@ -5,20 +5,20 @@ mod incoming;
 mod io_safe;
 mod operations;
 mod read_write;
-pub(crate) mod registered;
+pub(crate) mod registration;
 mod tcp;
-mod trust;
 mod udp;
 #[cfg(unix)]
 mod unix;
+mod would_block;
 
 pub use io_safe::IoSafe;
 
 use crate::core::source::Direction;
-use crate::core::source::raw::{self, RawSource};
-use crate::core::source::waiters::Place;
+use crate::core::source::waiters::WaiterId;
 use crate::ready::{Readable, ReadableOwned, Writable, WritableOwned};
-use registered::Registered;
+use crate::sys::raw::{self, RawSource};
+use registration::Registration;
 use std::fmt;
 use std::io;
 use std::mem::ManuallyDrop;
@@ -31,46 +31,55 @@ use std::task::{Context, Poll};
 
 /// An I/O object that tasks can wait for.
 ///
-/// It puts the object into non-blocking mode, registers it with the reactor, and then runs operations on it that wait, as
-/// futures, where they would block:
+/// It puts the object into non-blocking mode and registers it with the reactor. Operations that would
+/// block wait, as futures:
 ///
-/// * On the usual types of std there are methods: [`accept`](Async#method.accept) on a `TcpListener`,
-///   [`recv_from`](Async#method.recv_from) on a `UdpSocket`, and so on.
-/// * Where `T` reads or writes, `Async<T>` implements [`AsyncRead`](futures_io::AsyncRead) or
-///   [`AsyncWrite`](futures_io::AsyncWrite), and so does `&Async<T>` where `&T` does.
-/// * For everything else there are [`read_with`](Async::read_with) and [`write_with`](Async::write_with), which take a
-///   closure, and [`readable`](Async::readable) and [`writable`](Async::writable), which only wait.
+/// * The common types of std have methods: [`accept`](Async#method.accept) of a `TcpListener`,
+///   [`recv_from`](Async#method.recv_from) of a `UdpSocket`, and so on.
+/// * If `T` reads or writes, `Async<T>` implements [`AsyncRead`](futures_io::AsyncRead) or
+///   [`AsyncWrite`](futures_io::AsyncWrite). So does `&Async<T>` if `&T` reads or writes.
+/// * [`read_with`](Async::read_with) and [`write_with`](Async::write_with) take a closure, and
+///   [`readable`](Async::readable) and [`writable`](Async::writable) only wait.
 ///
 /// # Several tasks
 ///
 /// Any number of tasks may use the methods that return futures at the same time. `AsyncRead` and
 /// [`poll_readable`](Async::poll_readable) are for one task at a time, and so are `AsyncWrite` and
-/// [`poll_writable`](Async::poll_writable): two tasks that poll the same direction displace and wake each other in turn.
-/// One task that reads and one that writes, through shared references, is fine.
+/// [`poll_writable`](Async::poll_writable): two tasks that poll the same direction displace and wake
+/// each other in turn. One task may read while another one writes, through shared references.
 ///
 /// # Closing
 ///
-/// Closing an asynchronous writer ([`poll_close`](futures_io::AsyncWrite::poll_close)) flushes it and does *not* shut a
-/// socket down. Shut it down through [`get_ref`](Async::get_ref), or drop the `Async`.
+/// Closing an asynchronous writer ([`poll_close`](futures_io::AsyncWrite::poll_close)) flushes it and
+/// does *not* shut a socket down. Shut it down through [`get_ref`](Async::get_ref), or drop the
+/// `Async`.
 ///
-/// # Not for files
+/// # Files
 ///
-/// Regular files are always ready, so waiting for them means nothing. Linux and Android refuse to register them
-/// ([`PermissionDenied`](io::ErrorKind::PermissionDenied)); a kqueue and `poll()` take them. Standard input and output
-/// should not be wrapped either: the non-blocking mode is a property of what they are connected to, which other programs
-/// share.
+/// Regular files are always ready, so there is nothing to wait for. Linux and Android refuse to
+/// register them ([`PermissionDenied`](io::ErrorKind::PermissionDenied)); a kqueue and `poll()` accept
+/// them. Do not wrap standard input and output either: non-blocking mode is a property of the object
+/// that they are connected to, which other programs share.
+///
+/// # A read after a short read
+///
+/// A read from a TCP socket that returns fewer bytes than requested has emptied the receive queue. So
+/// the next `poll_read` may wait without a system call, once, inside [`block_on`](crate::block_on). A
+/// read that is polled once right after a short read may therefore return `Pending` although data has
+/// just arrived; the task is woken then.
 ///
 /// # Panics
 ///
-/// Nothing here panics by itself; a panic of a closure is passed on.
+/// Panics only if a closure panics.
 ///
 /// # Platforms
 ///
-/// On Unix whatever has a descriptor that can be polled, on Windows sockets; for its other handles there is
+/// On Unix, any object whose descriptor can be polled. On Windows, sockets; for other handles there is
 /// `os::windows::Waitable`.
 ///
-/// On Linux and Android, set `SO_RCVLOWAT` of a TCP socket before it becomes an `Async`: later it may not be noticed that the
-/// system reports larger amounts only, and fewer bytes may be read late.
+/// On Linux and Android, set `SO_RCVLOWAT` and an upper-layer protocol (kernel TLS) of a TCP socket
+/// before it becomes an `Async`. If they are set later, data may be read late. Taking the socket out
+/// with [`into_inner`](Async::into_inner) and wrapping it again is sufficient.
 ///
 /// # Examples
 ///
@@ -94,7 +103,7 @@ use std::task::{Context, Poll};
 /// # }
 /// ```
 pub struct Async<T> {
-    registered: Registered,
+    registration: Registration,
     /// Dropped after it is deregistered: its number must not be used again while the poller knows it.
     io: ManuallyDrop<T>,
 }
@@ -199,7 +208,7 @@ impl<T> Async<T> {
     /// Registers an object by what the system calls it.
     pub(crate) fn register(raw: RawSource, io: T) -> io::Result<Async<T>> {
         Ok(Async {
-            registered: Registered::new(raw)?,
+            registration: Registration::new(raw)?,
             io: ManuallyDrop::new(io),
         })
     }
@@ -272,7 +281,7 @@ impl<T> Async<T> {
     /// ```
     #[allow(unsafe_code)]
     pub fn into_inner(self) -> io::Result<T> {
-        let deregistered = self.registered.deregister();
+        let deregistered = self.registration.deregister();
         let mut this = ManuallyDrop::new(self);
         // SAFETY: `this` is never dropped as a whole, so the object is moved out exactly once. The other field has no drop.
         let io = unsafe { ManuallyDrop::take(&mut this.io) };
@@ -281,17 +290,23 @@ impl<T> Async<T> {
 
     /// Waits until the object can be read without blocking.
     ///
-    /// "Can be read" includes the end of the stream, a peer that has closed its side, errors, and urgent data: all that a
-    /// reader should look at. Several tasks may wait at once; all are woken, and one of them may take what there was. So
-    /// try the operation and wait again if it would block.
+    /// "Can be read" includes the end of the stream, a peer that has closed its side, errors, and
+    /// urgent data. Several tasks may wait at once. All of them are woken, and one of them may take the
+    /// data. So try the operation, and wait again if it would block.
+    ///
+    /// The future completes in its first poll if the operating system reports the object as readable.
+    /// A task that is answered like this again and again, without an event in between, yields to its
+    /// executor from the fifth time on. If the object may be refusing the operation all the same (a
+    /// datagram socket after `shutdown(Read)`), the task then pauses for 1 to 10 ms before each answer.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future withdraws the wait at once; nothing is lost.
+    /// Dropping the future ends the wait at once and releases its waker. Nothing is lost.
     ///
     /// # Errors
     ///
-    /// If the system cannot report this object any more, or if the wait needs the `async-io` thread and it cannot be made.
+    /// Returns an error if the system cannot report this object any more, or if the wait needs the
+    /// `async-io` thread and it cannot be started.
     ///
     /// # Examples
     ///
@@ -344,8 +359,10 @@ impl<T> Async<T> {
 
     /// Waits until the object can be written without blocking.
     ///
-    /// Errors and a peer that has hung up count, too: a write that fails does not block. Cancellation and errors are those
-    /// of [`readable`](Async::readable).
+    /// This includes errors and a peer that has hung up, because a write that fails does not block.
+    /// Otherwise like [`readable`](Async::readable). An object that may be refusing the operation is an
+    /// unconnected Unix datagram socket, which the system reports as writable while the receiver's queue
+    /// is full.
     ///
     /// # Examples
     ///
@@ -388,12 +405,17 @@ impl<T> Async<T> {
 
     /// Polls whether the object can be read without blocking.
     ///
-    /// `Ready` means that the operating system says so now, or has said so since this task last got `Pending`. So both
-    /// orders work: try the operation and poll when it would block, or poll and then try.
+    /// `Ready` means that the operating system reports the object as readable now, or has done so since
+    /// this task last got `Pending`. So both orders work: try the operation and poll if it would block,
+    /// or poll and then try.
     ///
-    /// There is one place for the waker: a poll by another task wakes the earlier one and takes its place. The same place
-    /// is used by [`AsyncRead`](futures_io::AsyncRead). To withdraw a wait there is no need to do anything: the waker may be
-    /// called once for nothing, and it is dropped with the object.
+    /// Each direction has one waker for the `poll_*` functions, which
+    /// [`AsyncRead`](futures_io::AsyncRead) uses as well: a poll by another task wakes the earlier task
+    /// and replaces its waker. A task that does not want to wait any longer need not do anything. Its
+    /// waker may be called once, and is dropped with the object.
+    ///
+    /// Repeated answers without an event in between are slowed down as in
+    /// [`readable`](Async::readable).
     ///
     /// # Errors
     ///
@@ -415,7 +437,8 @@ impl<T> Async<T> {
     /// # }
     /// ```
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.registered.poll_ready(Direction::Read, Place::Slot, cx)
+        self.registration
+            .poll_ready(Direction::Read, WaiterId::Shared, cx)
     }
 
     /// Polls whether the object can be written without blocking. All that is said of
@@ -440,12 +463,12 @@ impl<T> Async<T> {
     /// # }
     /// ```
     pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.registered
-            .poll_ready(Direction::Write, Place::Slot, cx)
+        self.registration
+            .poll_ready(Direction::Write, WaiterId::Shared, cx)
     }
 
-    pub(crate) fn registered(&self) -> &Registered {
-        &self.registered
+    pub(crate) fn registration(&self) -> &Registration {
+        &self.registration
     }
 }
 
@@ -453,7 +476,7 @@ impl<T> Drop for Async<T> {
     #[allow(unsafe_code)]
     fn drop(&mut self) {
         // A failure means that the object was closed behind our back; there is nothing left to undo.
-        let _ = self.registered.deregister();
+        let _ = self.registration.deregister();
         // SAFETY: this is the drop of the whole value, and `into_inner` prevents it when it has taken the object.
         unsafe { ManuallyDrop::drop(&mut self.io) };
     }
@@ -463,9 +486,9 @@ impl<T: fmt::Debug> fmt::Debug for Async<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Async")
             .field("io", self.get_ref())
-            .field("fd", &raw::number(self.registered.raw()))
-            .field("read", &self.registered.summary(Direction::Read))
-            .field("write", &self.registered.summary(Direction::Write))
+            .field("fd", &raw::number(self.registration.raw()))
+            .field("read", &self.registration.summary(Direction::Read))
+            .field("write", &self.registration.summary(Direction::Write))
             .finish_non_exhaustive()
     }
 }

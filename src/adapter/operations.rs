@@ -1,61 +1,22 @@
 //! Operations as closures: `read_with` and its family.
 
 use super::Async;
-use super::registered::{Listing, Registered, Trust};
+use super::registration::ListedWaiter;
+use super::would_block::WouldBlock;
 use crate::core::source::Direction;
 use std::future::poll_fn;
 use std::io;
-use std::task::Poll;
-
-/// A listing that gives its place back when its future is dropped.
-struct Waiting<'a> {
-    registered: &'a Registered,
-    listing: Listing,
-}
-
-impl<'a> Waiting<'a> {
-    fn new(registered: &'a Registered, direction: Direction) -> Self {
-        Waiting {
-            registered,
-            listing: Listing::new(direction),
-        }
-    }
-
-    /// Runs an operation until it says something else than "would block".
-    async fn run<R>(
-        mut self,
-        trust: Trust,
-        mut operation: impl FnMut() -> io::Result<R>,
-    ) -> io::Result<R> {
-        poll_fn(move |cx| {
-            let registered = self.registered;
-            let listing = &mut self.listing;
-            if listing.goes_on_waiting(registered, trust, cx) {
-                return Poll::Pending;
-            }
-            let direction = listing.direction();
-            let place = || listing.place(registered);
-            registered.poll_operation(direction, trust, place, cx, &mut operation)
-        })
-        .await
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.listing.give_back(self.registered);
-    }
-}
 
 impl<T> Async<T> {
-    /// Runs a reading operation, as often as it would block.
+    /// Runs a reading operation until it does not block.
     ///
-    /// The closure is called at once, and again whenever the object may have become readable, until it returns something
-    /// other than an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock). Every other error, also
-    /// [`Interrupted`](io::ErrorKind::Interrupted), is returned.
+    /// The closure is called at once, and again whenever the object may have become readable, until it
+    /// returns something other than an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock). Every
+    /// other error, also [`Interrupted`](io::ErrorKind::Interrupted), is returned.
     ///
-    /// It should do one thing that fails with `WouldBlock` because *this* object cannot be read. If it says so for another
-    /// reason while the object is readable, it is called again and again, with growing pauses (up to 10 ms).
+    /// The closure should do one thing that fails with `WouldBlock` because *this* object cannot be
+    /// read. If it fails like this for another reason while the object is readable, it is called again
+    /// with pauses in between, which grow up to 10 ms. A poll during a pause does not call it.
     ///
     /// # Cancellation
     ///
@@ -63,7 +24,7 @@ impl<T> Async<T> {
     ///
     /// # Errors
     ///
-    /// The closure's, and those of [`readable`](Async::readable).
+    /// Returns the errors of the closure, and those of [`readable`](Async::readable).
     ///
     /// # Examples
     ///
@@ -83,7 +44,8 @@ impl<T> Async<T> {
     /// # }
     /// ```
     pub async fn read_with<R>(&self, op: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
-        self.operate(Direction::Read, Trust::Nobody, op).await
+        self.operate(Direction::Read, WouldBlock::Inconclusive, op)
+            .await
     }
 
     /// Runs a reading operation that changes the object, as often as it would block. Otherwise like
@@ -144,7 +106,8 @@ impl<T> Async<T> {
     /// # }
     /// ```
     pub async fn write_with<R>(&self, op: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
-        self.operate(Direction::Write, Trust::Nobody, op).await
+        self.operate(Direction::Write, WouldBlock::Inconclusive, op)
+            .await
     }
 
     /// Runs a writing operation that changes the object, as often as it would block. Otherwise like
@@ -180,15 +143,21 @@ impl<T> Async<T> {
         self.operate_mut(Direction::Write, op).await
     }
 
-    /// The common part, for the closures of users and for the system calls of this crate.
+    /// Runs an operation of a user's closure, or of this crate.
+    #[inline]
     pub(super) async fn operate<R>(
         &self,
         direction: Direction,
-        trust: Trust,
+        would_block: WouldBlock,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        let waiting = Waiting::new(self.registered(), direction);
-        waiting.run(trust, || op(&self.io)).await
+        let registration = self.registration();
+        let mut waiter = ListedWaiter::new();
+        poll_fn(move |cx| {
+            let op = || op(&self.io);
+            registration.poll_listed(direction, would_block, &mut waiter, cx, op)
+        })
+        .await
     }
 
     async fn operate_mut<R>(
@@ -196,8 +165,12 @@ impl<T> Async<T> {
         direction: Direction,
         mut op: impl FnMut(&mut T) -> io::Result<R>,
     ) -> io::Result<R> {
-        let io = &mut *self.io;
-        let waiting = Waiting::new(&self.registered, direction);
-        waiting.run(Trust::Nobody, || op(io)).await
+        let (registration, io) = (&self.registration, &mut *self.io);
+        let mut waiter = ListedWaiter::new();
+        poll_fn(move |cx| {
+            let op = || op(io);
+            registration.poll_listed(direction, WouldBlock::Inconclusive, &mut waiter, cx, op)
+        })
+        .await
     }
 }

@@ -1,70 +1,88 @@
-//! `AsyncRead` and `AsyncWrite`: try the call, wait in the slot of the direction if it would block.
+//! `AsyncRead` and `AsyncWrite`: try the system call, wait as the shared waiter of the direction if
+//! it would block.
 
-use super::registered::Registered;
-use super::{Async, IoSafe, trust};
+use super::registration::Registration;
+use super::{Async, IoSafe, would_block};
 use crate::core::source::Direction;
-use crate::core::source::waiters::Place;
+use crate::sys::socket;
 use futures_io::{AsyncRead, AsyncWrite};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Writes through an exclusive reference to the object.
-fn poll_write_mut<T, R>(
-    this: &mut Async<T>,
-    cx: &mut Context<'_>,
-    mut operation: impl FnMut(&mut T) -> io::Result<R>,
-) -> Poll<io::Result<R>> {
-    let io = &mut *this.io;
-    poll::<T, R>(&this.registered, Direction::Write, cx, || operation(io))
-}
-
-/// Writes through a shared reference.
-fn poll_write_ref<T, R>(
-    this: &Async<T>,
-    cx: &mut Context<'_>,
-    mut operation: impl FnMut(&T) -> io::Result<R>,
-) -> Poll<io::Result<R>> {
-    poll::<T, R>(&this.registered, Direction::Write, cx, || {
-        operation(&this.io)
-    })
-}
-
-/// Reads; from a `TcpStream` with the shortcut.
+/// Reads through `read`.
+///
+/// A `TcpStream` is read by a system call of this crate, which is what its `Read` does, without the
+/// detour through the C library; and the read after a short one may wait without a system call.
+#[inline]
 fn poll_read<T>(
-    registered: &Registered,
-    capacity: usize,
+    registration: &Registration,
+    buf: &mut [u8],
     cx: &mut Context<'_>,
-    read: impl FnMut() -> io::Result<usize>,
+    mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
 ) -> Poll<io::Result<usize>> {
-    if trust::is_tcp_stream::<T>() {
-        registered.poll_read_stream(capacity, cx, read)
+    if would_block::is_tcp_stream::<T>() {
+        let (raw, capacity) = (registration.raw(), buf.len());
+        let mut read = || socket::receive(raw, buf).unwrap_or_else(|| read(buf));
+        registration.poll_read_stream(capacity, cx, &mut read)
     } else {
-        poll::<T, usize>(registered, Direction::Read, cx, read)
+        poll::<T, usize>(registration, Direction::Read, cx, || read(buf))
     }
 }
 
-/// The system takes so many buffers in one call at the least (POSIX), and the library passes no more than it takes. A read
-/// that fills these may have left something.
+fn poll_read_vectored<T>(
+    registration: &Registration,
+    bufs: &mut [IoSliceMut<'_>],
+    cx: &mut Context<'_>,
+    mut read: impl FnMut(&mut [IoSliceMut<'_>]) -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    if would_block::is_tcp_stream::<T>() {
+        registration.poll_read_stream(capacity(bufs), cx, || read(bufs))
+    } else {
+        poll::<T, usize>(registration, Direction::Read, cx, || read(bufs))
+    }
+}
+
+/// A system call takes at least this many buffers (POSIX), and std passes no more than it takes. A
+/// read that fills these may have left data behind.
 const FEWEST_BUFFERS: usize = 16;
 
-/// What the system surely takes in one call, if it has that much.
+/// Returns how many bytes one system call certainly reads, if they are there.
 fn capacity(bufs: &[IoSliceMut<'_>]) -> usize {
     let lengths = bufs.iter().take(FEWEST_BUFFERS).map(|buf| buf.len());
     lengths.fold(0, usize::saturating_add)
 }
 
+/// Writes through `write`; to a `TcpStream` by a system call of this crate.
+#[inline]
+fn poll_write<T>(
+    registration: &Registration,
+    buf: &[u8],
+    cx: &mut Context<'_>,
+    mut write: impl FnMut(&[u8]) -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    let raw = registration.raw();
+    poll::<T, usize>(registration, Direction::Write, cx, || {
+        if would_block::is_tcp_stream::<T>() {
+            socket::send(raw, buf).unwrap_or_else(|| write(buf))
+        } else {
+            write(buf)
+        }
+    })
+}
+
+#[inline]
 fn poll<T, R>(
-    registered: &Registered,
+    registration: &Registration,
     direction: Direction,
     cx: &mut Context<'_>,
     operation: impl FnMut() -> io::Result<R>,
 ) -> Poll<io::Result<R>> {
-    let place = || Ok(Place::Slot);
-    registered.poll_operation(direction, trust::of::<T>(), place, cx, operation)
+    registration.poll_shared(direction, would_block::of::<T>(), cx, operation)
 }
 
 impl<T: IoSafe + Read> AsyncRead for Async<T> {
+    #[inline]
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -72,7 +90,7 @@ impl<T: IoSafe + Read> AsyncRead for Async<T> {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let io = &mut *this.io;
-        poll_read::<T>(&this.registered, buf.len(), cx, || io.read(buf))
+        poll_read::<T>(&this.registration, buf, cx, |buf| io.read(buf))
     }
 
     fn poll_read_vectored(
@@ -82,8 +100,7 @@ impl<T: IoSafe + Read> AsyncRead for Async<T> {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let io = &mut *this.io;
-        let capacity = capacity(bufs);
-        poll_read::<T>(&this.registered, capacity, cx, || io.read_vectored(bufs))
+        poll_read_vectored::<T>(&this.registration, bufs, cx, |bufs| io.read_vectored(bufs))
     }
 }
 
@@ -91,13 +108,14 @@ impl<T> AsyncRead for &Async<T>
 where
     for<'a> &'a T: Read,
 {
+    #[inline]
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let mut io = self.get_ref();
-        poll_read::<T>(&self.registered, buf.len(), cx, || io.read(buf))
+        poll_read::<T>(&self.registration, buf, cx, |buf| io.read(buf))
     }
 
     fn poll_read_vectored(
@@ -106,18 +124,20 @@ where
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
         let mut io = self.get_ref();
-        let capacity = capacity(bufs);
-        poll_read::<T>(&self.registered, capacity, cx, || io.read_vectored(bufs))
+        poll_read_vectored::<T>(&self.registration, bufs, cx, |bufs| io.read_vectored(bufs))
     }
 }
 
 impl<T: IoSafe + Write> AsyncWrite for Async<T> {
+    #[inline]
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        poll_write_mut(&mut self, cx, |io| io.write(buf))
+        let this = &mut *self;
+        let io = &mut *this.io;
+        poll_write::<T>(&this.registration, buf, cx, |buf| io.write(buf))
     }
 
     fn poll_write_vectored(
@@ -125,11 +145,17 @@ impl<T: IoSafe + Write> AsyncWrite for Async<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        poll_write_mut(&mut self, cx, |io| io.write_vectored(bufs))
+        let this = &mut *self;
+        let io = &mut *this.io;
+        poll::<T, _>(&this.registration, Direction::Write, cx, || {
+            io.write_vectored(bufs)
+        })
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        poll_write_mut(&mut self, cx, |io| io.flush())
+        let this = &mut *self;
+        let io = &mut *this.io;
+        poll::<T, _>(&this.registration, Direction::Write, cx, || io.flush())
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -141,12 +167,14 @@ impl<T> AsyncWrite for &Async<T>
 where
     for<'a> &'a T: Write,
 {
+    #[inline]
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        poll_write_ref(*self, cx, |mut io| io.write(buf))
+        let mut io = self.get_ref();
+        poll_write::<T>(&self.registration, buf, cx, |buf| io.write(buf))
     }
 
     fn poll_write_vectored(
@@ -154,11 +182,15 @@ where
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        poll_write_ref(*self, cx, |mut io| io.write_vectored(bufs))
+        let mut io = self.get_ref();
+        poll::<T, _>(&self.registration, Direction::Write, cx, || {
+            io.write_vectored(bufs)
+        })
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        poll_write_ref(*self, cx, |mut io| io.flush())
+        let mut io = self.get_ref();
+        poll::<T, _>(&self.registration, Direction::Write, cx, || io.flush())
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

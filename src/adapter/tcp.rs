@@ -2,7 +2,7 @@
 
 use super::Async;
 use super::incoming::Incoming;
-use super::registered::Trust;
+use super::would_block::WouldBlock;
 use crate::core::source::Direction;
 use crate::sys::socket::{self, Progress};
 use futures_core::Stream;
@@ -64,7 +64,9 @@ impl Async<TcpListener> {
     /// ```
     pub async fn accept(&self) -> io::Result<(Async<TcpStream>, SocketAddr)> {
         let accept = |listener: &TcpListener| socket::accept_tcp(listener);
-        let (stream, peer) = self.operate(Direction::Read, Trust::Kernel, accept).await?;
+        let (stream, peer) = self
+            .operate(Direction::Read, WouldBlock::Conclusive, accept)
+            .await?;
         Ok((self.admit(stream)?, peer))
     }
 
@@ -75,8 +77,8 @@ impl Async<TcpListener> {
         } else {
             Async::new(stream)?
         };
-        if self.registered().is_tcp() {
-            stream.registered().set_tcp();
+        if self.registration().is_tcp() {
+            stream.registration().set_tcp();
         }
         Ok(stream)
     }
@@ -143,7 +145,7 @@ impl Async<TcpStream> {
     pub async fn connect<A: Into<SocketAddr>>(addr: A) -> io::Result<Async<TcpStream>> {
         let (stream, progress) = socket::connect_tcp(addr.into())?;
         let stream = Async::new_nonblocking(stream)?;
-        stream.registered().set_tcp();
+        stream.registration().set_tcp();
         if progress != Progress::Done {
             stream.writable().await?;
             socket::connect_outcome(stream.get_ref())?;
@@ -184,6 +186,7 @@ impl Async<TcpStream> {
     /// ```
     pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         let peek = |stream: &TcpStream| stream.peek(buf);
-        self.operate(Direction::Read, Trust::Kernel, peek).await
+        self.operate(Direction::Read, WouldBlock::Conclusive, peek)
+            .await
     }
 }

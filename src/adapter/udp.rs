@@ -1,7 +1,7 @@
 //! UDP: datagrams in and out.
 
 use super::Async;
-use super::registered::Trust;
+use super::would_block::WouldBlock;
 use crate::core::source::Direction;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -61,7 +61,8 @@ impl Async<UdpSocket> {
     /// ```
     pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let receive = |socket: &UdpSocket| socket.recv_from(buf);
-        self.operate(Direction::Read, Trust::Kernel, receive).await
+        self.operate(Direction::Read, WouldBlock::Conclusive, receive)
+            .await
     }
 
     /// Receives one datagram and leaves it in the queue. Otherwise like [`recv_from`](Async#method.recv_from).
@@ -89,7 +90,8 @@ impl Async<UdpSocket> {
     /// ```
     pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let peek = |socket: &UdpSocket| socket.peek_from(buf);
-        self.operate(Direction::Read, Trust::Kernel, peek).await
+        self.operate(Direction::Read, WouldBlock::Conclusive, peek)
+            .await
     }
 
     /// Sends one datagram to the address; returns how many bytes were sent, which is all.
@@ -121,7 +123,8 @@ impl Async<UdpSocket> {
     pub async fn send_to<A: Into<SocketAddr>>(&self, buf: &[u8], addr: A) -> io::Result<usize> {
         let addr = addr.into();
         let send = |socket: &UdpSocket| socket.send_to(buf, addr);
-        self.operate(Direction::Write, Trust::Kernel, send).await
+        self.operate(Direction::Write, WouldBlock::Conclusive, send)
+            .await
     }
 
     /// Receives one datagram from the peer that the socket is connected to; returns its length. What does not fit into
@@ -156,7 +159,8 @@ impl Async<UdpSocket> {
     /// ```
     pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         let receive = |socket: &UdpSocket| socket.recv(buf);
-        self.operate(Direction::Read, Trust::Kernel, receive).await
+        self.operate(Direction::Read, WouldBlock::Conclusive, receive)
+            .await
     }
 
     /// Receives one datagram from the peer that the socket is connected to, and leaves it in the queue. Otherwise like
@@ -186,7 +190,8 @@ impl Async<UdpSocket> {
     /// ```
     pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         let peek = |socket: &UdpSocket| socket.peek(buf);
-        self.operate(Direction::Read, Trust::Kernel, peek).await
+        self.operate(Direction::Read, WouldBlock::Conclusive, peek)
+            .await
     }
 
     /// Sends one datagram to the peer that the socket is connected to; returns how many bytes were sent, which is all.
@@ -217,6 +222,7 @@ impl Async<UdpSocket> {
     /// ```
     pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
         let send = |socket: &UdpSocket| socket.send(buf);
-        self.operate(Direction::Write, Trust::Kernel, send).await
+        self.operate(Direction::Write, WouldBlock::Conclusive, send)
+            .await
     }
 }

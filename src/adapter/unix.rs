@@ -2,7 +2,7 @@
 
 use super::Async;
 use super::incoming::Incoming;
-use super::registered::Trust;
+use super::would_block::WouldBlock;
 use crate::Timer;
 use crate::core::source::Direction;
 use crate::sys::socket::{self, Progress};
@@ -68,7 +68,9 @@ impl Async<UnixListener> {
     /// ```
     pub async fn accept(&self) -> io::Result<(Async<UnixStream>, SocketAddr)> {
         let accept = |listener: &UnixListener| listener.accept();
-        let (stream, peer) = self.operate(Direction::Read, Trust::Kernel, accept).await?;
+        let (stream, peer) = self
+            .operate(Direction::Read, WouldBlock::Conclusive, accept)
+            .await?;
         Ok((Async::new(stream)?, peer))
     }
 
@@ -281,7 +283,8 @@ impl Async<UnixDatagram> {
     /// ```
     pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let receive = |socket: &UnixDatagram| socket.recv_from(buf);
-        self.operate(Direction::Read, Trust::Kernel, receive).await
+        self.operate(Direction::Read, WouldBlock::Conclusive, receive)
+            .await
     }
 
     /// Sends one datagram to the path; returns how many bytes were sent.
@@ -314,7 +317,8 @@ impl Async<UnixDatagram> {
     pub async fn send_to<P: AsRef<Path>>(&self, buf: &[u8], path: P) -> io::Result<usize> {
         // "Would block" tells of the receiver's queue, "writable" of the own: they may contradict each other.
         let send = |socket: &UnixDatagram| socket.send_to(buf, &path);
-        self.operate(Direction::Write, Trust::Nobody, send).await
+        self.operate(Direction::Write, WouldBlock::Inconclusive, send)
+            .await
     }
 
     /// Receives one datagram from the peer that the socket is connected to; returns its length. What does not fit into
@@ -347,7 +351,8 @@ impl Async<UnixDatagram> {
     /// ```
     pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         let receive = |socket: &UnixDatagram| socket.recv(buf);
-        self.operate(Direction::Read, Trust::Kernel, receive).await
+        self.operate(Direction::Read, WouldBlock::Conclusive, receive)
+            .await
     }
 
     /// Sends one datagram to the peer that the socket is connected to; returns how many bytes were sent.
@@ -377,6 +382,7 @@ impl Async<UnixDatagram> {
     pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
         // As in `send_to`: asking also has the kernel watch the peer that the socket is connected to by now.
         let send = |socket: &UnixDatagram| socket.send(buf);
-        self.operate(Direction::Write, Trust::Nobody, send).await
+        self.operate(Direction::Write, WouldBlock::Inconclusive, send)
+            .await
     }
 }

@@ -1,13 +1,16 @@
 //! The table of sources: found by slot without a lock, told apart by generation.
 //!
-//! Slots live in buckets that double in size and are never moved or freed, so a reference to a slot stays valid for as
-//! long as the registry. A bucket is made once, when the first of its slots is needed. Vacant slots are kept in a list
-//! and used again, last in first out: the warmest memory first.
+//! Slots live in buckets that double in size and are never moved or freed, so a reference to a slot
+//! is valid for as long as the registry. A bucket consists of pieces, which are allocated one by one
+//! when the first of their slots is needed: no allocation is larger than a piece, except for the
+//! list of a bucket's pieces. Vacant slots are kept in a list and reused, last in first out, because
+//! their memory is most likely in the cache.
 //!
-//! Rejected: one vector behind a lock (every event of every thread would take it); reference-counted sources (a count up
-//! and down per event, and per-source allocation).
+//! Rejected: one vector behind a lock (each event of each thread would take it); sources with a
+//! reference count (an increment and a decrement per event, and an allocation per source); buckets
+//! that are allocated whole (one with 2^14 slots blocks its threads for a millisecond).
 
-use crate::core::source::{Key, Source};
+use crate::core::source::Key;
 use crate::core::sync::Mutex;
 use std::io;
 use std::sync::OnceLock;
@@ -16,23 +19,30 @@ use std::sync::OnceLock;
 const FIRST_BITS: u32 = 5;
 const BUCKETS: usize = (Key::SLOT_BITS - FIRST_BITS) as usize;
 
-/// So many slots fit in all buckets. Below the slots of the tokens that pollers use for themselves.
+/// A piece has at most 2^8 slots.
+const PIECE_BITS: u32 = 8;
+
+/// The number of slots in all buckets. Pollers use tokens of higher slots for themselves.
 const CAPACITY: u32 = (((1u64 << Key::SLOT_BITS) - (1 << FIRST_BITS)) & 0xFFFF_FFFF) as u32;
 
+/// Slots that are allocated together.
+type Piece<T> = OnceLock<Box<[T]>>;
+
+/// A table of `T`s, each in a slot that is taken and given back.
 #[derive(Debug)]
-pub(crate) struct Registry {
-    buckets: [OnceLock<Box<[Source]>>; BUCKETS],
+pub(crate) struct Registry<T> {
+    buckets: [OnceLock<Box<[Piece<T>]>>; BUCKETS],
     vacancies: Mutex<Vacancies>,
 }
 
 #[derive(Debug)]
 struct Vacancies {
     slots: Vec<u32>,
-    /// Slots from here on have never been used.
+    /// Slots from here on were never used.
     unused: u32,
 }
 
-impl Registry {
+impl<T: Default> Registry<T> {
     pub(crate) fn new() -> Self {
         Registry {
             buckets: [const { OnceLock::new() }; BUCKETS],
@@ -43,52 +53,99 @@ impl Registry {
         }
     }
 
-    /// The slot of a key that was given out by `take`. `None` for a number that never was.
+    /// Returns the content of a slot that `take` has returned before; `None` for any other number.
     #[inline]
-    pub(crate) fn get(&self, slot: u32) -> Option<&Source> {
-        let (bucket, offset) = locate(slot)?;
-        self.buckets.get(bucket)?.get()?.get(offset)
+    pub(crate) fn get(&self, slot: u32) -> Option<&T> {
+        let place = Location::of(slot)?;
+        let pieces = self.buckets.get(place.bucket)?.get()?;
+        pieces.get(place.piece)?.get()?.get(place.offset)
     }
 
     /// Reserves a vacant slot.
-    pub(crate) fn take(&self) -> io::Result<(u32, &Source)> {
-        let slot = {
-            let mut vacancies = self.vacancies.lock();
-            match vacancies.slots.pop() {
-                Some(slot) => slot,
-                None if vacancies.unused < CAPACITY => {
-                    vacancies.unused += 1;
-                    vacancies.unused - 1
-                }
-                None => return Err(full()),
-            }
-        };
-        let (bucket, offset) = locate(slot).ok_or_else(full)?;
-        let made = self.buckets[bucket].get_or_init(|| {
-            let size = 1usize << (bucket as u32 + FIRST_BITS);
-            (0..size).map(|_| Source::new()).collect()
-        });
-        Ok((slot, &made[offset]))
+    ///
+    /// # Errors
+    ///
+    /// `OutOfMemory` if all slots are in use.
+    #[inline]
+    pub(crate) fn take(&self) -> io::Result<(u32, &T)> {
+        let slot = self.reserve()?;
+        match self.get(slot) {
+            Some(content) => Ok((slot, content)),
+            None => self.allocate(slot),
+        }
     }
 
-    /// Returns a slot whose source has been vacated.
+    /// Allocates the piece of a slot that was just reserved for the first time.
+    #[cold]
+    fn allocate(&self, slot: u32) -> io::Result<(u32, &T)> {
+        let place = Location::of(slot).ok_or_else(full)?;
+        // Threads that need the same piece at the same time wait for one of them to make it. That
+        // takes as long as allocating a few hundred slots.
+        let pieces = self.buckets[place.bucket].get_or_init(|| {
+            let count = 1usize << place.bucket_bits().saturating_sub(PIECE_BITS);
+            (0..count).map(|_| OnceLock::new()).collect()
+        });
+        let piece = pieces[place.piece].get_or_init(|| {
+            let size = 1usize << place.bucket_bits().min(PIECE_BITS);
+            (0..size).map(|_| T::default()).collect()
+        });
+        Ok((slot, &piece[place.offset]))
+    }
+
+    fn reserve(&self) -> io::Result<u32> {
+        let mut vacancies = self.vacancies.lock();
+        let vacant = if mutation!("slot_is_given_out_twice") {
+            vacancies.slots.last().copied()
+        } else {
+            vacancies.slots.pop()
+        };
+        match vacant {
+            Some(slot) => Ok(slot),
+            None if vacancies.unused < CAPACITY => {
+                vacancies.unused += 1;
+                Ok(vacancies.unused - 1)
+            }
+            None => Err(full()),
+        }
+    }
+
+    /// Returns a slot to the vacant ones.
     pub(crate) fn give_back(&self, slot: u32) {
         self.vacancies.lock().slots.push(slot);
     }
 
-    /// All slots that have ever been used, with their numbers.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Source)> {
+    /// Returns the contents of all slots that were ever used, with their numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         let used = self.vacancies.lock().unused;
         (0..used).filter_map(|slot| Some((slot, self.get(slot)?)))
     }
 }
 
-#[inline]
-fn locate(slot: u32) -> Option<(usize, usize)> {
-    let shifted = slot.checked_add(1 << FIRST_BITS)?;
-    let bits = shifted.ilog2();
-    let bucket = (bits - FIRST_BITS) as usize;
-    Some((bucket, (shifted - (1 << bits)) as usize))
+/// Where a slot is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Location {
+    bucket: usize,
+    piece: usize,
+    offset: usize,
+}
+
+impl Location {
+    #[inline]
+    fn of(slot: u32) -> Option<Location> {
+        let shifted = slot.checked_add(1 << FIRST_BITS)?;
+        let bits = shifted.ilog2();
+        let within = shifted - (1 << bits);
+        Some(Location {
+            bucket: (bits - FIRST_BITS) as usize,
+            piece: (within >> PIECE_BITS) as usize,
+            offset: (within & ((1 << PIECE_BITS) - 1)) as usize,
+        })
+    }
+
+    /// The bucket has two to this power slots.
+    fn bucket_bits(self) -> u32 {
+        self.bucket as u32 + FIRST_BITS
+    }
 }
 
 fn full() -> io::Error {
@@ -103,29 +160,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_cover_the_slots_without_gaps() {
-        let mut expected = (0, 0);
+    fn buckets_and_pieces_cover_the_slots_without_gaps() {
+        let mut expected = Location {
+            bucket: 0,
+            piece: 0,
+            offset: 0,
+        };
         for slot in 0..10_000 {
-            assert_eq!(locate(slot), Some(expected));
-            expected.1 += 1;
-            if expected.1 == 1 << (expected.0 as u32 + FIRST_BITS) {
-                expected = (expected.0 + 1, 0);
+            let place = Location::of(slot).unwrap();
+            assert_eq!(place, expected);
+            expected.offset += 1;
+            let bits = place.bucket_bits();
+            if expected.offset == 1 << bits.min(PIECE_BITS) {
+                (expected.piece, expected.offset) = (expected.piece + 1, 0);
+            }
+            if expected.piece == 1 << bits.saturating_sub(PIECE_BITS) {
+                (expected.bucket, expected.piece) = (expected.bucket + 1, 0);
             }
         }
-        let (bucket, _) = locate(CAPACITY - 1).unwrap();
-        assert_eq!(bucket, BUCKETS - 1);
+        assert_eq!(Location::of(CAPACITY - 1).unwrap().bucket, BUCKETS - 1);
     }
 
     #[test]
-    fn slots_are_used_again_and_stay_in_place() {
-        let registry = Registry::new();
-        let taken: Vec<_> = (0..100).map(|_| registry.take().unwrap()).collect();
-        for (slot, source) in &taken {
-            assert!(std::ptr::eq(registry.get(*slot).unwrap(), *source));
+    fn slots_are_reused_and_stay_where_they_are() {
+        let registry = Registry::<u64>::new();
+        let taken: Vec<_> = (0..1000).map(|_| registry.take().unwrap()).collect();
+        for (slot, content) in &taken {
+            assert!(std::ptr::eq(registry.get(*slot).unwrap(), *content));
         }
         registry.give_back(taken[40].0);
         assert_eq!(registry.take().unwrap().0, taken[40].0);
-        assert_eq!(registry.iter().count(), 100);
+        assert_eq!(registry.iter().count(), 1000);
         assert!(registry.get(CAPACITY).is_none() && registry.get(u32::MAX).is_none());
+    }
+
+    #[test]
+    fn no_allocation_is_larger_than_a_piece() {
+        let registry = Registry::<u8>::new();
+        for _ in 0..3000 {
+            registry.take().unwrap();
+        }
+        let pieces = registry.buckets.iter().filter_map(OnceLock::get).flatten();
+        let sizes = pieces.filter_map(OnceLock::get).map(|piece| piece.len());
+        assert_eq!(sizes.max(), Some(1 << PIECE_BITS));
     }
 }

@@ -1,259 +1,334 @@
-//! Who drives the reactor: the protocol of roles. Pure: it waits for nothing and wakes nobody; it says who must be nudged.
+//! How the leader is chosen. Pure: it waits for nothing and wakes no thread; it returns the thread
+//! that must be nudged.
 //!
 //! # Idea
 //!
-//! One word names the *leader*, the thread that polls for everybody, and whether it is inside a wait. A leader that comes
-//! back from a wait keeps the role while it runs its tasks ("away"), because it will most likely be back in a moment;
-//! but anybody who is idle may take the role from it then. So the role costs one compare-and-swap per wait and one per
-//! return, and no lock.
+//! One word names the *leader*, the thread that polls the system for all, and whether it is inside
+//! the wait. A leader that returns from a wait keeps the role while it runs its tasks ("away"),
+//! because it usually comes back soon. Any idle thread may take the role from it then. So the role
+//! costs one compare-and-swap per wait, one per return, and no lock.
 //!
 //! ```text
-//!                    ① try_lead                      ① try_lead (anybody idle)
+//!                    ① try_lead                      ① try_lead (any idle thread)
 //!      ┌──────┐ ───────────────▶ ┌─────────────┐ ◀────────────────── ┌──────────┐
 //!      │ none │                  │ waiting(id) │ ② leave             │ away(id) │
 //!      └──────┘                  └─────────────┘ ──────────────────▶ └──────────┘
-//!          ▲                      └─▶ waiting(other): ① by block_on, from the fallback thread    │
-//!          └──────────────────────────────────────────────────────── ③ abandon ──────────────────┘
+//!          ▲                      └─▶ waiting(other): ① by block_on, from the fallback thread  │
+//!          └──────────────────────────────────────────────────────── ③ abandon ────────────────┘
 //! ```
 //!
-//! Idle threads that find a waiting leader *sit*: one as the *watcher*, the others parked. The leader arms the watcher's
-//! kernel timer when it leaves a wait while somebody sits (`Watch`); if it stays away, the watcher wakes up and takes over.
+//! An idle thread that finds a waiting leader *stands by*. One standby thread is the *watcher*, the
+//! others park. A leader that leaves its wait while threads stand by makes sure that the watcher's
+//! alarm is set. If the leader stays away, the alarm goes off and the watcher takes over.
+//!
+//! # The words
+//!
+//! * `leader`: the leader's id, `WAITING`, and `FALLBACK_INSIDE`. The latter says that the fallback
+//!   thread is inside its wait, or about to be, even if a `block_on` thread has taken the role. It
+//!   counts as waiting: a thread that moves the next deadline, or leaves a wait, makes sure that the
+//!   timer is armed for it.
+//! * `standby_count`: the length of the list of standby threads, written under its lock.
 //!
 //! # Rules
 //!
-//! * Who waits for events either leads, or sits while somebody leads, or is on its way to `try_lead`.
-//! * Who sits looks at the leader *after* it is counted; who leaves looks at the count *after* it has left. Both are
-//!   sequentially consistent, so either the sitter sees that nobody waits, or the leaver arms the timer.
-//! * While somebody sits there is a watcher. One that rises names a successor, who is nudged; if that one rises instead of
-//!   watching (it had been notified in the same moment), it names the next.
-//! * The fallback thread takes the role only from nobody, or from a leader that stayed away; and a `block_on` thread takes
-//!   it from the fallback thread at any time, even from inside its wait. The displaced thread finds out when its wait
-//!   ends. It passes on what it used up (see `Driver::after_turn`).
-//! * The fallback thread that was displaced may stay inside its wait for long, also when nobody leads any more. It counts as
-//!   waiting: whoever changes the next deadline, or leaves a wait, makes sure that the timer is armed for it.
+//! * A thread that waits for events leads, or stands by while another one leads, or is on its way to
+//!   `try_lead`.
+//! * A standby thread reads `leader` *after* it is counted; a leader reads `standby_count` *after*
+//!   it has left. Both are sequentially consistent, so either the standby thread sees that no leader
+//!   waits, or the leader sets the alarm.
+//! * While threads stand by, one is the watcher. A watcher that leaves names a successor, which is
+//!   nudged. If that one leaves instead of watching, it names the next.
+//! * The fallback thread takes the role only if it is vacant, or from a leader that stayed away. A
+//!   `block_on` thread takes it from the fallback thread at any time, even from inside the wait. The
+//!   displaced thread finds out when its wait ends, and passes on what it used up.
 //! * The kernel may wake any of the threads inside a wait. Nothing here depends on which.
 //!
 //! # Rejected
 //!
-//! * A lock around the wait (a thread that wants the role would sleep in the lock and not hear its own waker).
+//! * A lock around the wait: a thread that wants the role would sleep in the lock and not hear its
+//!   own waker.
 //! * Handing the role over at each return: on one processor that is two context switches per event.
-//! * A watcher that looks at the leader every millisecond: wake-ups of an idle process.
+//! * A watcher that looks at the leader every millisecond: an idle process would wake up.
 
-use crate::core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::core::sync::atomic::{AtomicUsize, Ordering};
 use crate::core::sync::{Mutex, write_before_read};
 
-/// A thread's seat in the protocol: a number that is never zero.
+/// Names a thread in the protocol. Never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seat(usize);
+pub(crate) struct ThreadId(usize);
 
-impl Seat {
-    pub(crate) const FALLBACK: Seat = Seat(1);
+impl ThreadId {
+    pub(crate) const FALLBACK: ThreadId = ThreadId(1);
 
-    /// The seat with this running number. Numbers that wrap around after 2^30 threads share a seat with a thread that
-    /// has most likely gone; if not, both merely believe to lead at once, which costs wake-ups.
-    pub(crate) fn numbered(number: usize) -> Seat {
-        Seat(2 + number % (usize::MAX >> 2))
+    /// The thread with this running number. After 2^29 threads (32-bit systems) two threads may
+    /// share an id. If both are alive, both may believe to lead, which costs wake-ups.
+    pub(crate) fn numbered(number: usize) -> ThreadId {
+        ThreadId(2 + number % (usize::MAX >> 3))
     }
 }
 
-/// The leader's word: a seat and a bit.
+/// The value of the word `leader`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Leader(usize);
+
+const WAITING: usize = 1;
+const FALLBACK_INSIDE: usize = 2;
+const FLAGS: usize = WAITING | FALLBACK_INSIDE;
 
 impl Leader {
     const NONE: Leader = Leader(0);
 
-    fn waiting(seat: Seat) -> Leader {
-        Leader(seat.0 << 1 | 1)
-    }
-
-    fn away(seat: Seat) -> Leader {
-        Leader(seat.0 << 1)
+    fn is(self, id: ThreadId) -> bool {
+        self.0 >> 2 == id.0
     }
 
     fn is_waiting(self) -> bool {
-        self.0 & 1 == 1
+        self.0 & WAITING != 0
+    }
+
+    fn is_vacant(self) -> bool {
+        self.0 >> 2 == 0
+    }
+
+    /// The value after this thread has become the leader and waits.
+    fn waiting(self, id: ThreadId) -> Leader {
+        let inside = if id == ThreadId::FALLBACK {
+            FALLBACK_INSIDE
+        } else {
+            self.0 & FALLBACK_INSIDE
+        };
+        Leader(id.0 << 2 | WAITING | inside)
+    }
+
+    /// The value after the leader has left its wait.
+    fn away(self, id: ThreadId) -> Leader {
+        Leader(id.0 << 2).with_inside_of(self, id)
+    }
+
+    /// The value after the thread `id`, which left its wait, was displaced.
+    fn without(self, id: ThreadId) -> Leader {
+        Leader(self.0 & !FALLBACK_INSIDE).with_inside_of(self, id)
+    }
+
+    /// Keeps `FALLBACK_INSIDE` unless it is the fallback thread that has left its wait.
+    fn with_inside_of(self, before: Leader, left: ThreadId) -> Leader {
+        if left == ThreadId::FALLBACK {
+            self
+        } else {
+            Leader(self.0 | before.0 & FALLBACK_INSIDE)
+        }
     }
 }
 
+/// From whom a thread may take the role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// From any leader that does not wait.
+    Away,
+    /// Only if it is vacant, or if the thread itself was the leader.
+    Vacant,
+}
+
+/// The answer to an offer to lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lead {
-    /// Go and wait for events.
-    Granted,
-    /// The same, and the fallback thread is still inside its wait.
-    GrantedOver,
-    /// Somebody else waits for events.
+    /// The thread is the leader. It now begins its turn.
+    Granted {
+        /// Another thread was the leader. That thread may still run the wakers of its turn.
+        from_other: bool,
+        /// The fallback thread is still inside its wait.
+        fallback_inside: bool,
+    },
+    /// Another thread waits for events.
     Occupied,
 }
 
+/// How a standby thread sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sitting {
-    /// Sleep on the watch.
-    Watching,
-    /// Sleep.
+pub(crate) enum Standby {
+    /// On the watch.
+    Watcher,
+    /// On its own condition variable.
     Parked,
 }
 
+/// The roles of the threads that drive one reactor. `H` is a handle to a thread.
 #[derive(Debug)]
 pub(crate) struct Roles<H> {
     leader: AtomicUsize,
-    /// Whether the fallback thread is inside its wait, or about to be; also when the role has been taken from it.
-    fallback_inside: AtomicBool,
-    /// How many sit. Written under the lock of `seats`.
-    sitting: AtomicUsize,
-    seats: Mutex<Seats<H>>,
+    standby_count: AtomicUsize,
+    standby: Mutex<StandbyThreads<H>>,
 }
 
 #[derive(Debug)]
-struct Seats<H> {
-    watcher: Option<Seat>,
-    sitting: Vec<(Seat, H)>,
+struct StandbyThreads<H> {
+    watcher: Option<ThreadId>,
+    threads: Vec<(ThreadId, H)>,
 }
 
 impl<H: Clone> Roles<H> {
     pub(crate) fn new() -> Self {
         Roles {
             leader: AtomicUsize::new(Leader::NONE.0),
-            fallback_inside: AtomicBool::new(false),
-            sitting: AtomicUsize::new(0),
-            seats: Mutex::new(Seats {
+            standby_count: AtomicUsize::new(0),
+            standby: Mutex::new(StandbyThreads {
                 watcher: None,
-                sitting: Vec::new(),
+                threads: Vec::new(),
             }),
         }
     }
 
-    /// ① An idle thread offers to wait for events.
-    pub(crate) fn try_lead(&self, me: Seat) -> Lead {
+    /// ① Offers to lead.
+    pub(crate) fn try_lead(&self, me: ThreadId, claim: Claim) -> Lead {
         let mut current = self.load();
         loop {
-            let over_fallback = current == Leader::waiting(Seat::FALLBACK);
-            if current.is_waiting() && !(over_fallback && me != Seat::FALLBACK) {
+            if !may_take(current, me, claim) {
                 return Lead::Occupied;
             }
-            match self.replace(current, Leader::waiting(me)) {
-                Ok(()) if self.fallback_is_inside() && me != Seat::FALLBACK => {
-                    return Lead::GrantedOver;
+            match self.replace(current, current.waiting(me)) {
+                Ok(()) => {
+                    return Lead::Granted {
+                        from_other: !current.is_vacant() && !current.is(me),
+                        fallback_inside: current.0 & FALLBACK_INSIDE != 0,
+                    };
                 }
-                Ok(()) => return Lead::Granted,
                 Err(actual) => current = actual,
             }
         }
     }
 
-    /// The fallback thread says that it will be inside its wait, before it offers to lead.
-    pub(crate) fn fallback_enters(&self) {
-        self.fallback_inside.store(true, Ordering::SeqCst);
-    }
-
-    /// It is outside again, and will look at the leader next.
-    pub(crate) fn fallback_is_out(&self) {
-        self.fallback_inside.store(false, Ordering::SeqCst);
-    }
-
-    /// Whether the fallback thread may be inside its wait without leading. It must be told of earlier deadlines then.
-    pub(crate) fn fallback_is_inside(&self) -> bool {
-        write_before_read();
-        self.fallback_inside.load(Ordering::SeqCst)
-    }
-
-    /// ① for the fallback thread that did not wait for its turn: only from nobody, or from itself.
-    pub(crate) fn try_lead_vacant(&self, me: Seat) -> Lead {
-        let current = self.load();
-        let vacant = current == Leader::NONE || current == Leader::away(me);
-        if vacant && self.replace(current, Leader::waiting(me)).is_ok() {
-            Lead::Granted
-        } else {
-            Lead::Occupied
+    /// ② Leaves the wait. Returns whether the thread still has the role; otherwise another one has
+    /// taken it meanwhile.
+    pub(crate) fn leave(&self, me: ThreadId) -> bool {
+        let mut current = self.load();
+        loop {
+            let keeps = current.is(me) || mutation!("displaced_thread_keeps_the_role");
+            let next = if keeps {
+                current.away(me)
+            } else {
+                current.without(me)
+            };
+            if next == current {
+                return keeps;
+            }
+            match self.replace(current, next) {
+                Ok(()) => return keeps,
+                Err(actual) => current = actual,
+            }
         }
     }
 
-    /// ② The leader has come back from its wait. False if somebody has taken the role meanwhile.
-    pub(crate) fn leave(&self, me: Seat) -> bool {
-        self.replace(Leader::waiting(me), Leader::away(me)).is_ok()
+    /// ③ The thread will not come back. Returns whether it had the role, which is vacant now.
+    pub(crate) fn abandon(&self, me: ThreadId) -> bool {
+        let mut current = self.load();
+        while current.is(me) && !current.is_waiting() {
+            match self.replace(current, Leader(current.0 & FALLBACK_INSIDE)) {
+                Ok(()) => return true,
+                Err(actual) => current = actual,
+            }
+        }
+        false
     }
 
-    /// ③ A thread will not come back. True if it held the role, which nobody has now.
-    pub(crate) fn abandon(&self, me: Seat) -> bool {
-        self.load() == Leader::away(me) && self.replace(Leader::away(me), Leader::NONE).is_ok()
+    /// Returns whether the thread was the last to lead, and is away.
+    pub(crate) fn was_last(&self, me: ThreadId) -> bool {
+        let current = self.load();
+        current.is(me) && !current.is_waiting()
     }
 
-    /// Whether this thread was the last to lead, and is away.
-    pub(crate) fn was_last(&self, me: Seat) -> bool {
-        self.load() == Leader::away(me)
-    }
-
-    /// Whether a leader waits for events, or is about to and has said so.
+    /// Returns whether a leader waits for events, or has announced that it is about to.
+    #[inline]
     pub(crate) fn leader_waits(&self) -> bool {
         self.load().is_waiting()
     }
 
-    /// Whether any thread waits for events.
-    pub(crate) fn somebody_waits(&self) -> bool {
-        self.leader_waits() || self.fallback_is_inside()
+    /// Returns whether the fallback thread may be inside its wait.
+    pub(crate) fn fallback_is_inside(&self) -> bool {
+        self.load().0 & FALLBACK_INSIDE != 0
     }
 
-    /// Whether somebody sits and relies on the leader to come back.
-    pub(crate) fn somebody_sits(&self) -> bool {
-        // SeqCst: see the rules; partner of the store in `publish`.
+    /// Returns whether any thread waits for events.
+    #[inline]
+    pub(crate) fn any_thread_waits(&self) -> bool {
+        self.load().0 & FLAGS != 0
+    }
+
+    /// Returns whether threads stand by and rely on the leader to come back.
+    #[inline]
+    pub(crate) fn any_stands_by(&self) -> bool {
+        // SeqCst: see the rules. Partner of the store in `publish`.
         write_before_read();
-        self.sitting.load(Ordering::SeqCst) > 0
+        let least = if mutation!("leader_overlooks_standby") {
+            1
+        } else {
+            0
+        };
+        self.standby_count.load(Ordering::SeqCst) > least
     }
 
-    /// A thread that found the role occupied sits down. `None` if it should offer to lead again.
-    pub(crate) fn sit(&self, me: Seat, handle: H) -> Option<Sitting> {
-        let mut seats = self.seats.lock();
-        seats.sitting.push((me, handle));
-        self.publish(&seats);
-        if me != Seat::FALLBACK && !self.leader_waits() {
-            seats.remove(me);
-            self.publish(&seats);
+    /// A thread that found the role occupied stands by. `None` if it must offer to lead again.
+    pub(crate) fn stand_by(&self, me: ThreadId, handle: H) -> Option<Standby> {
+        let mut standby = self.standby.lock();
+        standby.threads.push((me, handle));
+        self.publish(&standby);
+        let looks = me != ThreadId::FALLBACK && !mutation!("standby_ignores_the_leader");
+        if looks && !self.leader_waits() {
+            standby.remove(me);
+            self.publish(&standby);
             return None;
         }
-        if seats.watcher.is_none() {
-            seats.watcher = Some(me);
-            return Some(Sitting::Watching);
+        if standby.watcher.is_none() {
+            standby.watcher = Some(me);
+            return Some(Standby::Watcher);
         }
-        Some(Sitting::Parked)
+        Some(Standby::Parked)
     }
 
-    /// A thread gets up. If it was the watcher, another sitter is that now; it must be nudged, because it may be sleeping as
-    /// one of the parked.
-    pub(crate) fn rise(&self, me: Seat) -> Option<H> {
-        let mut seats = self.seats.lock();
-        seats.remove(me);
-        self.publish(&seats);
-        if seats.watcher != Some(me) {
+    /// A thread stands by no longer. If it was the watcher, another standby thread is the watcher
+    /// now. The caller nudges that thread, which may be parked.
+    pub(crate) fn leave_standby(&self, me: ThreadId) -> Option<H> {
+        let mut standby = self.standby.lock();
+        standby.remove(me);
+        self.publish(&standby);
+        if standby.watcher != Some(me) {
             return None;
         }
-        let successor = seats.sitting.first().cloned();
-        seats.watcher = successor.as_ref().map(|(seat, _)| *seat);
-        successor.map(|(_, handle)| handle)
+        let successor = standby.threads.first().cloned();
+        standby.watcher = successor.as_ref().map(|(id, _)| *id);
+        if mutation!("watcher_names_no_successor") {
+            standby.watcher = None;
+        }
+        let successor = successor.map(|(_, handle)| handle);
+        successor.filter(|_| !mutation!("successor_is_not_nudged"))
     }
 
-    /// Whether a sitter has become the watcher.
-    pub(crate) fn is_watcher(&self, me: Seat) -> bool {
-        self.seats.lock().watcher == Some(me)
+    /// Returns whether a standby thread has become the watcher.
+    pub(crate) fn is_watcher(&self, me: ThreadId) -> bool {
+        self.standby.lock().watcher == Some(me)
     }
 
-    /// A `block_on` thread that sits, and would be a better leader than the fallback thread.
+    /// Returns a standby `block_on` thread: a better leader than the fallback thread.
     pub(crate) fn candidate(&self) -> Option<H> {
-        let seats = self.seats.lock();
-        let mut others = seats.sitting.iter();
-        let found = others.find(|(seat, _)| *seat != Seat::FALLBACK);
+        let standby = self.standby.lock();
+        let mut threads = standby.threads.iter();
+        let found = threads.find(|(id, _)| *id != ThreadId::FALLBACK);
         found.map(|(_, handle)| handle.clone())
     }
 
-    fn publish(&self, seats: &Seats<H>) {
-        self.sitting.store(seats.sitting.len(), Ordering::SeqCst);
+    fn publish(&self, standby: &StandbyThreads<H>) {
+        self.standby_count
+            .store(standby.threads.len(), Ordering::SeqCst);
     }
 
+    #[inline]
     fn load(&self) -> Leader {
         write_before_read();
-        // SeqCst: partner of `replace` on one side, of the count of sitters and of the timers' flag on the other.
+        // SeqCst: partner of `replace` on one side, of the standby count and of the timers' flag on
+        // the other.
         Leader(self.leader.load(Ordering::SeqCst))
     }
 
+    #[inline]
     fn replace(&self, from: Leader, to: Leader) -> Result<(), Leader> {
         self.leader
             .compare_exchange(from.0, to.0, Ordering::SeqCst, Ordering::SeqCst)
@@ -262,9 +337,20 @@ impl<H: Clone> Roles<H> {
     }
 }
 
-impl<H> Seats<H> {
-    fn remove(&mut self, me: Seat) {
-        self.sitting.retain(|(seat, _)| *seat != me);
+/// Returns whether a thread may take the role from the present leader.
+fn may_take(current: Leader, me: ThreadId, claim: Claim) -> bool {
+    let from_fallback = current.is(ThreadId::FALLBACK) && me != ThreadId::FALLBACK;
+    if current.is_waiting() {
+        return from_fallback || mutation!("waiting_leader_is_replaced");
+    }
+    let fallback_gives_up = mutation!("fallback_takes_only_a_vacant_role");
+    let only_vacant = claim == Claim::Vacant || fallback_gives_up && me == ThreadId::FALLBACK;
+    !only_vacant || current.is_vacant() || current.is(me)
+}
+
+impl<H> StandbyThreads<H> {
+    fn remove(&mut self, me: ThreadId) {
+        self.threads.retain(|(id, _)| *id != me);
     }
 }
 
@@ -272,109 +358,109 @@ impl<H> Seats<H> {
 mod tests {
     use super::*;
 
-    fn seats() -> (Roles<usize>, Seat, Seat) {
-        (Roles::new(), Seat::numbered(0), Seat::numbered(1))
-    }
+    const ONE: ThreadId = ThreadId(7);
+    const TWO: ThreadId = ThreadId(8);
+    const FALLBACK: ThreadId = ThreadId::FALLBACK;
 
-    #[test]
-    fn every_number_has_a_seat_that_fits_into_the_word() {
-        for number in [0, 1, usize::MAX >> 2, usize::MAX >> 1, usize::MAX] {
-            let seat = Seat::numbered(number);
-            assert!(seat.0 > Seat::FALLBACK.0);
-            assert_eq!(Leader::waiting(seat).0 >> 1, seat.0);
+    fn granted(from_other: bool, fallback_inside: bool) -> Lead {
+        Lead::Granted {
+            from_other,
+            fallback_inside,
         }
-        assert_ne!(Seat::numbered(0), Seat::numbered(1));
     }
 
     #[test]
-    fn leader_keeps_the_role_until_somebody_is_idle() {
-        let (roles, one, two) = seats();
-        assert_eq!(roles.try_lead(one), Lead::Granted);
-        assert_eq!(roles.try_lead(two), Lead::Occupied);
-        assert!(roles.leave(one));
-        assert!(!roles.leader_waits());
-        assert_eq!(roles.try_lead(one), Lead::Granted);
-        assert!(roles.leave(one));
-        assert_eq!(roles.try_lead(two), Lead::Granted);
-        assert!(!roles.abandon(one));
-        assert!(roles.leave(two) && roles.abandon(two));
+    fn waiting_leader_keeps_others_out_and_an_absent_one_does_not() {
+        let roles = Roles::<u8>::new();
+        assert_eq!(roles.try_lead(ONE, Claim::Away), granted(false, false));
+        assert_eq!(roles.try_lead(TWO, Claim::Away), Lead::Occupied);
+        assert!(roles.leader_waits() && roles.any_thread_waits());
+        assert!(roles.leave(ONE));
+        assert!(!roles.any_thread_waits() && roles.was_last(ONE));
+        assert_eq!(roles.try_lead(ONE, Claim::Away), granted(false, false));
+        assert!(roles.leave(ONE));
+        assert_eq!(roles.try_lead(TWO, Claim::Away), granted(true, false));
+        assert!(!roles.leave(ONE));
     }
 
     #[test]
-    fn role_that_was_given_up_is_nobodys() {
-        let (roles, one, two) = seats();
-        assert!(!roles.was_last(one) && !roles.abandon(one));
-        assert_eq!(roles.try_lead(one), Lead::Granted);
-        assert!(!roles.was_last(one) && !roles.abandon(one));
-        assert!(roles.leave(one));
-        assert!(roles.was_last(one) && !roles.was_last(two));
-        assert!(roles.abandon(one));
-        assert!(!roles.was_last(one) && !roles.abandon(one));
+    fn block_on_takes_the_role_from_the_fallback_thread_inside_its_wait() {
+        let roles = Roles::<u8>::new();
+        assert_eq!(
+            roles.try_lead(FALLBACK, Claim::Vacant),
+            granted(false, false)
+        );
+        assert!(roles.fallback_is_inside());
+        assert_eq!(roles.try_lead(ONE, Claim::Away), granted(true, true));
+        assert!(roles.fallback_is_inside());
+        assert!(roles.leave(ONE));
+        // The fallback thread is still inside, without the role.
+        assert!(!roles.leader_waits() && roles.any_thread_waits());
+        assert!(!roles.leave(FALLBACK));
+        assert!(!roles.any_thread_waits() && roles.was_last(ONE));
     }
 
     #[test]
-    fn block_on_displaces_the_fallback_thread_and_not_the_reverse() {
-        let (roles, one, _) = seats();
-        assert!(!roles.somebody_waits());
-        roles.fallback_enters();
-        assert_eq!(roles.try_lead_vacant(Seat::FALLBACK), Lead::Granted);
-        assert_eq!(roles.try_lead(one), Lead::GrantedOver);
-        assert!(roles.leave(one) && roles.abandon(one));
-        // Nobody leads, and still somebody is inside a wait who must hear of earlier deadlines.
-        assert!(!roles.leader_waits() && roles.somebody_waits());
-        assert_eq!(roles.try_lead(one), Lead::GrantedOver);
-        roles.fallback_is_out();
-        assert!(!roles.leave(Seat::FALLBACK));
-        assert!(roles.leave(one));
-        assert_eq!(roles.try_lead_vacant(Seat::FALLBACK), Lead::Occupied);
-        // The leader has stayed away.
-        assert_eq!(roles.try_lead(Seat::FALLBACK), Lead::Granted);
-        assert_eq!(roles.try_lead(one), Lead::Granted);
+    fn fallback_thread_takes_a_vacant_role_or_one_whose_leader_stays_away() {
+        let roles = Roles::<u8>::new();
+        roles.try_lead(ONE, Claim::Away);
+        assert_eq!(roles.try_lead(FALLBACK, Claim::Vacant), Lead::Occupied);
+        assert_eq!(roles.try_lead(FALLBACK, Claim::Away), Lead::Occupied);
+        roles.leave(ONE);
+        assert_eq!(roles.try_lead(FALLBACK, Claim::Vacant), Lead::Occupied);
+        assert!(roles.abandon(ONE) && !roles.abandon(ONE));
+        assert_eq!(
+            roles.try_lead(FALLBACK, Claim::Vacant),
+            granted(false, false)
+        );
+        assert!(roles.leave(FALLBACK));
+        assert_eq!(
+            roles.try_lead(FALLBACK, Claim::Vacant),
+            granted(false, false)
+        );
+        assert!(roles.leave(FALLBACK));
+        roles.try_lead(ONE, Claim::Away);
+        assert!(!roles.abandon(ONE), "a waiting leader has not gone");
+        roles.leave(ONE);
+        assert_eq!(roles.try_lead(FALLBACK, Claim::Away), granted(true, false));
     }
 
     #[test]
-    fn one_watches_and_names_a_successor() {
-        let (roles, one, two) = seats();
-        let three = Seat::numbered(2);
-        assert_eq!(roles.try_lead(one), Lead::Granted);
-        assert_eq!(roles.sit(two, 2), Some(Sitting::Watching));
-        assert_eq!(roles.sit(three, 3), Some(Sitting::Parked));
-        assert!(roles.somebody_sits());
-        assert_eq!(roles.sit(Seat::FALLBACK, 1), Some(Sitting::Parked));
-        assert!(roles.is_watcher(two) && !roles.is_watcher(three));
-        assert_eq!(roles.rise(two), Some(3));
-        assert!(roles.is_watcher(three) && !roles.is_watcher(two));
-        // It leaves instead of watching: the next one is it.
-        assert_eq!(roles.rise(three), Some(1));
-        assert!(roles.is_watcher(Seat::FALLBACK));
-        assert_eq!(roles.rise(Seat::FALLBACK), None);
-        assert!(!roles.somebody_sits());
-        assert_eq!(roles.sit(two, 2), Some(Sitting::Watching));
+    fn abandoned_role_keeps_the_fallback_thread_counted() {
+        let roles = Roles::<u8>::new();
+        roles.try_lead(FALLBACK, Claim::Vacant);
+        roles.try_lead(ONE, Claim::Away);
+        roles.leave(ONE);
+        assert!(roles.abandon(ONE));
+        assert!(roles.fallback_is_inside() && roles.any_thread_waits());
+        assert_eq!(roles.try_lead(ONE, Claim::Away), granted(false, true));
     }
 
     #[test]
-    fn only_block_on_threads_are_candidates() {
-        let (roles, one, two) = seats();
+    fn first_standby_thread_watches_and_names_a_successor() {
+        let roles = Roles::<u8>::new();
+        let (three, four) = (ThreadId(9), ThreadId(10));
+        assert_eq!(roles.stand_by(TWO, 2), None, "no leader waits");
+        assert!(!roles.any_stands_by());
+        roles.try_lead(ONE, Claim::Away);
+        assert_eq!(roles.stand_by(TWO, 2), Some(Standby::Watcher));
+        assert_eq!(roles.stand_by(three, 3), Some(Standby::Parked));
+        assert_eq!(roles.stand_by(four, 4), Some(Standby::Parked));
+        assert!(roles.is_watcher(TWO) && roles.any_stands_by());
+        assert_eq!(roles.leave_standby(three), None);
+        assert_eq!(roles.leave_standby(TWO), Some(4));
+        assert!(roles.is_watcher(four));
+        assert_eq!(roles.leave_standby(four), None);
+        assert!(!roles.any_stands_by() && !roles.is_watcher(four));
+    }
+
+    #[test]
+    fn fallback_thread_stands_by_without_a_leader_and_is_no_candidate() {
+        let roles = Roles::<u8>::new();
+        assert_eq!(roles.stand_by(FALLBACK, 1), Some(Standby::Watcher));
         assert_eq!(roles.candidate(), None);
-        assert_eq!(roles.try_lead(one), Lead::Granted);
-        roles.sit(Seat::FALLBACK, 1);
-        assert_eq!(roles.candidate(), None);
-        roles.sit(two, 2);
+        roles.try_lead(ONE, Claim::Away);
+        assert_eq!(roles.stand_by(TWO, 2), Some(Standby::Parked));
         assert_eq!(roles.candidate(), Some(2));
-        roles.rise(two);
-        assert_eq!(roles.candidate(), None);
-    }
-
-    #[test]
-    fn nobody_sits_down_without_a_leader_inside_its_wait() {
-        let (roles, one, two) = seats();
-        assert_eq!(roles.sit(two, 2), None);
-        assert_eq!(roles.try_lead(one), Lead::Granted);
-        assert!(roles.leave(one));
-        assert_eq!(roles.sit(two, 2), None);
-        assert!(!roles.somebody_sits());
-        // The fallback thread may: it is there to watch a leader that is away.
-        assert_eq!(roles.sit(Seat::FALLBACK, 1), Some(Sitting::Watching));
-        assert_eq!(roles.candidate(), None);
     }
 }

@@ -1,7 +1,7 @@
-//! Locks and atomics: std's, or loom's when the models run (`--cfg async_io_loom`).
+//! Locks and atomics: those of std, or those of loom when the models run (`--cfg async_io_loom`).
 //!
-//! The wrapper around the mutex ignores poisoning. No foreign code (wakers, closures) ever runs under one of our locks,
-//! so a poisoned lock could only come from a bug of ours, and refusing to work from then on would turn one failed
+//! The mutex ignores poisoning. No foreign code (wakers, closures) runs under one of our locks, so
+//! only a bug of this crate could poison one. Refusing to work from then on would turn one failed
 //! operation into a dead process.
 
 #[cfg(async_io_loom)]
@@ -11,12 +11,31 @@ use std::sync as imp;
 
 pub(crate) use imp::atomic;
 
-/// Between a sequentially consistent write and the read of another location that must not pass it. The accesses being
-/// SeqCst is enough in reality; loom treats those as AcqRel, and only fences as what they are.
+/// Orders a sequentially consistent write before the read of another location.
+///
+/// Outside of loom, SeqCst accesses are sufficient. Loom treats those as AcqRel, and models only
+/// fences as sequentially consistent.
 #[inline(always)]
 pub(crate) fn write_before_read() {
     #[cfg(async_io_loom)]
-    atomic::fence(atomic::Ordering::SeqCst);
+    atomic::fence(if mutation!("write_does_not_precede_read") {
+        atomic::Ordering::AcqRel
+    } else {
+        atomic::Ordering::SeqCst
+    });
+}
+
+/// Returns whether the environment variable `ASYNC_IO_MUTATION` names this mistake.
+#[cfg(async_io_loom)]
+pub(crate) fn is_planted(name: &str) -> bool {
+    static PLANTED: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    PLANTED.get_or_init(|| std::env::var("ASYNC_IO_MUTATION").unwrap_or_default()) == name
+}
+
+/// There are no mistakes outside of loom.
+#[cfg(not(async_io_loom))]
+pub(crate) const fn is_planted(_name: &str) -> bool {
+    false
 }
 
 #[derive(Debug, Default)]

@@ -1,53 +1,154 @@
-//! Waking tasks without being hurt by them.
+//! Calling wakers.
 //!
-//! A waker is foreign code: it may take locks, call back into this crate, or panic. So wakers are collected while locks
-//! are held and run when none is. One that panics is caught, and the others of the batch still run: a lost wake-up of
-//! an innocent task would be worse than a swallowed panic of a guilty one.
+//! A waker is foreign code: it may take locks, call back into this crate, block, or panic. So wakers
+//! are collected while locks are held, and called when none is held. A panic is caught, and the
+//! other wakers of the batch are still called: a lost wake-up of an unrelated task would be worse
+//! than a panic that is swallowed.
+//!
+//! A waker may also call `block_on`, or wait for another thread. What it waits for may depend on a
+//! waker later in the same batch. So a thread that calls several wakers keeps the rest in an
+//! [`UncalledWakers`], where a nested `block_on` and a thread that takes over the reactor find it.
 
+use crate::core::sync::Mutex;
+use crate::core::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
-/// Wakers that wait to be run outside of all locks. Dropping a batch runs nobody; `run` empties it.
+/// A buffer for more wakers than this is freed after use.
+const KEPT_CAPACITY: usize = 1024;
+
+/// Wakers that were taken from their waiters and are called when no lock is held. Dropping a batch
+/// calls none.
 #[derive(Debug, Default)]
 pub(crate) struct WakeBatch {
     wakers: Vec<Waker>,
 }
 
 impl WakeBatch {
+    #[inline]
     pub(crate) fn push(&mut self, waker: Waker) {
         self.wakers.push(waker);
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.wakers.len()
     }
 
-    /// Wakes all, first in first out. The buffer is kept for the next batch.
+    /// Calls all wakers, first in first out.
     pub(crate) fn run(&mut self) {
-        for waker in self.wakers.drain(..) {
+        let count = if mutation!("batch_stops_after_one") {
+            1
+        } else {
+            usize::MAX
+        };
+        for waker in self.wakers.drain(..).take(count) {
             wake(waker);
+        }
+        self.free_large_buffer();
+    }
+
+    fn free_large_buffer(&mut self) {
+        if self.wakers.capacity() > KEPT_CAPACITY {
+            self.wakers = Vec::new();
         }
     }
 }
 
-/// Wakes a task; a panic inside is swallowed.
+/// The wakers that one thread has yet to call, shared with the threads that may call them instead.
+#[derive(Debug, Default)]
+pub(crate) struct UncalledWakers {
+    wakers: Mutex<VecDeque<Waker>>,
+    /// The length of the list, written under the lock.
+    ///
+    /// Relaxed: the owner sees its own writes. Another thread reads it after it has taken the role of
+    /// leader, and the role's word orders the two.
+    count: AtomicUsize,
+}
+
+impl UncalledWakers {
+    /// Takes over the wakers of a batch.
+    pub(crate) fn append(&self, batch: &mut WakeBatch) {
+        let mut wakers = self.wakers.lock();
+        if wakers.is_empty() {
+            // The two swap their buffers, which copies nothing.
+            let empty = Vec::from(std::mem::take(&mut *wakers));
+            *wakers = std::mem::replace(&mut batch.wakers, empty).into();
+        } else {
+            wakers.extend(batch.wakers.drain(..));
+        }
+        self.count.store(wakers.len(), Ordering::Relaxed);
+        drop(wakers);
+        batch.free_large_buffer();
+    }
+
+    /// Hands all wakers over to a batch.
+    pub(crate) fn drain_into(&self, batch: &mut WakeBatch) {
+        let mut wakers = self.wakers.lock();
+        batch.wakers.extend(wakers.drain(..));
+        self.count.store(0, Ordering::Relaxed);
+    }
+
+    /// Calls all wakers, first in first out. Several threads may do so at once: each waker is called
+    /// by one of them.
+    #[inline]
+    pub(crate) fn run(&self) {
+        while self.count.load(Ordering::Relaxed) > 0 {
+            let Some(waker) = self.pop() else { return };
+            wake(waker);
+        }
+    }
+
+    #[inline]
+    fn pop(&self) -> Option<Waker> {
+        let mut wakers = self.wakers.lock();
+        let waker = wakers.pop_front();
+        if wakers.is_empty() && wakers.capacity() > KEPT_CAPACITY {
+            *wakers = VecDeque::new();
+        }
+        self.count.store(wakers.len(), Ordering::Relaxed);
+        waker
+    }
+}
+
+/// Calls a waker; a panic is caught.
+#[inline]
 pub(crate) fn wake(waker: Waker) {
+    if mutation!("panic_of_a_waker_escapes") {
+        waker.wake();
+        return;
+    }
     guarded(|| waker.wake());
 }
 
-/// Drops a waker; a panic inside is swallowed.
+/// Calls a waker and keeps it; a panic is caught.
+pub(crate) fn wake_by_ref(waker: &Waker) {
+    guarded(|| waker.wake_by_ref());
+}
+
+/// Drops a waker; a panic is caught.
+#[inline]
 pub(crate) fn discard(waker: Option<Waker>) {
     if let Some(waker) = waker {
         guarded(|| drop(waker));
     }
 }
 
-fn guarded(call: impl FnOnce()) {
+/// Calls foreign code; a panic is caught.
+#[inline]
+pub(crate) fn guarded(call: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
-        // The payload is foreign too, and its drop may panic again. Such a payload is leaked.
-        if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(second);
-        }
+        discard_payload(payload);
+    }
+}
+
+/// Drops what a panic has thrown. It is foreign, and its drop may panic again. That second payload
+/// is leaked.
+#[cold]
+pub(crate) fn discard_payload(payload: Box<dyn std::any::Any + Send>) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(second);
     }
 }
 

@@ -1,42 +1,46 @@
-//! `block_on`: a future on this thread, and the reactor while the future has nothing to do.
+//! `block_on`: runs a future on this thread, and the reactor while the future has nothing to do.
 
 use super::Driver;
-use super::waker::{self, Thread};
-use crate::core::roles::Seat;
-use crate::reactor::Scratch;
+use super::policy::{self, Pace};
+use super::shell::{Turning, Workspace};
+use super::thread::{self, Thread};
+use crate::core::roles::ThreadId;
+use crate::core::wake::UncalledWakers;
+use crate::reactor::Reactor;
+use crate::sys::Poller;
 use crate::trace;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-/// A future that always wakes itself never lets its thread wait. Every so many polls the reactor gets a turn without
-/// waiting: often enough that I/O does not starve, seldom enough that it costs nothing next to the polls.
-const SELF_WAKES_PER_TURN: u32 = 64;
-
 /// Blocks the current thread on a future, processing I/O events and timers while it is idle.
 ///
-/// Everything that is registered with this crate makes progress while the thread waits, not only what this future waits
-/// for: one thread at a time polls the operating system for all. If no thread is in `block_on`, or the one that polls is
-/// busy for more than about a millisecond, a thread named `async-io` takes over. It is started when the first wait needs
-/// it: a program whose waits are all awaited directly in `block_on`, without an executor in between, never has one.
+/// Everything that is registered with this crate makes progress while the thread waits, not only
+/// what this future waits for: one thread at a time polls the operating system for all. If no thread
+/// is in `block_on`, or the one that polls is busy for more than about a millisecond, a thread named
+/// `async-io` takes over. It starts when the first wait needs it. A program whose waits are all
+/// awaited directly in `block_on`, without an executor in between, never has one.
 ///
-/// The future need not be `Send`, `'static` or `Unpin`. Calls may be nested, also from inside a waker.
+/// The future need not be `Send`, `'static` or `Unpin`. Calls may be nested, also inside a waker.
+///
+/// A future that keeps waking itself never lets its thread wait. The thread still processes I/O and
+/// timers after a number of polls, or after a few milliseconds if the polls are slow.
 ///
 /// # Cancellation
 ///
-/// There is none: the call returns when the future is ready. To give up after some time, race the future with a
-/// [`Timer`](crate::Timer).
+/// The call returns when the future is ready, and cannot be cancelled. To give up after some time,
+/// race the future with a [`Timer`](crate::Timer).
 ///
 /// # Errors
 ///
-/// None. Where the system refuses a poller (no descriptors left, or a sandbox), the thread sleeps without one, and timers
-/// still fire.
+/// None. If the system refuses a poller (because no descriptors are left, or in a sandbox), the
+/// thread sleeps without one, and timers still fire.
 ///
 /// # Panics
 ///
-/// Does not panic itself; a panic of the future is passed on, and later calls work.
+/// Panics only if the future panics. Later calls are unaffected.
 ///
 /// # Examples
 ///
@@ -56,26 +60,32 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     value
 }
 
-/// What a thread needs for one `block_on`, kept for its next one.
+type Buffer = <Reactor<Poller> as Turning>::Buffer;
+
+/// What a thread needs for a call of `block_on`. It is kept for the next call.
 struct Session {
+    driver: &'static Driver,
     thread: Arc<Thread>,
     waker: Waker,
     /// Made when the thread waits for the first time: most of it is an event buffer.
-    scratch: Option<Box<Scratch>>,
+    workspace: Option<Workspace<Buffer>>,
+    pace: Pace,
 }
 
-/// How many references to its thread a session holds itself.
-const OWN_REFERENCES: usize = 2;
-
-/// What a thread knows of its calls. One variable, because each access has its price.
+/// What a thread knows about its calls. One variable, because each access has a cost.
 struct Local {
-    /// The session of the last call that ended on this thread. A nested call finds none and makes its own, so its waker
-    /// is another one, and a wake-up of one call cannot be taken for a wake-up of the other.
-    spare: Cell<Option<Session>>,
-    /// The calls that are running on this thread, outermost first.
-    running: RefCell<Vec<Seat>>,
-    /// How often the innermost call has come back from a wait since it began.
-    waits: Cell<u32>,
+    /// The session of the latest call that has ended on this thread. A nested call finds none and
+    /// makes its own. So its waker is a different one, and a wake-up of one call is never taken for a
+    /// wake-up of the other.
+    spare: Cell<Option<Box<Session>>>,
+    /// The calls that run on this thread, outermost first.
+    running: RefCell<Vec<ThreadId>>,
+    /// Whether the innermost call has waited.
+    has_waited: Cell<bool>,
+    /// Whether the reactor gets a turn before the innermost call polls its future again.
+    turn_is_wanted: Cell<bool>,
+    /// The wakers that this thread has yet to call.
+    uncalled: OnceCell<Arc<UncalledWakers>>,
 }
 
 thread_local! {
@@ -83,96 +93,102 @@ thread_local! {
         Local {
             spare: Cell::new(None),
             running: RefCell::new(Vec::new()),
-            waits: Cell::new(0),
+            has_waited: Cell::new(false),
+            turn_is_wanted: Cell::new(false),
+            uncalled: OnceCell::new(),
         }
     };
 }
 
-/// In the destructor of another thread-local there may be nothing to look at any more: then the default.
+/// Calls a function with the thread's `Local`. In the destructor of another thread-local variable
+/// there may be none any more; then the result is the default.
 #[inline]
 fn local<R: Default>(look: impl FnOnce(&Local) -> R) -> R {
     LOCAL.try_with(look).unwrap_or_default()
 }
 
+/// Makes the workspace of a thread that takes part in driving.
+pub(super) fn new_workspace() -> Workspace<Buffer> {
+    let uncalled = local(|it| Some(Arc::clone(it.uncalled.get_or_init(Arc::default))));
+    Workspace::new(Reactor::<Poller>::buffer(), uncalled.unwrap_or_default())
+}
+
 impl Session {
-    fn take() -> Session {
+    fn take() -> Box<Session> {
         let session = local(|it| it.spare.take()).unwrap_or_else(Session::new);
-        // A wake-up that was meant for an earlier call.
+        // Takes a notification that was meant for an earlier call.
         session.thread.parker.state.take();
         session
     }
 
-    fn keep(self) {
+    fn keep(self: Box<Self>) {
         local(|it| it.spare.set(Some(self)));
     }
 
-    fn new() -> Session {
-        let thread = Arc::new(Thread::new(Driver::global()));
-        let waker = waker::waker(Arc::clone(&thread));
-        Session {
+    fn new() -> Box<Session> {
+        let driver = Driver::global();
+        let thread = Arc::new(Thread::new(driver.interrupt(), driver.next_thread_id()));
+        let waker = thread::waker(Arc::clone(&thread));
+        Box::new(Session {
+            driver,
             thread,
             waker,
-            scratch: None,
-        }
+            workspace: None,
+            pace: Pace::new(),
+        })
     }
 
     fn run<T>(&mut self, future: impl Future<Output = T>) -> T {
-        let driver = self.thread.driver;
-        let _call = Call::begin(&self.thread);
+        let _call = Call::begin(self.driver, &self.thread);
         let mut future = pin!(future);
         let mut context = Context::from_waker(&self.waker);
-        let mut self_wakes = 0;
         loop {
             if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
                 trace::completed();
-                // The future is dropped first, and the call ends after that: what the future takes along into its grave
-                // (the losers of a race) waits for nobody.
+                // The future is dropped before the call ends.
                 return value;
             }
             if self.thread.parker.state.take() {
                 trace::notified();
-                self_wakes += 1;
-                let overdue = self
-                    .scratch
-                    .as_ref()
-                    .is_some_and(|it| driver.is_overdue(it));
-                if self_wakes == SELF_WAKES_PER_TURN || overdue {
-                    self_wakes = 0;
-                    let scratch = self.scratch.get_or_insert_with(new_scratch);
-                    driver.turn_without_waiting(&self.thread, scratch);
+                let is_overdue = || {
+                    let left_at = self.workspace.as_ref().and_then(|it| it.left_at);
+                    let clock = self.driver.reactor.clock();
+                    left_at.is_some_and(|left_at| policy::is_overdue(clock, left_at))
+                };
+                if self.pace.needs_turn(is_overdue) || local(|it| it.turn_is_wanted.take()) {
+                    self.pace.reset();
+                    let workspace = self.workspace.get_or_insert_with(new_workspace);
+                    self.driver.turn_without_waiting(&self.thread, workspace);
                 }
             } else {
-                self_wakes = 0;
-                let scratch = self.scratch.get_or_insert_with(new_scratch);
-                driver.wait_as(&self.thread, scratch);
+                self.pace.reset();
+                let workspace = self.workspace.get_or_insert_with(new_workspace);
+                self.driver.wait_as(&self.thread, workspace);
                 self.thread.parker.state.take();
-                local(|it| it.waits.set(it.waits.get().wrapping_add(1).max(1)));
+                local(|it| it.has_waited.set(true));
             }
         }
     }
 }
 
-fn new_scratch() -> Box<Scratch> {
-    Box::new(Scratch::new())
-}
-
 /// A call of `block_on`, from its beginning until the future is ready or panics.
 struct Call<'a> {
-    thread: &'a Arc<Thread>,
-    /// What the outer call had.
-    outer_waits: u32,
+    driver: &'static Driver,
+    thread: &'a Thread,
+    outer_has_waited: bool,
 }
 
 impl<'a> Call<'a> {
-    fn begin(thread: &'a Arc<Thread>) -> Self {
-        let seat = thread.parker.seat;
-        let outer_waits = local(|it| {
-            it.running.borrow_mut().push(seat);
-            it.waits.replace(0)
+    fn begin(driver: &'static Driver, thread: &'a Thread) -> Self {
+        let outer_has_waited = local(|it| {
+            it.running.borrow_mut().push(thread.id());
+            it.turn_is_wanted.set(false);
+            it.has_waited.replace(false)
         });
         Call {
+            driver,
             thread,
-            outer_waits,
+            outer_has_waited,
         }
     }
 }
@@ -181,38 +197,36 @@ impl Drop for Call<'_> {
     fn drop(&mut self) {
         local(|it| {
             it.running.borrow_mut().pop();
-            it.waits.set(self.outer_waits);
+            it.has_waited.set(self.outer_has_waited);
         });
-        let waker_is_held = Arc::strong_count(self.thread) > OWN_REFERENCES;
-        self.thread.driver.retire(self.thread, waker_is_held);
+        self.driver.retire(self.thread);
     }
 }
 
-/// Whether a read that is likely to find nothing may wait without looking. Only on a thread inside `block_on` that has waited
-/// before in this call: it will most likely wait again, and hear of the data then. The first poll of a call must look:
-/// a frame loop, `block_on(poll_once(read))`, waits for nothing and must get what is there.
+/// Returns whether this thread is inside a `block_on` that has waited.
+///
+/// The read after a short read may wait without a system call only then: the thread will most likely
+/// wait again, and learn about new data. The first poll of a call must ask the kernel: a frame loop
+/// around `block_on(poll_once(read))` never waits, and must get what is there.
 #[inline]
-pub(crate) fn will_wait() -> bool {
-    waits() > 0
+pub(crate) fn has_waited() -> bool {
+    local(|it| it.has_waited.get())
 }
 
-/// How often the call of `block_on` that this thread is in has come back from a wait: that many turns, at least, have told of
-/// what had come before them. Zero outside of `block_on`.
-#[inline]
-pub(crate) fn waits() -> u32 {
-    local(|it| it.waits.get())
+/// Gives the reactor a turn before the innermost `block_on` on this thread polls its future again.
+pub(crate) fn request_turn() {
+    local(|it| it.turn_is_wanted.set(true));
 }
 
-/// Whether a waker belongs to a call of `block_on` that is running on this thread.
+/// Returns whether a waker belongs to a call of `block_on` that runs on this thread.
 pub(super) fn is_own(waker: &Waker) -> bool {
-    let Some(thread) = waker::thread_of(waker) else {
+    let Some(thread) = thread::thread_of(waker) else {
         return false;
     };
-    let seat = thread.parker.seat;
-    local(|it| it.running.borrow().contains(&seat))
+    local(|it| it.running.borrow().contains(&thread.id()))
 }
 
-/// Whether this thread is inside `block_on`.
+/// Returns whether this thread is inside `block_on`.
 pub(super) fn is_running() -> bool {
     local(|it| !it.running.borrow().is_empty())
 }

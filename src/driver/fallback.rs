@@ -1,120 +1,166 @@
-//! The thread named `async-io`: it drives when no `block_on` does, and watches when one does.
+//! The thread named `async-io`: it drives while no `block_on` does, and watches while one does.
 
-use super::Driver;
-use super::waker::Thread;
-use crate::core::roles::{Lead, Roles, Seat};
-use crate::core::sync::Mutex;
-use crate::reactor::Scratch;
-use crate::sys;
-use crate::trace;
-use std::io;
+use super::policy::Policy;
+use super::shell::{Shell, Turning, Workspace};
+use super::thread::Thread;
+use super::watch::AlarmClock;
+use crate::core::roles::{Claim, Lead, ThreadId};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-const NAME: &str = "async-io";
-
-#[derive(Debug)]
-pub(super) struct Fallback {
-    running: AtomicBool,
-    starting: Mutex<()>,
-}
-
-impl Fallback {
-    pub(super) fn new() -> Self {
-        Fallback {
-            running: AtomicBool::new(false),
-            starting: Mutex::new(()),
-        }
-    }
-
-    #[inline]
-    pub(super) fn is_running(&self) -> bool {
-        // Relaxed: whoever reads "no" goes through the lock, and "yes" publishes nothing but itself.
-        self.running.load(Ordering::Relaxed)
-    }
-
-    /// Starts the thread, once. After a failure the next call tries again.
-    pub(super) fn start(&self, driver: &'static Driver) -> io::Result<()> {
-        let _starting = self.starting.lock();
-        if !self.is_running() {
-            let thread = Arc::new(Thread::fallback(driver));
-            sys::thread::spawn(NAME, move || run(driver, &thread)).map_err(explain)?;
-            self.running.store(true, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-}
-
-fn explain(error: io::Error) -> io::Error {
-    let text = format!(
-        "cannot start the `async-io` thread, which drives I/O outside of `block_on`: {error}; raise the limit on \
-         threads, or await inside `async_io::block_on`"
-    );
-    // The system says EAGAIN, which among I/O errors would mean "wait and try again".
-    io::Error::other(text)
-}
-
-/// When the thread looks at the reactor for a leader that stays away, it leaves the role where it was; at this time in a row it
-/// takes the place of the leader. In between it sleeps on the watch, 1.5 ms at a time.
-///
-/// A leader that is merely slow (a batch of a thousand requests) would lose much by being displaced: each event would come
-/// through this thread, by itself. One that is blocked must not keep this thread waking up for ever.
-const PASSES: u32 = 8;
-
-/// Drives and watches for ever.
-fn run(driver: &'static Driver, thread: &Arc<Thread>) {
-    let _span = trace::main_loop();
-    // The exact deadlines of timers need the poller; without one the thread sleeps on a condition variable.
-    let _ = driver.reactor.poller();
-    let mut scratch = Scratch::new();
-    let mut passes = 0;
-    loop {
-        let resting = 0 < passes && passes < PASSES;
-        if !resting && lead(driver, thread, true, Roles::try_lead_vacant, &mut scratch) {
-            passes = 0;
-        } else if driver.sit(thread, &mut scratch.events) {
-            passes = take_over(driver, thread, &mut scratch, passes);
+impl<R, A, P> Shell<R, A, P>
+where
+    R: Turning,
+    A: AlarmClock<Buffer = R::Buffer>,
+    P: Policy,
+{
+    /// Leads once, or stands by once. `absences` counts the alarms in a row at which the leader was
+    /// absent.
+    pub(crate) fn fallback_round(
+        &self,
+        thread: &Arc<Thread>,
+        workspace: &mut Workspace<R::Buffer>,
+        absences: &mut u32,
+    ) {
+        let leaves_the_role = *absences > 0 && !P::displaces(*absences);
+        if !leaves_the_role && self.fallback_leads(thread, workspace, Claim::Vacant, true) {
+            *absences = 0;
+        } else if self.stand_by(thread, workspace.buffer_mut()) {
+            *absences = self.fallback_takes_over(thread, workspace, *absences);
         } else {
-            passes = 0;
+            *absences = 0;
+        }
+    }
+
+    /// The alarm went off: the leader may have stayed away. Returns how often in a row the fallback
+    /// thread has found it absent.
+    fn fallback_takes_over(
+        &self,
+        thread: &Arc<Thread>,
+        workspace: &mut Workspace<R::Buffer>,
+        absences: u32,
+    ) -> u32 {
+        if self.roles.leader_waits() {
+            self.watch.false_alarm();
+            return 0;
+        }
+        if let Some(candidate) = self.roles.candidate() {
+            // The fallback thread fetches events only if no `block_on` thread waits for some. If the
+            // candidate is busy in the next moment, the alarm is set again when this thread stands
+            // by.
+            candidate.nudge();
+            return 0;
+        }
+        // If another thread has had the role since the last alarm, the count starts over.
+        let absences = if self.roles.was_last(ThreadId::FALLBACK) {
+            absences + 1
+        } else {
+            1
+        };
+        self.fallback_leads(thread, workspace, Claim::Away, P::displaces(absences));
+        absences
+    }
+
+    /// Offers to lead, and does so if granted.
+    pub(crate) fn fallback_leads(
+        &self,
+        thread: &Thread,
+        workspace: &mut Workspace<R::Buffer>,
+        claim: Claim,
+        wait: bool,
+    ) -> bool {
+        match self.roles.try_lead(thread.id(), claim) {
+            Lead::Occupied => false,
+            granted => {
+                self.lead(thread, granted, wait, workspace);
+                true
+            }
         }
     }
 }
 
-/// The alarm went off: whoever leads may have stayed away. Returns how often this thread has looked for it now.
-fn take_over(driver: &Driver, thread: &Thread, scratch: &mut Scratch, passes: u32) -> u32 {
-    if driver.roles.leader_waits() {
-        driver.watch.false_alarm();
-        return 0;
-    }
-    if let Some(candidate) = driver.roles.candidate() {
-        // Events are this thread's own business only if nobody is there who waits for some. Should the candidate be busy
-        // in the next moment, the alarm is set again when this thread sits down.
-        candidate.nudge();
-        return 0;
-    }
-    // If somebody has had the role since the last look, the count starts again.
-    let passes = if driver.roles.was_last(Seat::FALLBACK) {
-        passes + 1
-    } else {
-        1
-    };
-    lead(driver, thread, passes >= PASSES, Roles::try_lead, scratch);
-    passes
-}
+#[cfg(not(async_io_loom))]
+pub(super) use starting::Fallback;
 
-/// Offers to lead in one of the two ways, and does so if granted.
-fn lead(
-    driver: &Driver,
-    thread: &Thread,
-    wait: bool,
-    offer: fn(&Roles<Arc<Thread>>, Seat) -> Lead,
-    scratch: &mut Scratch,
-) -> bool {
-    driver.roles.fallback_enters();
-    if offer(&driver.roles, Seat::FALLBACK) == Lead::Granted {
-        driver.lead(thread, wait, scratch);
-        return true;
+#[cfg(not(async_io_loom))]
+mod starting {
+    use super::super::Driver;
+    use super::super::block_on;
+    use super::{Arc, Thread, ThreadId};
+    use crate::core::sync::Mutex;
+    use crate::core::wake;
+    use crate::{sys, trace};
+    use std::io;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    const NAME: &str = "async-io";
+
+    /// How long the thread rests after foreign code (a subscriber of `tracing`) has panicked.
+    const REST_AFTER_PANIC: Duration = Duration::from_millis(1);
+
+    /// Whether the thread runs.
+    #[derive(Debug)]
+    pub(in super::super) struct Fallback {
+        running: AtomicBool,
+        starting: Mutex<()>,
     }
-    driver.roles.fallback_is_out();
-    false
+
+    impl Fallback {
+        pub(in super::super) fn new() -> Self {
+            Fallback {
+                running: AtomicBool::new(false),
+                starting: Mutex::new(()),
+            }
+        }
+
+        #[inline]
+        pub(in super::super) fn is_running(&self) -> bool {
+            // Relaxed: a caller that reads "no" takes the lock, and "yes" publishes only itself.
+            self.running.load(Ordering::Relaxed)
+        }
+
+        /// Starts the thread, once. After a failure the next call tries again.
+        #[cold]
+        pub(in super::super) fn start(&self, driver: &'static Driver) -> io::Result<()> {
+            let _starting = self.starting.lock();
+            if !self.is_running() {
+                let thread = Arc::new(Thread::new(driver.interrupt(), ThreadId::FALLBACK));
+                sys::thread::spawn(NAME, move || run(driver, &thread)).map_err(explain)?;
+                self.running.store(true, Ordering::Relaxed);
+            }
+            Ok(())
+        }
+    }
+
+    fn explain(error: io::Error) -> io::Error {
+        let text = format!(
+            "cannot start the `async-io` thread, which drives I/O outside of `block_on`: {error}; \
+             raise the limit on threads, or await inside `async_io::block_on`"
+        );
+        // The system says EAGAIN, which among I/O errors would mean "wait and try again".
+        io::Error::other(text)
+    }
+
+    /// Drives and watches until the process ends.
+    fn run(driver: &'static Driver, thread: &Arc<Thread>) {
+        // The exact deadlines of timers need the poller. Without one the thread sleeps on a condition
+        // variable.
+        let _ = driver.reactor.poller();
+        let mut workspace = block_on::new_workspace();
+        let mut absences = 0;
+        loop {
+            let rounds = AssertUnwindSafe(|| -> () {
+                let _span = trace::main_loop();
+                loop {
+                    driver.fallback_round(thread, &mut workspace, &mut absences);
+                }
+            });
+            // A round gives up its role when it unwinds, so the next one starts like the first.
+            if let Err(payload) = catch_unwind::<_, ()>(rounds) {
+                wake::discard_payload(payload);
+                std::thread::sleep(REST_AFTER_PANIC);
+            }
+        }
+    }
 }

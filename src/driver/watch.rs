@@ -1,146 +1,169 @@
-//! The watch: how somebody notices that the leader stays away, without a periodic wake-up.
+//! How the watcher notices that the leader stays away, without a periodic wake-up.
 //!
 //! # Idea
 //!
-//! The watcher sleeps on a poller of its own that has no sources: only its alarm and its notification. A leader that
-//! comes back from a wait while somebody sits sets the alarm to [`GRACE`] from now; before it waits again it takes the
-//! alarm back. If it stays away, the alarm goes off, and the watcher looks who leads.
+//! The watcher sleeps on an alarm clock of its own. A leader that leaves its wait while threads stand
+//! by makes sure that an alarm is pending; before it waits again it may cancel the alarm. If the
+//! leader stays away, the alarm goes off, and the watcher looks at the roles.
 //!
-//! Under load both system calls would be paid for every few microseconds of absence. So the alarm is left alone while it is
-//! fresh ([`FRESH`]), pushed forward when it is not, and taken back only where waits are long. It goes off for nothing
-//! when load ends (and is then consumed without being set again), or when bursts alternate with pauses; the second costs a
-//! context switch each time, so after one the alarm is taken back for the next [`CAREFUL_ROUNDS`] waits, whatever it costs.
+//! # Invariant
+//!
+//! While a thread stands by and no leader waits, an alarm is pending, or has gone off and was not
+//! taken yet. The record and the clock change under one lock, so a pending alarm is always set.
 //!
 //! # Rules
 //!
-//! * The alarm's time and the record of it change under one lock: a record that says "fresh" while the alarm is off would
-//!   leave sitters alone.
-//! * Taking back is the business of a leader that waits: while it does, nobody needs the alarm.
+//! * Only a leader that waits cancels the alarm: while it waits, no thread needs one.
+//! * An alarm whose clock was opened again may be lost. It counts as gone off.
+//! * The policy chooses when to postpone or cancel. The invariant holds for every choice.
 
+use super::policy::Policy;
 use crate::core::clock::{Clock, Deadline};
 use crate::core::sync::Mutex;
-use crate::sys::{Events, Poller, Until};
+use std::fmt::Debug;
 use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// When the alarm goes off after it was set.
-const GRACE: Duration = Duration::from_micros(1500);
-
-/// An alarm that was set less than this long ago is left as it is. So a leader may be away for 0.5 to 1.5 ms until somebody
-/// else polls, and the alarm is set at most once per millisecond.
-const FRESH: Duration = Duration::from_millis(1);
-
-/// A round after which the alarm is worth two system calls per round.
-const LONG_ROUND: Duration = Duration::from_millis(1);
-
-const CAREFUL_ROUNDS: u32 = 8;
-
-/// How long a watcher sleeps at a time if it cannot have an alarm (out of descriptors, say).
+/// How long a watcher without an alarm clock sleeps at a time (if descriptors have run out, say).
 pub(crate) const WITHOUT_ALARM: Duration = Duration::from_millis(5);
 
+/// What the watcher sleeps on.
+pub(crate) trait AlarmClock: Sized + Debug + Send + Sync {
+    /// What a sleeping thread brings along.
+    type Buffer;
+
+    /// Makes an alarm clock, or returns why there is none.
+    fn open(clock: Clock) -> io::Result<Self>;
+
+    /// Returns the time.
+    fn now(&self, clock: Clock) -> Deadline;
+
+    /// Sets the alarm, earlier or later than it was.
+    fn set_alarm(&self, at: Deadline);
+
+    /// Cancels the alarm.
+    fn cancel_alarm(&self);
+
+    /// Sleeps until the alarm goes off or `ring` is called; may return early. Returns whether the
+    /// alarm may have been lost, which happens if the clock had to be opened again.
+    ///
+    /// # Errors
+    ///
+    /// The clock does not work.
+    fn sleep(&self, buffer: &mut Self::Buffer) -> io::Result<bool>;
+
+    /// Ends the sleep in progress, or else the next one.
+    fn ring(&self);
+}
+
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct Watch<A, P> {
     clock: Clock,
-    poller: OnceLock<Poller>,
-    record: Mutex<Record>,
+    alarm: OnceLock<A>,
+    record: Mutex<Record<P>>,
 }
 
 #[derive(Debug)]
-struct Record {
+struct Record<P> {
+    /// When the pending alarm was set.
     set_at: Option<Deadline>,
-    last_leave: Deadline,
-    rounds_are_long: bool,
-    careful_rounds: u32,
+    policy: P,
 }
 
-impl Watch {
+impl<A: AlarmClock, P: Policy> Watch<A, P> {
     pub(crate) fn new(clock: Clock) -> Self {
         Watch {
             clock,
-            poller: OnceLock::new(),
+            alarm: OnceLock::new(),
             record: Mutex::new(Record {
                 set_at: None,
-                last_leave: Deadline::from_nanos(0),
-                rounds_are_long: false,
-                careful_rounds: 0,
+                policy: P::default(),
             }),
         }
     }
 
-    /// A leader is away from now on, and somebody sits. Returns the time.
+    /// A leader is away from now on, and threads stand by: makes sure that an alarm is pending.
+    /// Returns the time.
     pub(crate) fn leader_left(&self) -> Deadline {
-        let now = self.clock.now();
-        let Some(poller) = self.poller.get() else {
-            return now; // The watcher sleeps in steps.
+        let Some(alarm) = self.alarm.get() else {
+            return self.clock.now(); // The watcher sleeps in steps.
         };
+        let now = alarm.now(self.clock);
         let mut record = self.record.lock();
-        record.rounds_are_long = now >= record.last_leave.plus(LONG_ROUND);
-        record.last_leave = now;
-        if record.set_at.is_none_or(|at| now >= at.plus(FRESH)) {
-            poller.set_alarm(now.plus(GRACE));
+        record.policy.leader_left(now);
+        let set = match record.set_at {
+            Some(set_at) => record.policy.postpones(set_at, now),
+            None => true,
+        };
+        if set && !mutation!("absent_leader_sets_no_alarm") {
+            alarm.set_alarm(now.plus(P::GRACE));
             record.set_at = Some(now);
         }
         now
     }
 
-    /// Whether a leader that left then, and has not waited since, had better look at the reactor before the alarm goes off.
-    pub(crate) fn is_overdue(&self, left_at: Deadline) -> bool {
-        self.clock.now() >= left_at.plus(FRESH / 2)
-    }
-
-    /// A leader is about to wait.
+    /// A leader is about to wait: the alarm may be cancelled.
     pub(crate) fn leader_waits(&self) {
-        let Some(poller) = self.poller.get() else {
+        let Some(alarm) = self.alarm.get() else {
             return;
         };
         let mut record = self.record.lock();
-        if record.set_at.is_none() || !(record.rounds_are_long || record.careful_rounds > 0) {
-            return;
+        if record.set_at.is_some() && record.policy.cancels() {
+            if !mutation!("cancelled_alarm_stays_recorded") {
+                record.set_at = None;
+            }
+            alarm.cancel_alarm();
         }
-        record.careful_rounds = record.careful_rounds.saturating_sub(1);
-        record.set_at = None;
-        poller.expect_nothing();
     }
 
     /// The alarm went off while a leader was waiting.
     pub(crate) fn false_alarm(&self) {
-        self.record.lock().careful_rounds = CAREFUL_ROUNDS;
+        self.record.lock().policy.false_alarm();
     }
 
-    /// Whether the alarm has gone off; it is not set any more then. A watcher may wake up for other reasons: a notification
-    /// that came late, an alarm that was pushed forward, a system without timerfd.
-    pub(crate) fn take_alarm(&self) -> bool {
-        let now = self.clock.now();
+    /// Returns whether the alarm has gone off. It is not pending any more then.
+    ///
+    /// A watcher may wake up for other reasons: a notification that came late, an alarm that was
+    /// postponed, a system without timerfd.
+    fn take_alarm(&self, alarm: &A, lost: bool) -> bool {
+        let now = alarm.now(self.clock);
         let mut record = self.record.lock();
-        let due = record.set_at.is_some_and(|at| now >= at.plus(GRACE));
-        if due {
+        let due = record
+            .set_at
+            .is_some_and(|set_at| lost || now >= set_at.plus(P::GRACE));
+        if due && !mutation!("alarm_that_went_off_stays_recorded") {
             record.set_at = None;
         }
         due
     }
 
-    /// What the watcher sleeps on.
-    pub(crate) fn poller(&self) -> io::Result<&Poller> {
-        if let Some(poller) = self.poller.get() {
-            return Ok(poller);
+    /// Returns the alarm clock, made now if there is none.
+    pub(crate) fn alarm(&self) -> io::Result<&A> {
+        if let Some(alarm) = self.alarm.get() {
+            return Ok(alarm);
         }
-        let made = Poller::new(self.clock)?;
-        // Two threads may get here at once; the poller of the second one is dropped.
-        Ok(self.poller.get_or_init(|| made))
+        let made = A::open(self.clock)?;
+        // If two threads get here at once, the clock of the second one is dropped.
+        Ok(self.alarm.get_or_init(|| made))
     }
 
-    /// Sleeps until the alarm or a notification.
-    pub(crate) fn sleep(&self, poller: &Poller, events: &mut Events) -> io::Result<()> {
-        poller
-            .wait(events, Until::Deadline(Deadline::NEVER))
-            .or_else(|_| poller.reopen(events).map(drop))
+    /// Sleeps on the alarm clock once, and calls `woken` when the sleep is over. Returns whether the
+    /// alarm has gone off.
+    pub(crate) fn sleep(&self, alarm: &A, buffer: &mut A::Buffer, woken: impl FnOnce()) -> bool {
+        let lost = alarm.sleep(buffer);
+        if lost.is_err() {
+            // The pause keeps the thread from spinning.
+            std::thread::sleep(WITHOUT_ALARM);
+        }
+        woken();
+        self.take_alarm(alarm, lost.unwrap_or(true))
     }
 
     /// Ends the watcher's sleep.
-    pub(crate) fn notify(&self) {
-        if let Some(poller) = self.poller.get() {
-            poller.notify();
+    pub(crate) fn ring(&self) {
+        if let Some(alarm) = self.alarm.get() {
+            alarm.ring();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What systems with a kqueue have: macOS, iOS and their relatives, FreeBSD, NetBSD, OpenBSD and DragonFly BSD.
 
-use crate::core::source::raw::{self, RawSource};
+use crate::sys::raw::{self, RawSource};
 use crate::{Async, Readable};
 use std::future::Future;
 use std::io;

@@ -8,8 +8,8 @@
 //! interface goes away. The futures here complete for that alone.
 
 use crate::Async;
+use crate::adapter::registration::ListedWaiter;
 use crate::core::source::Exception as Kind;
-use crate::core::source::waiters::WaiterId;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -96,8 +96,8 @@ pub fn error<T>(source: &Async<T>) -> Exception<'_, T> {
 pub struct Exception<'a, T> {
     source: &'a Async<T>,
     kind: Kind,
-    place: Option<WaiterId>,
-    /// Polled again after completion, it says "ready" again.
+    waiter: ListedWaiter,
+    /// Whether the future has completed. Polled again, it is ready again.
     done: bool,
 }
 
@@ -106,7 +106,7 @@ impl<'a, T> Exception<'a, T> {
         Exception {
             source,
             kind,
-            place: None,
+            waiter: ListedWaiter::new(),
             done: false,
         }
     }
@@ -120,19 +120,13 @@ impl<T> Future for Exception<'_, T> {
         if this.done {
             return Poll::Ready(Ok(()));
         }
-        let registered = this.source.registered();
-        let polled = registered.poll_exception(this.kind, &mut this.place, cx);
+        let registration = this.source.registration();
+        let polled = registration.poll_exception(this.kind, &mut this.waiter, cx);
         if polled.is_ready() {
             this.done = matches!(polled, Poll::Ready(Ok(())));
-            registered.give_back(&mut this.place);
+            this.waiter.remove();
         }
         polled
-    }
-}
-
-impl<T> Drop for Exception<'_, T> {
-    fn drop(&mut self) {
-        self.source.registered().give_back(&mut self.place);
     }
 }
 

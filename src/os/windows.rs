@@ -1,6 +1,6 @@
 //! What Windows has.
 
-use crate::core::source::raw;
+use crate::sys::raw;
 use crate::{Async, Readable};
 use std::future::Future;
 use std::io;

@@ -1,51 +1,49 @@
-//! What a reactor owns (sources, timers, a poller), and its one turn: wait, dispatch, expire.
+//! What a reactor owns (sources, timers, a poller), and its turn: wait, dispatch, expire.
 //!
-//! A reactor is a plain value: it starts no thread and knows no global. Who calls [`Reactor::turn`] is the driver's
-//! business. The turn collects wakers and runs none, so that the driver can give up its role before foreign code runs;
-//! and it never stops half way: what fails for one source is that source's news, and the rest of the batch goes on.
-//!
-//! Its `sys` is the one beside it: the property tests have it once more, on a scripted back end (see `naive`).
+//! A reactor is a plain value: it starts no thread and knows no global. The driver decides which
+//! thread calls [`Reactor::turn`]. A turn collects wakers and calls none, so that the driver can give
+//! up its role before foreign code runs. A turn is never cut short: if a system call about one source
+//! fails, only the waiters of that source are affected.
 //!
 //! # Without a poller
 //!
-//! The poller is made when something needs it. If it cannot be made, operations that need it return the error; timers
-//! and `block_on` must still work, so a turn then sleeps on a condition variable until the next deadline. The first
-//! success wakes that sleeper, who comes back to the real poller.
+//! The poller is made when an operation needs it. If it cannot be made, that operation returns the
+//! error. Timers and `block_on` must still work, so a turn then sleeps on a condition variable until
+//! the next deadline. When the poller is made later, that sleep ends, and the next turn uses it.
 
+pub(crate) mod poller;
 pub(crate) mod waiting;
 
-use super::sys::{Events, FIRST_INTEREST, FORGETS_IDLE, Poller, REPORTING, Until};
 use crate::core::clock::{Clock, Deadline};
 use crate::core::registry::Registry;
-use crate::core::source::state::Manner;
-use crate::core::source::{Event, Interest, Key, RawSource, Source, Turn, Turns, raw};
+use crate::core::source::state::State;
+use crate::core::source::{Event, Interest, Key, Source, Turn, Turns};
 use crate::core::sync::{Condvar, Mutex};
 use crate::core::timers::Timers;
-use crate::core::wake::WakeBatch;
+use crate::core::wake::{self, WakeBatch};
+use crate::driver::shell::Turning;
 use crate::trace;
+use poller::{Events, Poller, Until};
 use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// So many timers fire in one turn; the rest fires in the next, after the sockets have had their turn.
+/// At most this many timers fire in one turn. The rest fires in the next one, after the sources have
+/// had their turn.
 const EXPIRED_PER_TURN: usize = 1024;
 
-const MANNER: Manner = Manner {
-    reporting: REPORTING,
-    forgets_idle: FORGETS_IDLE,
-};
-
-/// After the poller has failed for good, a wait lasts at most so long until it is tried again.
+/// After the poller has failed for good, a wait lasts at most this long until it is tried again.
 const RETRY_BROKEN: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
-pub(crate) struct Reactor {
+pub(crate) struct Reactor<P: Poller> {
     clock: Clock,
     pub(crate) timers: Timers,
-    registry: Registry,
-    poller: OnceLock<Poller>,
-    /// Held while the poller is made, and by sleepers without one: `true` means "look again".
+    registry: Registry<Source<P::Raw>>,
+    poller: OnceLock<P>,
+    /// Held while the poller is made, and by threads that sleep without one: `true` means "look
+    /// again".
     bare: Mutex<bool>,
     bare_woken: Condvar,
     /// The poller's wait fails, and it could not be opened again.
@@ -53,33 +51,23 @@ pub(crate) struct Reactor {
     turns: Turns,
 }
 
-/// What a waiting thread brings along, and uses again for every turn.
+/// One registration: the source, its name, and what the system calls the object.
 #[derive(Debug)]
-pub(crate) struct Scratch {
-    pub(crate) events: Events,
-    pub(crate) batch: WakeBatch,
-    /// When the thread left its last turn, if others relied on it to come back.
-    pub(crate) left_at: Option<Deadline>,
+pub(crate) struct Target<'a, R> {
+    pub(crate) source: &'a Source<R>,
+    pub(crate) key: Key,
+    pub(crate) raw: R,
 }
 
-impl Scratch {
-    pub(crate) fn new() -> Self {
-        Scratch {
-            events: Events::new(),
-            batch: WakeBatch::default(),
-            left_at: None,
-        }
+impl<R: Copy> Clone for Target<'_, R> {
+    fn clone(&self) -> Self {
+        *self
     }
 }
 
-/// What a turn found, besides the wakers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Outcome {
-    /// A notification may have been used up; see `sys`.
-    pub(crate) notified: bool,
-}
+impl<R: Copy> Copy for Target<'_, R> {}
 
-impl Reactor {
+impl<P: Poller> Reactor<P> {
     pub(crate) fn new() -> Self {
         Reactor {
             clock: Clock::new(),
@@ -93,19 +81,26 @@ impl Reactor {
         }
     }
 
+    #[inline]
     pub(crate) fn clock(&self) -> Clock {
         self.clock
     }
 
-    /// The poller, made now if need be. Each call tries again after a failure.
-    pub(crate) fn poller(&self) -> io::Result<&Poller> {
-        if let Some(poller) = self.poller.get() {
-            return Ok(poller);
+    /// Returns the poller, which is made now if there is none. Each call tries again after a failure.
+    #[inline]
+    pub(crate) fn poller(&self) -> io::Result<&P> {
+        match self.poller.get() {
+            Some(poller) => Ok(poller),
+            None => self.make_poller(),
         }
+    }
+
+    #[cold]
+    fn make_poller(&self) -> io::Result<&P> {
         let mut look_again = self.bare.lock();
         if self.poller.get().is_none() {
-            let made = Poller::new(self.clock)?;
-            // The lock is held: nobody else can have set it since the check.
+            let made = P::new(self.clock)?;
+            // The lock is held: no other thread has set it since the check.
             let _ = self.poller.set(made);
             *look_again = true;
             self.bare_woken.notify_all();
@@ -116,39 +111,8 @@ impl Reactor {
             .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
 
-    /// The poller, if there is one.
-    pub(crate) fn existing_poller(&self) -> Option<&Poller> {
-        self.poller.get()
-    }
-
-    /// Which turn was the last to begin.
-    pub(crate) fn last_turn(&self) -> Turn {
-        self.turns.last()
-    }
-
-    /// Ends a turn in progress, or the next one.
-    pub(crate) fn notify(&self) {
-        if let Some(poller) = self.poller.get() {
-            poller.notify();
-        }
-        // A sleeper without poller may be there beside it: it went to sleep before the poller was made or while it is
-        // broken. Seldom, so the lock is taken only then.
-        if self.poller.get().is_none() || self.broken.load(Ordering::Relaxed) {
-            *self.bare.lock() = true;
-            self.bare_woken.notify_all();
-        }
-    }
-
-    /// Makes the turns in progress end by the deadline.
-    pub(crate) fn expect_by(&self, deadline: Deadline) {
-        match self.poller.get() {
-            Some(poller) if !self.broken.load(Ordering::Relaxed) => poller.expect_by(deadline),
-            _ => self.notify(),
-        }
-    }
-
-    /// One pass: waits, tells the sources, expires timers. The wakers are in `scratch.batch` afterwards.
-    pub(crate) fn turn(&self, wait: bool, scratch: &mut Scratch) -> Outcome {
+    /// Does one pass: waits, dispatches the events, and expires the timers.
+    fn pass(&self, wait: bool, events: &mut P::Events, batch: &mut WakeBatch) -> bool {
         let turn = self.turns.begin();
         let _span = trace::react();
         let until = if wait {
@@ -158,36 +122,36 @@ impl Reactor {
         } else {
             Until::Now
         };
-        let outcome = self.wait(until, &mut scratch.events);
-        for (key, event) in scratch.events.iter() {
-            self.dispatch(key, event, turn, &mut scratch.batch);
+        // A wait without a poller does not touch the events.
+        events.clear();
+        let notified = self.wait(until, events);
+        for (key, event) in events.iter() {
+            self.dispatch(key, event, turn, batch);
         }
-        self.expire(&mut scratch.batch);
-        trace::ready_wakers(scratch.batch.len());
-        outcome
+        self.expire(batch);
+        trace::ready_wakers(batch.len());
+        notified
     }
 
-    fn wait(&self, until: Until, events: &mut Events) -> Outcome {
+    /// Returns whether a notification may have been used up.
+    fn wait(&self, until: Until, events: &mut P::Events) -> bool {
         let Some(poller) = self.poller.get() else {
             return self.wait_bare(until);
         };
         if self.broken.load(Ordering::Relaxed) && self.reopen(poller, events).is_err() {
             return self.wait_bare(until);
         }
-        match poller.wait(events, until) {
-            Ok(()) => Outcome {
-                notified: events.was_notified(),
-            },
-            Err(_) => {
-                // Our own descriptor is gone (closed by the program). Whoever waits finds out by trying again.
-                let _ = self.reopen(poller, events);
-                Outcome { notified: true }
-            }
+        if poller.wait(events, until).is_ok() {
+            return events.was_notified();
         }
+        // The program has closed the poller's descriptor. The waiting tasks find out by trying again.
+        let _ = self.reopen(poller, events);
+        events.clear();
+        true
     }
 
     /// Sleeps without a poller.
-    fn wait_bare(&self, until: Until) -> Outcome {
+    fn wait_bare(&self, until: Until) -> bool {
         let mut limit = match until {
             Until::Now => Some(Duration::ZERO),
             Until::Deadline(Deadline::NEVER) => None,
@@ -205,60 +169,79 @@ impl Reactor {
             };
         }
         *look_again = false;
-        Outcome { notified: true }
+        true
     }
 
-    /// Opens the poller again and registers everything; or else tells everybody.
+    /// Opens the poller again and registers everything, or else makes all tasks try again.
     #[cold]
-    fn reopen(&self, poller: &Poller, failed: &Events) -> io::Result<()> {
+    fn reopen(&self, poller: &P, failed: &P::Events) -> io::Result<()> {
         let reopened = poller.reopen(failed);
         if let Ok(false) = reopened {
             return Ok(());
         }
         self.broken.store(reopened.is_err(), Ordering::Relaxed);
         let mut batch = WakeBatch::default();
-        for (slot, source) in self.registry.iter() {
-            let mut state = source.lock();
-            let Some(raw) = state.raw else { continue };
-            let generation = state.generation;
-            state.fail(source.words(), &mut batch);
-            let key = Key { slot, generation };
+        for (number, source) in self.registry.iter() {
+            let mut slot = source.lock();
+            let Some(raw) = slot.raw else { continue };
+            let key = Key {
+                slot: number,
+                generation: slot.state.generation,
+            };
+            slot.state.fail(source.words(), &mut batch);
             if reopened.is_err() {
                 continue;
             }
-            // Where the old set is still there, the object is, too; and what the set believes of it may be wrong.
+            // If the old set is still there, it has the object, and perhaps a wrong interest.
             let _ = poller.deregister(raw);
-            let interest = first_interest(raw);
+            let interest = P::first_interest(raw);
             if poller.register(raw, key, interest).is_ok() {
-                state.has_armed(interest);
+                slot.state.has_armed(interest);
             }
         }
         batch.run();
         reopened.map(drop)
     }
 
-    /// Tells one source of its event. A failing call to the system is this source's alone: all its waiters try again,
+    /// Delivers an event to its source. If a system call fails, all waiters of this source try again
     /// and meet the error.
+    #[inline]
     fn dispatch(&self, key: Key, event: Event, turn: Turn, batch: &mut WakeBatch) {
         let Some(source) = self.registry.get(key.slot) else {
             return;
         };
-        let mut state = source.lock();
-        if state.generation != key.generation {
+        let mut slot = source.lock();
+        if slot.state.generation != key.generation {
             return; // The event was fetched before its source was dropped.
         }
-        let (raw, poller) = (state.raw, self.poller.get());
-        state.handle(
-            source.words(),
-            event,
-            turn,
-            MANNER,
-            batch,
-            |interest| match (raw, poller) {
-                (Some(raw), Some(poller)) => poller.rearm(raw, key, interest),
-                _ => Ok(()),
-            },
-        );
+        let change = slot
+            .state
+            .deliver(source.words(), event, turn, P::TRAITS, batch);
+        if let (Some(interest), Some(raw)) = (change, slot.raw) {
+            self.fall_back_to(
+                interest,
+                Target { source, key, raw },
+                &mut slot.state,
+                batch,
+            );
+        }
+    }
+
+    /// Changes the interest of a source after an event. The source's lock is held.
+    fn fall_back_to(
+        &self,
+        interest: Interest,
+        target: Target<'_, P::Raw>,
+        state: &mut State,
+        batch: &mut WakeBatch,
+    ) {
+        let Some(poller) = self.poller.get() else {
+            return;
+        };
+        match poller.rearm(target.raw, target.key, interest) {
+            Ok(()) => state.has_armed(interest),
+            Err(_) => state.fail(target.source.words(), batch),
+        }
     }
 
     fn expire(&self, batch: &mut WakeBatch) {
@@ -271,71 +254,84 @@ impl Reactor {
     }
 
     /// Adds an object to the poller.
-    pub(crate) fn insert(&self, raw: RawSource) -> io::Result<Key> {
+    ///
+    /// # Errors
+    ///
+    /// There is no poller, the registry is full, or the system refuses the object.
+    pub(crate) fn insert(&self, raw: P::Raw) -> io::Result<Target<'_, P::Raw>> {
         let poller = self.poller()?;
-        let (slot, source) = self.registry.take()?;
-        let mut state = source.lock();
-        let interest = first_interest(raw);
-        state.occupy(raw, interest);
+        let (number, source) = self.registry.take()?;
+        let mut slot = source.lock();
+        let interest = P::first_interest(raw);
+        slot.raw = Some(raw);
+        slot.state.occupy(P::nature(raw), interest);
         source.forget();
         let key = Key {
-            slot,
-            generation: state.generation,
+            slot: number,
+            generation: slot.state.generation,
         };
         // Under the lock: an event of the new registration must not find the slot half made.
-        let registered = poller.register(raw, key, interest);
-        if let Err(error) = registered {
-            let waiters = state.vacate();
-            drop(state);
-            drop(waiters);
-            self.registry.give_back(slot);
+        if let Err(error) = poller.register(raw, key, interest) {
+            slot.raw = None;
+            let _ = slot.state.vacate();
+            drop(slot);
+            self.registry.give_back(number);
             return Err(error);
         }
-        Ok(key)
+        Ok(Target { source, key, raw })
     }
 
-    /// Removes an object from the poller. Its waiters are dropped, not woken.
-    pub(crate) fn remove(&self, key: Key) -> io::Result<()> {
-        let Some(source) = self.registry.get(key.slot) else {
-            return Ok(());
+    /// Removes an object from the poller. The wakers of its waiters are dropped, not called.
+    pub(crate) fn remove(&self, target: &Target<'_, P::Raw>) -> io::Result<()> {
+        let mut slot = target.source.lock();
+        let result = match self.poller.get() {
+            Some(poller) => poller.deregister(target.raw),
+            None => Ok(()),
         };
-        let mut state = source.lock();
-        if state.generation != key.generation {
-            return Ok(());
+        slot.raw = None;
+        let contents = slot.state.vacate();
+        drop(slot);
+        self.registry.give_back(target.key.slot);
+        if let Some(contents) = contents {
+            contents.discard(|pause| wake::discard(self.timers.remove(pause)));
         }
-        let result = match (state.raw, self.poller.get()) {
-            (Some(raw), Some(poller)) => poller.deregister(raw),
-            _ => Ok(()),
-        };
-        let waiters = state.vacate();
-        drop(state);
-        self.registry.give_back(key.slot);
-        waiters.discard();
         result
-    }
-
-    pub(crate) fn source(&self, key: Key) -> Option<&Source> {
-        self.registry.get(key.slot)
-    }
-
-    /// Whether a waker that satisfies the condition waits for a source or a timer. Looks at everything.
-    pub(crate) fn anybody_waits(
-        &self,
-        mut condition: impl FnMut(&std::task::Waker) -> bool,
-    ) -> bool {
-        self.timers.waits_with(&mut condition)
-            || self
-                .registry
-                .iter()
-                .any(|(_, source)| source.lock().waits_with(&mut condition))
     }
 }
 
-/// What a new source asks for.
-fn first_interest(raw: RawSource) -> Interest {
-    if raw::starts_armed(raw) {
-        Interest::READ
-    } else {
-        FIRST_INTEREST
+impl<P: Poller> Turning for Reactor<P> {
+    type Buffer = P::Events;
+
+    const CONCURRENT_WAITS: bool = P::CONCURRENT_WAITS;
+
+    fn buffer() -> P::Events {
+        P::Events::new()
+    }
+
+    fn turn(&self, wait: bool, events: &mut P::Events, batch: &mut WakeBatch) -> bool {
+        self.pass(wait, events, batch)
+    }
+
+    fn notify(&self) {
+        if let Some(poller) = self.poller.get() {
+            poller.notify();
+        }
+        // A thread may sleep without the poller beside it: it went to sleep before the poller was
+        // made, or while it is broken. That is rare, so the lock is taken only then.
+        if self.poller.get().is_none() || self.broken.load(Ordering::Relaxed) {
+            *self.bare.lock() = true;
+            self.bare_woken.notify_all();
+        }
+    }
+
+    fn expect_by(&self, deadline: Deadline) {
+        match self.poller.get() {
+            Some(poller) if !self.broken.load(Ordering::Relaxed) => poller.expect_by(deadline),
+            _ => self.notify(),
+        }
+    }
+
+    fn next_deadline(&self) -> Deadline {
+        self.timers.next()
     }
 }

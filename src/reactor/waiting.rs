@@ -1,366 +1,426 @@
-//! How a task goes to sleep on a source: the shell around the source state machine.
+//! How a task waits for a source.
 //!
-//! Three kinds of caller, three degrees of trust in "would block":
+//! The order is always: enqueue the waiter, arm the interest, ask the kernel. What happens before the
+//! kernel is asked is in its answer; what happens after that finds the waiter. `core::source::state`
+//! decides whether the kernel is asked; this file carries that out.
 //!
-//! * [`Wait::Retry`]: we ran the system call ourselves on a type that we know. Whether an edge came
-//!   since is in the sequence, so no further call is needed.
-//! * [`Wait::Refused`]: a user's closure said so. It may speak of something else than this descriptor's readiness. Put the
-//!   waiter in place, then ask the kernel: if it says "ready", the closure must be tried again.
-//! * [`Wait::Question`]: somebody only wants to know. The same, and "ready" is the answer. Who asks again before anything
-//!   has happened is not asked for again: an event would have taken his waker.
-//!
-//! The order is always: waiter in place, interest armed, kernel asked. An edge before the question is in the answer, an
-//! edge after it finds the waiter.
+//! An operation of this crate on a known type needs no question: its `WouldBlock` is the kernel's
+//! answer, and the sequence says whether an event came since.
 
-use super::super::sys::ARMS_IN_SILENCE;
-use super::super::sys::ask::{self, Answer};
-use super::Reactor;
-use crate::core::source::raw;
+use super::poller::Poller;
+use super::{Reactor, Target};
+use crate::core::source::backoff::Step;
 use crate::core::source::readiness::Snapshot;
-use crate::core::source::state::{Armed, State};
-use crate::core::source::waiters::{Place, Question, Subject, Waiter, WaiterId};
-use crate::core::source::{Direction, Key, RawSource, Source};
+use crate::core::source::state::{Enqueue, Request};
+use crate::core::source::waiters::{Knowledge, WaiterId};
+use crate::core::source::{Answer, Direction, Exception};
+use crate::core::timers::TimerKey;
 use crate::core::wake::{self, WakeBatch};
 use std::io;
 use std::task::Waker;
+use std::time::Duration;
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Wait {
-    /// The operation found nothing; it began after this snapshot.
-    Retry(Snapshot),
-    /// A closure said "would block".
-    Refused,
-    /// Ready now?
-    Question,
-}
-
+/// The result of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Parked {
-    /// The waker will be called.
-    Waiting,
-    /// Something has changed: try the operation again. The waker will not be called.
+pub(crate) enum Waited {
+    /// The task is enqueued: its waker will be called.
+    Enqueued,
+    /// The operation is to be tried again. The waker will not be called.
     TryAgain,
-    /// The kernel says "ready" and the closure "would block", so many times in a row.
-    Contradiction { strikes: u8 },
-    /// Ready. The waker will not be called.
+    /// The object is ready. The waker will not be called.
     Ready,
+    /// The executor is to run other tasks before this one continues. The caller wakes the task.
+    Yield,
+    /// The task is to pause. The caller schedules a timer; see [`Reactor::set_pause`].
+    Pause(Duration),
 }
 
-/// What became of a waiter that was to be put in its place.
-enum Entered {
-    /// There was no need to wait.
-    Left(Parked),
-    /// It waits.
-    Stays,
-    /// It waits if the kernel says that it has to.
-    Asks(RawSource),
+/// The state of a pause; see `core::source::backoff`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pausing {
+    /// There is none.
+    No,
+    /// The task is paused: its waker will be called.
+    Yes,
+    /// The pause is over.
+    Over,
 }
 
-/// One direction of one source, and the place in it where somebody waits.
+/// A waiter of a source.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Spot {
-    pub(crate) key: Key,
+pub(crate) struct WaitPoint {
     pub(crate) direction: Direction,
-    pub(crate) place: Place,
+    pub(crate) id: WaiterId,
 }
 
-impl Reactor {
-    /// Waits at a spot, or says why there is no need to.
-    pub(crate) fn park(&self, spot: Spot, wait: Wait, waker: &Waker) -> io::Result<Parked> {
-        let source = self.source(spot.key).ok_or_else(gone)?;
+impl<P: Poller> Reactor<P> {
+    /// Waits, or returns why that is not necessary.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses to report the object, or to say whether it is ready.
+    #[inline]
+    pub(crate) fn wait_for(
+        &self,
+        target: &Target<'_, P::Raw>,
+        at: WaitPoint,
+        request: Request,
+        waker: &Waker,
+    ) -> io::Result<Waited> {
+        let WaitPoint { direction, id } = at;
         // Foreign code: cloned before the lock is taken.
         let own = waker.clone();
-        match self.put_in_place(source, spot, wait, own)? {
-            Entered::Left(parked) => Ok(parked),
-            Entered::Stays => Ok(Parked::Waiting),
-            Entered::Asks(raw) => self.ask(source, raw, spot, wait, waker),
-        }
-    }
-
-    /// Puts the waker in its place and arms the interest.
-    fn put_in_place(
-        &self,
-        source: &Source,
-        spot: Spot,
-        wait: Wait,
-        own: Waker,
-    ) -> io::Result<Entered> {
-        let mut state = source.lock();
-        if let Wait::Retry(seen) = wait {
-            if !source.word(spot.direction).is_current(seen) {
-                drop(state);
-                wake::discard(Some(own));
-                return Ok(Entered::Left(Parked::TryAgain));
+        let latest = match (request, id) {
+            (Request::Retry(_), WaiterId::Listed(_)) => self.turns.latest_after_call(),
+            _ => self.turns.latest(),
+        };
+        let mut slot = target.source.lock();
+        let words = target.source.words();
+        let enqueued = slot
+            .state
+            .enqueue(words, direction, id, request, own, latest);
+        let (former, displaced, arm, ask) = match enqueued {
+            Enqueue::Enqueued {
+                former,
+                displaced,
+                arm,
+                ask,
+            } => (former, displaced, arm, ask),
+            Enqueue::Unneeded {
+                ready,
+                unused,
+                displaced,
+            } => {
+                drop(slot);
+                wake::discard(Some(unused));
+                release(displaced, true);
+                return Ok(if ready {
+                    Waited::Ready
+                } else {
+                    Waited::TryAgain
+                });
+            }
+        };
+        let mut asks = ask;
+        let mut failure = None;
+        if let Some(interest) = arm {
+            match self
+                .poller()
+                .and_then(|it| it.rearm(target.raw, target.key, interest))
+            {
+                Ok(()) => {
+                    slot.state.has_armed(interest);
+                    asks |= P::TRAITS.arms_silently && !P::nature(target.raw).reported_once;
+                }
+                Err(error) => {
+                    let mut others = WakeBatch::default();
+                    // The caller's own waker may be among them: a spurious wake-up of a task that
+                    // gets an error.
+                    slot.state.fail(words, &mut others);
+                    failure = Some((error, others));
+                }
             }
         }
-        let raw = state.raw.ok_or_else(gone)?;
-        let told_once = raw::is_told_once(raw);
-        let missed = told_once && state.take_missed();
-        let waiter = waiter_at(&mut state, spot)?;
-        if matches!(wait, Wait::Question) && (missed || waiter.question == Question::Answered) {
-            let former = waiter.unpark();
-            drop(state);
-            wake::discard(former);
-            wake::discard(Some(own));
-            return Ok(Entered::Left(Parked::Ready));
-        }
-        let waits_already = waiter.would_wake(&own);
-        // Any event would have taken the waker, so what the kernel has said still holds.
-        let has_asked = waits_already
-            && matches!(wait, Wait::Question)
-            && matches!(waiter.question, Question::ReadySince(_));
-        let displaced = if waits_already {
-            Displaced::Same(own)
-        } else {
-            Displaced::of(spot.place, waiter.park(own))
-        };
-        waiter.question = match (wait, waiter.question) {
-            (_, asked) if has_asked => asked,
-            _ if told_once => Question::NextEvent,
-            (Wait::Question, Question::ReadyOrUrgent) => Question::ReadyOrUrgent,
-            (Wait::Question, _) => Question::Ready,
-            _ => Question::Retry,
-        };
-        let armed = self.arm(&mut state, source, spot);
-        drop(state);
-        displaced.release();
-        match armed {
-            // There is nobody to ask.
-            Ok(_) if told_once => Ok(Entered::Stays),
-            Ok(armed) => Ok(match (wait, armed) {
-                (_, Armed::Before) if has_asked => Entered::Stays,
-                // Arming reports what is ready already; where it may fail to, that has to be found out.
-                (Wait::Retry(_), Armed::JustNow) if ARMS_IN_SILENCE => Entered::Asks(raw),
-                (Wait::Retry(_), _) => Entered::Stays,
-                (Wait::Refused | Wait::Question, _) => Entered::Asks(raw),
-            }),
-            Err((error, mut others)) => {
+        drop(slot);
+        release(former, displaced);
+        match failure {
+            Some((error, mut others)) => {
                 others.run();
                 Err(error)
             }
+            None if asks => self.ask(target, at, request, waker),
+            None => Ok(Waited::Enqueued),
         }
     }
 
-    /// Makes sure that the system reports this direction. If it refuses, everybody else at the source is to be woken: what
-    /// it has is unknown now.
-    fn arm(
+    /// Waits without a system call because the latest read was short, as of this snapshot. Returns
+    /// whether that is safe; otherwise the caller reads.
+    #[inline]
+    pub(crate) fn wait_after_short_read(
         &self,
-        state: &mut State,
-        source: &Source,
-        spot: Spot,
-    ) -> Result<Armed, (io::Error, WakeBatch)> {
-        let (raw, poller) = (state.raw, self.existing_poller());
-        state.arm(source.words(), spot.direction, |interest| {
-            match (raw, poller) {
-                (Some(raw), Some(poller)) => poller.rearm(raw, spot.key, interest),
-                _ => Err(gone()),
+        target: &Target<'_, P::Raw>,
+        seen: Snapshot,
+        waker: &Waker,
+    ) -> bool {
+        // Foreign code: cloned before the lock is taken.
+        let own = waker.clone();
+        let latest = self.turns.latest();
+        let word = target.source.word(Direction::Read);
+        let mut slot = target.source.lock();
+        let enqueued = slot.state.enqueue_after_short_read(word, seen, own, latest);
+        drop(slot);
+        match enqueued {
+            Ok((None, _)) => true,
+            Ok((former, displaced)) => {
+                release(former, displaced);
+                true
             }
-        })
+            Err(unused) => {
+                wake::discard(Some(unused));
+                false
+            }
+        }
     }
 
-    /// Asks the kernel whether the wait is needed at all.
+    /// Returns whether a waiter that is polled again keeps waiting, and the kernel need not be asked.
+    #[inline]
+    pub(crate) fn keeps_waiting(
+        &self,
+        target: &Target<'_, P::Raw>,
+        at: WaitPoint,
+        waker: &Waker,
+    ) -> bool {
+        let latest = self.turns.latest();
+        let state = &mut target.source.lock().state;
+        state.keeps_waiting(at.direction, at.id, waker, latest)
+    }
+
+    /// Asks the kernel whether an enqueued task has to wait at all.
     fn ask(
         &self,
-        source: &Source,
-        raw: RawSource,
-        spot: Spot,
-        wait: Wait,
+        target: &Target<'_, P::Raw>,
+        at: WaitPoint,
+        request: Request,
         waker: &Waker,
-    ) -> io::Result<Parked> {
-        let answer = match ask::ready_now(raw, spot.direction) {
+    ) -> io::Result<Waited> {
+        let WaitPoint { direction, id } = at;
+        let words = target.source.words();
+        let answer = match P::ready_now(target.raw, direction) {
             Ok(answer) => answer,
             Err(error) => {
-                let mut others = WakeBatch::default();
-                let mut state = source.lock();
-                let former = unpark(&mut state, spot, waker);
-                if ARMS_IN_SILENCE {
-                    // Nobody has confirmed what was armed.
-                    state.doubt_arming(source.words(), spot.direction, &mut others);
-                }
-                drop(state);
+                let mut slot = target.source.lock();
+                let former = slot.state.leave(direction, id, waker);
+                let others = self.doubt_arming(target, direction, &mut slot.state);
+                drop(slot);
                 wake::discard(former);
-                others.run();
+                others.run_all();
                 return Err(error);
             }
         };
-        // After the answer: only a turn that begins from here on can tell news.
-        let asked_at = self.last_turn();
-
-        let mut state = source.lock();
-        let yes = match answer {
+        // Read after the answer: only events of later turns are newer than it.
+        let latest = self.turns.latest_after_call();
+        let mut slot = target.source.lock();
+        let ready = match answer {
             Answer::Yes => true,
             Answer::No => false,
-            // Urgent data stays reported until somebody takes it, so each event tells of it once.
-            Answer::OnlyUrgent => {
-                let told = waiter_at(&mut state, spot)?.question == Question::ReadyOrUrgent;
-                told || std::mem::take(&mut state.urgent)
-            }
+            // Urgent data is reported until a task takes it, so each event makes ready once.
+            Answer::OnlyUrgent => slot.state.take_urgent(id),
         };
-        if yes {
-            Ok(self.found_ready(state, source, spot, wait, waker))
-        } else {
-            *state.strikes.get_mut(spot.direction) = 0;
-            source.word(spot.direction).set_struck(false);
-            note_unready(&mut state, spot, asked_at);
-            Ok(Parked::Waiting)
+        if !ready {
+            slot.state.found_unready(words, direction, id, latest);
+            return Ok(Waited::Enqueued);
         }
+        let found = slot
+            .state
+            .found_ready(words, direction, id, request, waker, latest);
+        let others = self.doubt_arming(target, direction, &mut slot.state);
+        drop(slot);
+        // An event, or a task that displaced this one, has taken the waker and calls it.
+        let is_woken = found.former.is_none();
+        wake::discard(found.former);
+        others.run_all();
+        Ok(match (request, found.step) {
+            (Request::Ready, Step::Proceed) => Waited::Ready,
+            (Request::Ready, Step::Pause(pause)) => self.pause_or_yield(target, at, waker, pause),
+            (_, Step::Proceed) => Waited::TryAgain,
+            (_, Step::Yield) if is_woken => Waited::Enqueued,
+            (_, Step::Yield) => Waited::Yield,
+            (_, Step::Pause(pause)) => Waited::Pause(pause),
+        })
     }
 
-    fn found_ready(
-        &self,
-        mut state: crate::core::sync::MutexGuard<'_, State>,
-        source: &Source,
-        spot: Spot,
-        wait: Wait,
-        waker: &Waker,
-    ) -> Parked {
-        let former = unpark(&mut state, spot, waker);
-        let mut parked = Parked::Ready;
-        if matches!(wait, Wait::Refused) {
-            let strikes = state.strikes.get_mut(spot.direction);
-            *strikes = strikes.saturating_add(1);
-            parked = Parked::Contradiction { strikes: *strikes };
-            source.word(spot.direction).set_struck(true);
-        }
-        let mut others = WakeBatch::default();
-        if ARMS_IN_SILENCE {
-            state.doubt_arming(source.words(), spot.direction, &mut others);
-        }
-        drop(state);
-        wake::discard(former);
-        others.run();
-        parked
-    }
-
-    /// An operation has succeeded after contradictions.
+    /// A task asks for readiness again and again. It pauses if its object may be refusing operations.
     #[cold]
-    pub(crate) fn forgive(&self, key: Key, direction: Direction) {
-        if let Some(source) = self.source(key) {
-            *source.lock().strikes.get_mut(direction) = 0;
-            source.word(direction).set_struck(false);
+    fn pause_or_yield(
+        &self,
+        target: &Target<'_, P::Raw>,
+        at: WaitPoint,
+        waker: &Waker,
+        pause: Duration,
+    ) -> Waited {
+        let WaitPoint { direction, id } = at;
+        if !P::may_refuse(target.raw, direction) {
+            target.source.lock().state.yield_instead(direction, id);
+            return Waited::Yield;
+        }
+        let own = waker.clone();
+        let latest = self.turns.latest();
+        let mut slot = target.source.lock();
+        let words = target.source.words();
+        let former = slot.state.enqueue_paused(words, direction, id, own, latest);
+        drop(slot);
+        // This waiter had left the queue, so a former waker is that of another task.
+        release(former, true);
+        Waited::Pause(pause)
+    }
+
+    /// The kernel says "ready", or nothing. If arming may have failed silently, the tasks that rely
+    /// on it try again.
+    fn doubt_arming(
+        &self,
+        target: &Target<'_, P::Raw>,
+        direction: Direction,
+        state: &mut crate::core::source::state::State,
+    ) -> Others {
+        let mut others = Others(None);
+        if P::TRAITS.arms_silently {
+            let batch = others.0.get_or_insert_with(WakeBatch::default);
+            state.doubt_arming(target.source.words(), direction, batch);
+        }
+        others
+    }
+
+    /// An operation has succeeded after contradictions: its waiter pauses no longer.
+    #[cold]
+    pub(crate) fn forgive(&self, target: &Target<'_, P::Raw>, at: WaitPoint) {
+        let mut slot = target.source.lock();
+        slot.state.forgive(target.source.words(), at.direction);
+        let waiter = slot.state.waiters.get(at.direction, at.id);
+        let pause = waiter.and_then(|waiter| waiter.pause.take());
+        drop(slot);
+        let waker = pause.and_then(|timer| self.timers.remove(timer));
+        // The task that pauses as the shared waiter may be another one.
+        release(waker, at.id == WaiterId::Shared);
+    }
+
+    /// Records the timer that ends the pause of a waiter.
+    #[cold]
+    pub(crate) fn set_pause(&self, target: &Target<'_, P::Raw>, at: WaitPoint, timer: TimerKey) {
+        let mut slot = target.source.lock();
+        let former = match slot.state.waiters.get(at.direction, at.id) {
+            Some(waiter) => waiter.pause.replace(timer),
+            None => Some(timer),
+        };
+        drop(slot);
+        self.cancel(former);
+    }
+
+    /// Returns whether a waiter pauses. If it does, it waits with this waker from now on.
+    #[cold]
+    pub(crate) fn pausing(
+        &self,
+        target: &Target<'_, P::Raw>,
+        at: WaitPoint,
+        waker: &Waker,
+    ) -> Pausing {
+        let WaitPoint { direction, id } = at;
+        let mut slot = target.source.lock();
+        let Some(waiter) = slot.state.waiters.get(direction, id) else {
+            return Pausing::No;
+        };
+        let Some(timer) = waiter.pause else {
+            return Pausing::No;
+        };
+        let has_news = waiter.knowledge == Knowledge::Ready;
+        if !has_news && self.timers.is_pending(timer) {
+            let is_new = waiter.is_enqueued() && !waiter.would_wake(waker);
+            drop(slot);
+            self.keep_pausing(target, at, timer, is_new, waker);
+            return Pausing::Yes;
+        }
+        waiter.pause = None;
+        let former = slot.state.leave_unless_ready(direction, id, waker);
+        drop(slot);
+        wake::discard(former);
+        self.cancel(Some(timer));
+        if has_news { Pausing::No } else { Pausing::Over }
+    }
+
+    /// A waiter that pauses is polled: the end of its pause, or an event, calls this waker.
+    fn keep_pausing(
+        &self,
+        target: &Target<'_, P::Raw>,
+        at: WaitPoint,
+        timer: TimerKey,
+        is_new: bool,
+        waker: &Waker,
+    ) {
+        if is_new {
+            let own = waker.clone();
+            let mut slot = target.source.lock();
+            let former = slot.state.waiters.enqueue(at.direction, at.id, own);
+            drop(slot);
+            wake::discard(former);
+        }
+        match self.timers.set_waker(timer, waker.clone()) {
+            Ok(Some(former)) if at.id == WaiterId::Shared && !former.will_wake(waker) => {
+                wake::wake(former);
+            }
+            Ok(former) => wake::discard(former),
+            // The pause has ended meanwhile, and the former waker was called.
+            Err(unused) => wake::wake(unused),
         }
     }
 
-    /// Waits for an exception at a listed place. `true`: it is there, and the waker will not be called. The kernel is asked
-    /// each time, and what it says is the answer.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(crate) fn park_exception(
+    fn cancel(&self, timer: Option<TimerKey>) {
+        wake::discard(timer.and_then(|timer| self.timers.remove(timer)));
+    }
+
+    /// Waits for an exception, as a listed waiter. Returns whether it is there; then the waker will
+    /// not be called. The kernel is asked each time, and its answer is the result.
+    #[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
+    pub(crate) fn wait_for_exception(
         &self,
-        key: Key,
+        target: &Target<'_, P::Raw>,
         id: WaiterId,
-        exception: crate::core::source::Exception,
+        exception: Exception,
         waker: &Waker,
     ) -> io::Result<bool> {
-        let source = self.source(key).ok_or_else(gone)?;
-        let spot = Spot {
-            key,
-            direction: Direction::Read,
-            place: Place::Listed(id),
-        };
         let own = waker.clone();
-        let mut state = source.lock();
-        let former = waiter_at(&mut state, spot)?.park(own);
-        let raw = state.raw.ok_or_else(gone)?;
-        let poller = self.existing_poller().ok_or_else(gone)?;
-        let armed =
-            state.arm_exceptions(source.words(), |interest| poller.rearm(raw, key, interest));
-        drop(state);
-        wake::discard(former);
-        if let Err((error, mut others)) = armed {
-            others.run();
-            return Err(error);
+        let poller = self.poller()?;
+        let mut others = WakeBatch::default();
+        let mut slot = target.source.lock();
+        let (former, missing) = slot.state.enqueue_for_exception(id, own);
+        let mut armed = Ok(());
+        if let Some(interest) = missing {
+            armed = poller.rearm(target.raw, target.key, interest);
+            match armed {
+                Ok(()) => slot.state.has_armed(interest),
+                Err(_) => slot.state.fail(target.source.words(), &mut others),
+            }
         }
-        let answer = ask::exception_now(raw, exception);
+        drop(slot);
+        wake::discard(former);
+        others.run();
+        armed?;
+        let answer = P::exception_now(target.raw, exception);
         if !matches!(answer, Ok(false)) {
-            let mut state = source.lock();
-            let former = unpark(&mut state, spot, waker);
-            drop(state);
+            let mut slot = target.source.lock();
+            let former = slot.state.leave(Direction::Read, id, waker);
+            drop(slot);
             wake::discard(former);
         }
         answer
     }
 
-    /// A place for a future of its own.
-    pub(crate) fn add_waiter(&self, key: Key, subject: impl Into<Subject>) -> io::Result<WaiterId> {
-        let source = self.source(key).ok_or_else(gone)?;
-        Ok(source.lock().waiters.add(subject))
-    }
-
-    /// Gives the place back. The waker is dropped at once and will not be called.
-    pub(crate) fn remove_waiter(&self, key: Key, id: WaiterId) {
-        if let Some(source) = self.source(key) {
-            let mut state = source.lock();
-            let former = (state.generation == key.generation)
-                .then(|| state.waiters.remove(id))
-                .flatten();
-            drop(state);
-            wake::discard(former);
+    /// Removes a listed waiter. Its waker is dropped at once and will not be called.
+    pub(crate) fn remove_waiter(&self, target: &Target<'_, P::Raw>, id: WaiterId) {
+        let mut slot = target.source.lock();
+        if slot.state.generation != target.key.generation {
+            return; // The object was dropped, and its waiters with it.
         }
+        let released = slot.state.waiters.remove(id);
+        drop(slot);
+        wake::discard(released.waker);
+        self.cancel(released.pause);
     }
 }
 
-/// Takes a waiter back, unless another task has displaced it meanwhile: that one's waker must stay.
-fn unpark(state: &mut State, spot: Spot, waker: &Waker) -> Option<Waker> {
-    let waiter = waiter_at(state, spot).ok()?;
-    if !waiter.is_parked() || waiter.would_wake(waker) {
-        waiter.unpark()
-    } else {
-        None
+/// Releases the former waker of a waiter. A displaced task is woken, so that it polls again.
+fn release(former: Option<Waker>, displaced: bool) {
+    match former {
+        Some(former) if displaced => wake::wake(former),
+        former => wake::discard(former),
     }
 }
 
-/// Remembers that the kernel has said "not ready", unless an event has come in between.
-fn note_unready(state: &mut State, spot: Spot, asked_at: crate::core::source::Turn) {
-    if let Ok(waiter) = waiter_at(state, spot) {
-        let unanswered = matches!(waiter.question, Question::Ready | Question::ReadyOrUrgent);
-        if unanswered && waiter.is_parked() {
-            waiter.question = Question::ReadySince(asked_at);
-        }
-    }
-}
+/// The wakers of tasks that try again, if there are any.
+struct Others(Option<WakeBatch>);
 
-fn waiter_at(state: &mut State, spot: Spot) -> io::Result<&mut Waiter> {
-    if state.generation != spot.key.generation {
-        return Err(gone());
-    }
-    state
-        .waiters
-        .at(spot.direction, spot.place)
-        .ok_or_else(gone)
-}
-
-/// Cannot happen while the `Async` lives, which all callers borrow.
-fn gone() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::NotFound,
-        "the I/O object is not registered with the reactor any more",
-    )
-}
-
-/// A waker that is to be let go outside of the lock.
-enum Displaced {
-    /// The one in place is as good.
-    Same(Waker),
-    /// It shared the slot: its task is woken, so that it can come back.
-    Wake(Option<Waker>),
-    /// A former waker of the same future.
-    Drop(Option<Waker>),
-}
-
-impl Displaced {
-    fn of(place: Place, former: Option<Waker>) -> Self {
-        match place {
-            Place::Slot => Displaced::Wake(former),
-            Place::Listed(_) => Displaced::Drop(former),
-        }
-    }
-
-    fn release(self) {
-        match self {
-            Displaced::Same(waker) => wake::discard(Some(waker)),
-            Displaced::Wake(Some(waker)) => wake::wake(waker),
-            Displaced::Wake(None) => {}
-            Displaced::Drop(former) => wake::discard(former),
+impl Others {
+    fn run_all(self) {
+        if let Some(mut batch) = self.0 {
+            batch.run();
         }
     }
 }

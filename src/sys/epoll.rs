@@ -26,11 +26,13 @@
 #![allow(unsafe_code)]
 
 use super::fork::Home;
-use super::{Until, explain};
+use super::raw::{self, RawSource};
+use super::{ask, explain};
 use crate::core::clock::{Clock, Deadline};
-use crate::core::source::state::Reporting;
-use crate::core::source::{Event, Interest, Key, RawSource};
+use crate::core::source::state::{Nature, Reporting, Traits};
+use crate::core::source::{Answer, Direction, Event, Exception, Interest, Key};
 use crate::core::sync::Mutex;
+use crate::reactor::poller::{self, Events as _, Poller as _, Until};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -45,13 +47,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::time::Duration;
 
-pub(crate) const REPORTING: Reporting = Reporting::Edges;
-pub(crate) const CONCURRENT_WAITS: bool = true;
-pub(crate) const FORGETS_IDLE: bool = false;
-pub(crate) const ARMS_IN_SILENCE: bool = false;
-pub(crate) const TELLS_CLOSING: bool = true;
-/// Most sources are read first, and one call to the system adds the object and arms it.
-pub(crate) const FIRST_INTEREST: Interest = Interest::READ;
+/// Whether the event of the last data also reports the end of the stream.
+pub(crate) const REPORTS_CLOSING: bool = true;
 
 /// How often descriptors of ours were found closed. Numbers are the process's, so this is too: a program that closes one
 /// poller's set closes all, and the new set of the first poller that finds out may get the number that another one still
@@ -161,8 +158,19 @@ fn open_bell() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
     }
 }
 
-impl Poller {
-    pub(crate) fn new(clock: Clock) -> io::Result<Poller> {
+impl poller::Poller for Poller {
+    type Raw = RawSource;
+    type Events = Events;
+
+    const TRAITS: Traits = Traits {
+        reporting: Reporting::Edges,
+        rearms_idle: false,
+        arms_silently: false,
+    };
+
+    const CONCURRENT_WAITS: bool = true;
+
+    fn new(clock: Clock) -> io::Result<Poller> {
         let parts = Parts::open()?;
         Ok(Poller {
             clock,
@@ -180,7 +188,7 @@ impl Poller {
     /// sources again if the answer is `true`; `false` means that another thread has done all that since the failure.
     ///
     /// The old numbers are not closed, they may be anybody's now.
-    pub(crate) fn reopen(&self, failed: &Events) -> io::Result<bool> {
+    fn reopen(&self, failed: &Events) -> io::Result<bool> {
         self.check_home()?;
         let mut armed = self.armed.lock();
         let opened = self.opened.load(Ordering::Acquire);
@@ -207,29 +215,14 @@ impl Poller {
         Ok(true)
     }
 
-    /// A thread that was inside its wait when the set lost its number is still there: the kernel keeps the set for it. It
-    /// would never hear the new bell. The old one is rung, once for each thread that may be inside, if its number names an
-    /// eventfd still. Should that be another one by now, its owner finds a count that it may not have expected; what we can
-    /// know of a number ends there.
-    fn call_back_sleepers(&self) {
-        let Some(bell) = self.bell.get() else { return };
-        let path = format!("/proc/self/fd/{}", bell.as_raw_fd());
-        let target = std::fs::read_link(path).unwrap_or_default();
-        if target.as_os_str() == "anon_inode:[eventfd]" {
-            for _ in 0..MOST_INSIDE {
-                ring(bell);
-            }
-        }
-    }
-
-    pub(crate) fn register(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
+    fn register(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
         self.check_home()?;
         let data = EventData::new_u64(key.token());
         epoll::add(self.set()?, borrow(raw), data, flags(interest))
             .map_err(|errno| explain(errno.into()))
     }
 
-    pub(crate) fn rearm(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
+    fn rearm(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
         self.check_home()?;
         let data = EventData::new_u64(key.token());
         Ok(epoll::modify(
@@ -241,14 +234,14 @@ impl Poller {
     }
 
     /// In a forked child this does nothing: the set is the parent's.
-    pub(crate) fn deregister(&self, raw: RawSource) -> io::Result<()> {
+    fn deregister(&self, raw: RawSource) -> io::Result<()> {
         if self.home.is_here() {
             epoll::delete(self.set()?, borrow(raw))?;
         }
         Ok(())
     }
 
-    pub(crate) fn wait(&self, events: &mut Events, until: Until) -> io::Result<()> {
+    fn wait(&self, events: &mut Events, until: Until) -> io::Result<()> {
         events.clear();
         self.check_home()?;
         events.opened = self.opened.load(Ordering::Acquire);
@@ -270,7 +263,7 @@ impl Poller {
         Ok(())
     }
 
-    pub(crate) fn notify(&self) {
+    fn notify(&self) {
         let Some(bell) = self.bell.get().filter(|_| self.home.is_here()) else {
             return;
         };
@@ -281,14 +274,54 @@ impl Poller {
         }
     }
 
-    pub(crate) fn expect_by(&self, deadline: Deadline) {
+    fn expect_by(&self, deadline: Deadline) {
         if !self.program(deadline) {
             self.notify();
         }
     }
 
+    #[inline]
+    fn nature(raw: RawSource) -> Nature {
+        raw::nature(raw)
+    }
+
+    fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answer> {
+        ask::ready_now(raw, direction)
+    }
+
+    fn exception_now(raw: RawSource, exception: Exception) -> io::Result<bool> {
+        ask::exception_now(raw, exception)
+    }
+
+    fn may_refuse(raw: RawSource, direction: Direction) -> bool {
+        ask::may_refuse(raw, direction)
+    }
+
+    /// Most sources are read first. So one system call adds the object and arms it.
+    #[inline]
+    fn first_interest(_raw: RawSource) -> Interest {
+        Interest::READ
+    }
+}
+
+impl Poller {
+    /// A thread that was inside its wait when the set lost its number is still there: the kernel keeps the set for it. It
+    /// would never hear the new bell. The old one is rung, once for each thread that may be inside, if its number names an
+    /// eventfd still. Should that be another one by now, its owner finds a count that it may not have expected; what we can
+    /// know of a number ends there.
+    fn call_back_sleepers(&self) {
+        let Some(bell) = self.bell.get() else { return };
+        let path = format!("/proc/self/fd/{}", bell.as_raw_fd());
+        let target = std::fs::read_link(path).unwrap_or_default();
+        if target.as_os_str() == "anon_inode:[eventfd]" {
+            for _ in 0..MOST_INSIDE {
+                ring(bell);
+            }
+        }
+    }
+
     /// Like `expect_by`, but also makes it later than it was.
-    pub(crate) fn set_alarm(&self, deadline: Deadline) {
+    pub(crate) fn program_alarm(&self, deadline: Deadline) {
         let mut armed = self.armed.lock();
         let set = match self.own_timer() {
             Some(timer) => set_timer(timer, self.span_until(deadline)).is_ok(),
@@ -384,20 +417,28 @@ impl Poller {
         }
     }
 
-    /// Takes our own two descriptors out of the list of events.
+    /// Takes the poller's own two descriptors out of the list of events.
+    #[inline]
     fn note_own_events(&self, events: &mut Events) {
-        let (mut notified, mut alarmed) = (false, false);
+        events.notified = false;
+        let is_own = |event: &epoll::Event| event.data.u64() >= ALARM;
+        if events.fetched.iter().any(is_own) {
+            self.take_own_events(events);
+        }
+    }
+
+    fn take_own_events(&self, events: &mut Events) {
+        let mut alarmed = false;
         events.fetched.retain(|event| {
             let token = event.data.u64();
-            notified |= token == NOTIFY;
+            events.notified |= token == NOTIFY;
             alarmed |= token == ALARM;
-            token != NOTIFY && token != ALARM
+            token < ALARM
         });
-        events.notified = notified;
         if alarmed {
             *self.armed.lock() = Deadline::NEVER;
         }
-        if let Some(reader) = self.bell_reader.get().filter(|_| notified) {
+        if let Some(reader) = self.bell_reader.get().filter(|_| events.notified) {
             while retry(|| rustix::io::read(reader, &mut [0u8; 64])).is_ok_and(|count| count > 0) {}
         }
     }
@@ -453,8 +494,8 @@ impl fmt::Debug for Events {
     }
 }
 
-impl Events {
-    pub(crate) fn new() -> Self {
+impl poller::Events for Events {
+    fn new() -> Self {
         Events {
             fetched: Vec::with_capacity(BATCH),
             notified: false,
@@ -462,11 +503,11 @@ impl Events {
         }
     }
 
-    pub(crate) fn was_notified(&self) -> bool {
+    fn was_notified(&self) -> bool {
         self.notified
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, Event)> + '_ {
+    fn iter(&self) -> impl Iterator<Item = (Key, Event)> + '_ {
         self.fetched.iter().map(|event| {
             let key = Key::from_token(event.data.u64());
             (key, event_of(event.flags))
@@ -479,15 +520,15 @@ impl Events {
     }
 }
 
+/// Converts the flags of epoll. Their lowest five bits are those of [`Event`], and RDHUP is moved next
+/// to them.
+#[inline]
 fn event_of(flags: EventFlags) -> Event {
-    let part = |flag, event: Event| event.when(flags.contains(flag));
-    part(EventFlags::IN, Event::READABLE)
-        .and(part(EventFlags::OUT, Event::WRITABLE))
-        .and(part(EventFlags::RDHUP, Event::READ_CLOSED))
-        .and(part(EventFlags::HUP, Event::HANG_UP))
-        .and(part(EventFlags::ERR, Event::ERROR))
-        .and(part(EventFlags::PRI, Event::PRIORITY))
+    let closed = flags.bits() & EventFlags::RDHUP.bits();
+    Event::from_bits((flags.bits() & 0b1_1111) as u8 | (closed >> RDHUP_SHIFT) as u8)
 }
+
+const RDHUP_SHIFT: u32 = EventFlags::RDHUP.bits().trailing_zeros() - 5;
 
 fn flags(interest: Interest) -> EventFlags {
     let mut flags = EventFlags::ET;
@@ -551,5 +592,28 @@ fn timespec(span: Duration) -> Timespec {
 impl AsRawFd for Poller {
     fn as_raw_fd(&self) -> RawFd {
         self.descriptor().map_or(ABSENT, |fd| fd.as_raw_fd())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_become_the_events_of_the_same_name() {
+        for (flag, event) in [
+            (EventFlags::IN, Event::READABLE),
+            (EventFlags::PRI, Event::PRIORITY),
+            (EventFlags::OUT, Event::WRITABLE),
+            (EventFlags::ERR, Event::ERROR),
+            (EventFlags::HUP, Event::HANG_UP),
+            (EventFlags::RDHUP, Event::READ_CLOSED),
+        ] {
+            assert_eq!(event_of(flag), event);
+            assert_eq!(event_of(flag | EventFlags::ET), event);
+        }
+        let all = EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP;
+        let events = Event::READABLE.and(Event::READ_CLOSED).and(Event::HANG_UP);
+        assert_eq!(event_of(all), events);
     }
 }

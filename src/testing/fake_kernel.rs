@@ -1,25 +1,25 @@
-//! Scripted pollers with one object each, after what the systems do that cannot be run here: one-shot reporting, events
-//! per direction, hang-ups without a flag or without having been asked for, events for nothing, refused rearming.
+//! Scripted pollers with one object each. They imitate systems that cannot be run here: one-shot
+//! reporting, events per direction, hang-ups without a flag or without an interest, spurious events,
+//! and refused calls.
 //!
-//! What each of them is taken from is told in `docs/platforms.md`.
+//! `docs/platforms.md` says which behaviour is taken from which system.
 
-use crate::core::source::state::{Manner, Reporting};
+use crate::core::source::state::{Reporting, Traits};
 use crate::core::source::{Direction, Event, Interest, Key, PerDirection};
 use std::io;
 
-/// In what the pollers differ.
+/// How the pollers differ. With `traits.arms_silently`, writing cannot be armed after a hang-up, and
+/// no error reports that.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kind {
-    pub(super) manner: Manner,
-    /// Each direction is reported, and taken out of the set, by itself.
+    pub(super) traits: Traits,
+    /// Each direction is reported, and disarmed, by itself.
     pub(super) per_direction: bool,
     /// A hang-up carries a flag.
     pub(super) flags: bool,
-    /// Writing cannot be armed any more after a hang-up, and no error tells.
-    pub(super) arms_in_vain: bool,
-    /// What is reported of a hang-up when nothing is armed.
+    /// How a hang-up is reported while nothing is armed.
     pub(super) idle_hang_up: IdleHangUp,
-    /// What is armed is reported for as long as it is ready, whatever was asked for.
+    /// An armed direction is reported for as long as it is ready.
     pub(super) levels: bool,
 }
 
@@ -27,61 +27,67 @@ pub(super) struct Kind {
 pub(super) enum IdleHangUp {
     Silent,
     Once,
-    /// Again and again, for as long as the object is in the set.
+    /// By each wait, for as long as the object is in the set.
     Always,
 }
 
-const fn manner(reporting: Reporting, forgets_idle: bool) -> Manner {
-    Manner {
+const fn traits(reporting: Reporting) -> Traits {
+    Traits {
         reporting,
-        forgets_idle,
+        rearms_idle: false,
+        arms_silently: false,
     }
 }
 
 pub(super) const EPOLL_EDGES: Kind = Kind {
-    manner: manner(Reporting::Edges, false),
+    traits: traits(Reporting::Edges),
     per_direction: false,
     flags: true,
-    arms_in_vain: false,
     idle_hang_up: IdleHangUp::Once,
     levels: false,
 };
-/// Edges were asked for, and levels come: an object whose driver knows nothing else.
+/// Edges are requested and levels reported: an object whose driver has nothing else.
 pub(super) const LEVELS_FOR_EDGES: Kind = Kind {
     levels: true,
     ..EPOLL_EDGES
 };
 /// Also an event port.
 pub(super) const EPOLL_ONE_SHOT: Kind = Kind {
-    manner: manner(Reporting::OneShot, false),
+    traits: traits(Reporting::OneShot),
     ..EPOLL_EDGES
 };
 pub(super) const KQUEUE_ONE_SHOT: Kind = Kind {
-    manner: manner(Reporting::OneShot, false),
+    traits: Traits {
+        arms_silently: true,
+        ..traits(Reporting::OneShot)
+    },
     per_direction: true,
     flags: false,
-    arms_in_vain: true,
     idle_hang_up: IdleHangUp::Silent,
     levels: false,
 };
 pub(super) const KQUEUE_EDGES: Kind = Kind {
-    manner: manner(Reporting::Edges, false),
+    traits: Traits {
+        arms_silently: true,
+        ..traits(Reporting::Edges)
+    },
     ..KQUEUE_ONE_SHOT
 };
 pub(super) const POLL: Kind = Kind {
-    manner: manner(Reporting::OneShot, true),
+    traits: Traits {
+        rearms_idle: true,
+        ..traits(Reporting::OneShot)
+    },
     per_direction: false,
     flags: true,
-    arms_in_vain: false,
     idle_hang_up: IdleHangUp::Always,
     levels: false,
 };
 /// Windows.
 pub(super) const AFD: Kind = Kind {
-    manner: manner(Reporting::OneShot, false),
+    traits: traits(Reporting::OneShot),
     per_direction: false,
     flags: true,
-    arms_in_vain: false,
     idle_hang_up: IdleHangUp::Silent,
     levels: false,
 };
@@ -93,26 +99,26 @@ pub(super) enum Refusal {
     Unchanged,
     /// The first direction was changed, the second was not.
     Half,
-    /// Nothing is armed any more.
+    /// Nothing is armed afterwards.
     Lost,
 }
 
 #[derive(Debug)]
 pub(super) struct FakeKernel {
     kind: Kind,
-    /// The object: what an operation would find.
+    /// The state of the object, as an operation would find it.
     ready: PerDirection<bool>,
     hung_up: bool,
-    /// What it is registered as.
+    /// The key of its registration.
     key: Key,
     in_set: bool,
     armed: Interest,
-    /// What the next fetch looks at.
+    /// The directions that the next fetch examines.
     active: PerDirection<bool>,
     hang_up_active: bool,
-    /// Reported by the next fetch though it is not true.
+    /// The next fetch reports these directions although they may not be ready.
     spurious: PerDirection<bool>,
-    /// What the last fetch said though it was not true.
+    /// The directions that the last fetch reported in this way.
     pub(super) lied: PerDirection<bool>,
     pub(super) refusal: Option<Refusal>,
 }
@@ -161,7 +167,7 @@ impl FakeKernel {
         self.active = PerDirection::new(self.armed.read, self.armed.write);
     }
 
-    /// The system reports something that is not so, for what it was asked to report.
+    /// The next fetch reports this direction although it may not be ready, if it is armed.
     pub(super) fn lie(&mut self, direction: Direction) {
         *self.spurious.get_mut(direction) |= self.will_report(direction);
     }
@@ -187,17 +193,17 @@ impl FakeKernel {
         Ok(())
     }
 
-    /// What is ready when it is armed is reported.
+    /// Replaces the interest. A direction that is ready at this moment is reported.
     fn set(&mut self, key: Key, interest: Interest) {
-        let in_vain = self.kind.arms_in_vain && self.hung_up && !self.armed.write;
-        let interest = if in_vain {
+        let silently = self.kind.traits.arms_silently && self.hung_up && !self.armed.write;
+        let interest = if silently {
             interest.without(Direction::Write)
         } else {
             interest
         };
         self.key = key;
         self.armed = interest;
-        self.in_set = interest != Interest::NONE || !self.kind.manner.forgets_idle;
+        self.in_set = interest != Interest::NONE || !self.kind.traits.rearms_idle;
         self.active = PerDirection::default();
         for direction in Direction::BOTH {
             *self.active.get_mut(direction) = interest.has(direction) && self.is_ready(direction);
@@ -206,7 +212,7 @@ impl FakeKernel {
         self.hang_up_active = self.hung_up;
     }
 
-    /// What one wait returns.
+    /// Returns the events that one wait fetches.
     pub(super) fn fetch(&mut self) -> Vec<(Key, Event)> {
         let mut events = Vec::new();
         self.lied = std::mem::take(&mut self.spurious);
@@ -218,12 +224,12 @@ impl FakeKernel {
             let level = self.kind.levels && self.armed.has(direction);
             let active = std::mem::take(self.active.get_mut(direction)) || level;
             let lie = *self.lied.get(direction);
-            // A system looks again before it reports.
+            // A system checks the object once more before it reports.
             if active && self.is_ready(direction) || lie {
                 found = found.with(direction);
                 if self.kind.per_direction {
                     events.push((self.key, self.event_of(direction)));
-                    if self.kind.manner.reporting == Reporting::OneShot {
+                    if self.kind.traits.reporting == Reporting::OneShot {
                         self.armed = self.armed.without(direction);
                     }
                 }
@@ -234,7 +240,7 @@ impl FakeKernel {
             let hung_up = self.hung_up && (found != Interest::NONE || idle);
             if found != Interest::NONE || hung_up {
                 events.push((self.key, self.whole_event(found, hung_up)));
-                if self.kind.manner.reporting == Reporting::OneShot {
+                if self.kind.traits.reporting == Reporting::OneShot {
                     self.armed = Interest::NONE;
                     self.active = PerDirection::default();
                 }
@@ -252,7 +258,7 @@ impl FakeKernel {
         }
     }
 
-    /// As `polling` makes it of a filter: the end of what can be read is said to be writable, too.
+    /// Translates an event of a filter as `polling` does: the end of a stream is reported as writable.
     fn event_of(&self, direction: Direction) -> Event {
         match direction {
             Direction::Read => Event::READABLE.and(Event::WRITABLE.when(self.hung_up)),

@@ -1,41 +1,52 @@
-//! The contract of `sys` from the other side: whatever a poller of these kinds does, in whatever order, nobody who waits
-//! for a ready object is left unarmed or unwoken, nobody is told "ready" for nothing, and no poller is kept busy.
+//! The decisions about a source against each kind of poller, in every order of steps:
 //!
-//! Four tasks share one object, one for each direction and kind of wait. They go through the steps of
-//! `reactor::waiting` one at a time, so that every event can come between any two steps.
+//! * No task that waits for a ready object is left asleep, or relies on an interest that is not armed.
+//! * No task is told "ready" unless the object was ready after the task had asked.
+//! * The kernel is asked exactly when the rule in `core::source::state` says so.
+//! * The poller comes to rest.
+//!
+//! Six tasks share one object, three for each direction. They take the steps of `reactor::waiting`
+//! one at a time, so that an event can come between any two steps.
 
 use super::fake_kernel::{
     AFD, EPOLL_EDGES, EPOLL_ONE_SHOT, FakeKernel, KQUEUE_EDGES, KQUEUE_ONE_SHOT, Kind,
     LEVELS_FOR_EDGES, POLL, Refusal,
 };
+use crate::core::source::backoff;
 use crate::core::source::readiness::Snapshot;
-use crate::core::source::state::{Armed, Reporting};
-use crate::core::source::waiters::{Place, Question};
-use crate::core::source::{Direction, Event, Interest, Key, Source, Turn};
+use crate::core::source::state::{Enqueue, Nature, Reporting, Request};
+use crate::core::source::waiters::WaiterId;
+use crate::core::source::{Direction, Event, Interest, Key, PerDirection, Source, Turn};
 use crate::core::wake::WakeBatch;
 use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
+
+const TASKS: usize = 6;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A task tries its operation, or comes back after it was woken.
-    Try(usize),
-    /// It has found nothing and goes to sleep.
-    Park(usize),
-    /// It has been put in its place, and asks the system.
+    /// A task starts, or is polled after it was woken.
+    Run(usize),
+    /// A task that waits is polled although it was not woken, with another waker if the flag is set.
+    Poll(usize, bool),
+    /// A task whose operation found nothing is enqueued.
+    Enqueue(usize),
+    /// An enqueued task asks the kernel, or records the answer.
     Ask(usize),
-    /// It gives its wait up.
+    /// A task ends its wait.
     Cancel(usize),
     Change(Direction, bool),
     HangUp,
     Lie(Direction),
     Refuse(Refusal),
-    /// A turn begins, and fetches events.
+    /// A turn begins.
+    Begin,
+    /// The turn fetches events.
     Fetch,
-    /// It tells the source of one of them.
+    /// It delivers one of them.
     Dispatch,
     /// The object is dropped, and another one gets its slot.
     Replace,
@@ -54,28 +65,31 @@ fn refusal() -> impl Strategy<Value = Refusal> {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let change = (direction(), any::<bool>());
     let step = prop_oneof![
-        6 => (0usize..4).prop_map(Step::Try),
-        6 => (0usize..4).prop_map(Step::Park),
-        3 => (0usize..4).prop_map(Step::Ask),
-        1 => (0usize..4).prop_map(Step::Cancel),
-        6 => (direction(), any::<bool>()).prop_map(|(direction, ready)| Step::Change(direction, ready)),
+        6 => (0..TASKS).prop_map(Step::Run),
+        6 => (0..TASKS, any::<u8>()).prop_map(|(task, coin)| Step::Poll(task, coin < 64)),
+        8 => (0..TASKS).prop_map(Step::Enqueue),
+        8 => (0..TASKS).prop_map(Step::Ask),
+        1 => (0..TASKS).prop_map(Step::Cancel),
+        6 => change.prop_map(|(direction, ready)| Step::Change(direction, ready)),
         1 => Just(Step::HangUp),
         1 => direction().prop_map(Step::Lie),
         1 => refusal().prop_map(Step::Refuse),
+        3 => Just(Step::Begin),
         4 => Just(Step::Fetch),
         6 => Just(Step::Dispatch),
         1 => Just(Step::Replace),
     ];
-    proptest::collection::vec(step, 1..80)
+    proptest::collection::vec(step, 1..120)
 }
 
 #[derive(Default)]
-struct Flag(AtomicBool);
+struct Calls(AtomicUsize);
 
-impl Wake for Flag {
+impl Wake for Calls {
     fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -83,38 +97,98 @@ impl Wake for Flag {
 enum Phase {
     /// Waits for nothing.
     Idle,
-    /// The operation found nothing.
-    Refused(Snapshot),
-    /// In its place, but the system has not been asked yet: for questions, and where arming may be in vain.
+    /// The operation found nothing, as of this snapshot. The turn was read after it.
+    Refused(Snapshot, Turn),
+    /// Enqueued, but the kernel has yet to be asked.
     Unasked,
-    /// Sleeps until it is woken. For a question: since this step, at which the system said "not ready".
-    Parked(usize),
+    /// The kernel has answered whether the object is ready. The turn was read after that.
+    Answered(bool, Turn),
+    /// Sleeps until it is woken.
+    Asleep,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Purpose {
+    /// Tries an operation in each poll.
+    Operation,
+    /// Tries an operation, unless the poll may keep waiting.
+    ListedOperation,
+    /// Asks whether the object is ready.
+    Readiness,
 }
 
 struct Task {
     direction: Direction,
-    /// Wants to know whether the object is ready, and does not try an operation.
-    asks: bool,
-    place: Place,
+    purpose: Purpose,
+    id: WaiterId,
     phase: Phase,
-    woken: Arc<Flag>,
+    calls: Arc<Calls>,
+    /// The calls of the waker before the task was last polled because of one.
+    handled: usize,
+    /// The calls of the waker so far.
+    noticed: usize,
+    is_enqueued: bool,
+    /// The turn at the task's previous poll, if the kernel's "not ready" stands and the task has not
+    /// been woken since.
+    polled: Option<Turn>,
+    /// The step at which the kernel last answered the task.
+    answered_at: usize,
+}
+
+impl Task {
+    fn is_woken(&self) -> bool {
+        self.calls.0.load(Ordering::Relaxed) > self.handled
+    }
+
+    fn notice_calls(&mut self) {
+        let calls = self.calls.0.load(Ordering::Relaxed);
+        if std::mem::replace(&mut self.noticed, calls) < calls {
+            self.polled = None;
+            self.is_enqueued = false;
+        }
+    }
+
+    fn change_waker(&mut self) {
+        self.calls = Arc::default();
+        (self.handled, self.noticed) = (0, 0);
+    }
+
+    fn request(&self, seen: Snapshot) -> Request {
+        match self.purpose {
+            Purpose::Readiness => Request::Ready,
+            _ => Request::Retry(seen),
+        }
+    }
+
+    /// The rule, for an enqueued task: a turn has begun since its previous poll.
+    fn may_keep_waiting(&self, turn: Turn) -> bool {
+        self.polled.is_some_and(|polled| turn.is_after(polled))
+    }
+
+    fn stop(&mut self) {
+        self.phase = Phase::Idle;
+        self.polled = None;
+        self.is_enqueued = false;
+        self.change_waker();
+    }
 }
 
 struct World {
     kind: Kind,
     kernel: FakeKernel,
-    source: Source,
+    source: Source<u16>,
     tasks: Vec<Task>,
     fetched: VecDeque<(Key, Event, Turn)>,
     turn: Turn,
+    has_begun: bool,
     step: usize,
-    /// The last step after which each direction was ready, or said to be.
-    ready_at: crate::core::source::PerDirection<Option<usize>>,
+    /// The last step after which each direction was ready, or was reported as ready.
+    ready_at: PerDirection<Option<usize>>,
 }
 
 impl World {
     fn new(kind: Kind) -> Self {
-        let source = Source::new();
+        let source = Source::default();
         let key = occupy(&source, kind);
         let mut world = World {
             kind,
@@ -123,24 +197,34 @@ impl World {
             tasks: Vec::new(),
             fetched: VecDeque::new(),
             turn: Turn(0),
+            has_begun: false,
             step: 0,
-            ready_at: crate::core::source::PerDirection::default(),
+            ready_at: PerDirection::default(),
         };
-        world.take_places();
+        world.add_tasks();
         world
     }
 
-    fn take_places(&mut self) {
+    fn add_tasks(&mut self) {
         self.tasks.clear();
         for direction in Direction::BOTH {
-            let listed = Place::Listed(self.source.lock().waiters.add(direction));
-            for (asks, place) in [(false, Place::Slot), (true, listed)] {
+            let waiters = &mut self.source.lock().state.waiters;
+            for (purpose, id) in [
+                (Purpose::Operation, WaiterId::Shared),
+                (Purpose::ListedOperation, waiters.add(direction)),
+                (Purpose::Readiness, waiters.add(direction)),
+            ] {
                 self.tasks.push(Task {
                     direction,
-                    asks,
-                    place,
+                    purpose,
+                    id,
                     phase: Phase::Idle,
-                    woken: Arc::default(),
+                    calls: Arc::default(),
+                    handled: 0,
+                    noticed: 0,
+                    is_enqueued: false,
+                    polled: None,
+                    answered_at: 0,
                 });
             }
         }
@@ -149,14 +233,16 @@ impl World {
     fn take(&mut self, step: &Step) {
         self.step += 1;
         match *step {
-            Step::Try(task) => self.try_it(task),
-            Step::Park(task) => self.park(task),
+            Step::Run(task) => self.run(task),
+            Step::Poll(task, other_waker) => self.poll(task, other_waker),
+            Step::Enqueue(task) => self.enqueue(task),
             Step::Ask(task) => self.ask(task),
             Step::Cancel(task) => self.cancel(task),
             Step::Change(direction, ready) => self.kernel.change(direction, ready),
             Step::HangUp => self.kernel.hang_up(),
             Step::Lie(direction) => self.kernel.lie(direction),
             Step::Refuse(refusal) => self.kernel.refusal = Some(refusal),
+            Step::Begin => self.begin(),
             Step::Fetch => self.fetch(),
             Step::Dispatch => self.dispatch(),
             Step::Replace => self.replace(),
@@ -167,133 +253,220 @@ impl World {
                 *self.ready_at.get_mut(direction) = Some(self.step);
             }
         }
-        self.nothing_is_believed_armed_that_is_not();
+        for task in &mut self.tasks {
+            task.notice_calls();
+        }
+        self.check_armed();
     }
 
-    fn try_it(&mut self, number: usize) {
+    fn run(&mut self, number: usize) {
+        let task = &mut self.tasks[number];
+        match task.phase {
+            Phase::Idle => self.begin_poll(number),
+            Phase::Asleep if task.is_woken() => {
+                task.handled = task.noticed;
+                self.begin_poll(number);
+            }
+            _ => {}
+        }
+    }
+
+    fn poll(&mut self, number: usize, other_waker: bool) {
+        let turn = self.turn;
+        let task = &mut self.tasks[number];
+        if !matches!(task.phase, Phase::Asleep) || task.is_woken() {
+            return;
+        }
+        if other_waker {
+            task.change_waker();
+        }
+        if task.purpose == Purpose::ListedOperation {
+            let expected = !other_waker && task.may_keep_waiting(turn);
+            let waker = Waker::from(task.calls.clone());
+            let state = &mut self.source.lock().state;
+            let keeps = state.keeps_waiting(task.direction, task.id, &waker, turn);
+            assert_eq!(keeps, expected, "whether a poll keeps waiting");
+            if keeps {
+                task.polled = Some(turn);
+                return;
+            }
+        }
+        if other_waker {
+            task.polled = None;
+        }
+        self.begin_poll(number);
+    }
+
+    fn begin_poll(&mut self, number: usize) {
         let task = &mut self.tasks[number];
         let direction = task.direction;
-        let asleep = matches!(task.phase, Phase::Unasked | Phase::Parked(_));
-        if asleep && !task.woken.0.swap(false, Ordering::Relaxed) {
-            return;
-        }
-        if task.asks {
-            // Whether it has been answered is found out in its place.
-            if let Phase::Parked(asked_at) = task.phase {
-                let mut state = self.source.lock();
-                let waiter = state.waiters.at(direction, task.place).unwrap();
-                if waiter.question == Question::Answered {
-                    waiter.unpark();
-                    task.phase = Phase::Idle;
-                    let ready_at = *self.ready_at.get(direction);
-                    assert!(
-                        ready_at.is_some_and(|step| step >= asked_at),
-                        "told \"ready\", but was not since it asked"
-                    );
-                    return;
-                }
-            }
-            task.phase = Phase::Refused(self.source.word(direction).snapshot());
-            return;
-        }
         let seen = self.source.word(direction).snapshot();
-        if self.kernel.is_ready(direction) {
-            // It takes everything that is there.
+        if task.purpose == Purpose::Readiness {
+            task.phase = Phase::Refused(seen, self.turn);
+        } else if self.kernel.is_ready(direction) {
+            // It takes everything that is there, and ends.
             self.kernel.change(direction, false);
-            task.phase = Phase::Idle;
+            self.leave(number);
         } else {
-            task.phase = Phase::Refused(seen);
+            task.answered_at = self.step;
+            task.phase = Phase::Refused(seen, self.turn);
         }
     }
 
-    fn park(&mut self, number: usize) {
+    fn enqueue(&mut self, number: usize) {
         let task = &mut self.tasks[number];
-        let Phase::Refused(seen) = task.phase else {
+        let Phase::Refused(seen, after_call) = task.phase else {
             return;
         };
-        let mut state = self.source.lock();
-        if !task.asks && !self.source.word(task.direction).is_current(seen) {
-            task.phase = Phase::Idle;
-            drop(state);
-            return self.try_it(number);
-        }
+        let request = task.request(seen);
+        let latest = match request {
+            Request::Retry(_) => after_call,
+            _ => self.turn,
+        };
+        let waker = Waker::from(task.calls.clone());
+        let mut slot = self.source.lock();
         let key = Key {
             slot: 0,
-            generation: state.generation,
+            generation: slot.state.generation,
         };
-        let waiter = state.waiters.at(task.direction, task.place).unwrap();
-        waiter.park(Waker::from(task.woken.clone()));
-        waiter.question = if task.asks {
-            Question::Ready
+        let words = self.source.words();
+        let enqueued = slot
+            .state
+            .enqueue(words, task.direction, task.id, request, waker, latest);
+        let (arm, mut asks) = match enqueued {
+            Enqueue::Enqueued { arm, ask, .. } => (arm, ask),
+            Enqueue::Unneeded { ready, .. } => {
+                drop(slot);
+                let ready_at = *self.ready_at.get(task.direction);
+                assert!(
+                    !ready || ready_at.is_some_and(|step| step >= task.answered_at),
+                    "told \"ready\", but was not since the kernel was asked"
+                );
+                assert_eq!(ready, task.purpose == Purpose::Readiness);
+                self.stop(number);
+                return self.try_again(number);
+            }
+        };
+        if task.purpose == Purpose::Readiness {
+            assert_eq!(!asks, task.may_keep_waiting(latest), "asks by the rule");
         } else {
-            Question::Retry
+            assert!(!asks, "an operation is the question");
+        }
+        let mut failed = None;
+        if let Some(interest) = arm {
+            if self.kernel.rearm(key, interest).is_ok() {
+                slot.state.has_armed(interest);
+                asks |= self.kind.traits.arms_silently;
+            } else {
+                let mut others = WakeBatch::default();
+                slot.state.fail(words, &mut others);
+                failed = Some(others);
+            }
+        }
+        drop(slot);
+        task.polled = match task.purpose {
+            Purpose::Operation => None,
+            Purpose::ListedOperation => Some(latest),
+            Purpose::Readiness => task.polled.filter(|_| !asks).and(Some(latest)),
         };
-        let kernel = &mut self.kernel;
-        let armed = state.arm(self.source.words(), task.direction, |interest| {
-            kernel.rearm(key, interest)
-        });
-        drop(state);
-        let just_now = matches!(armed, Ok(Armed::JustNow));
-        let must_ask = self.kind.arms_in_vain && just_now;
-        task.phase = if task.asks || must_ask {
-            Phase::Unasked
-        } else {
-            Phase::Parked(self.step)
-        };
-        if let Err((_, mut others)) = armed {
+        task.is_enqueued = true;
+        task.phase = if asks { Phase::Unasked } else { Phase::Asleep };
+        if let Some(mut others) = failed {
             others.run();
-            // The error is its answer.
+            // The task gets the error.
             self.stop(number);
         }
     }
 
     fn ask(&mut self, number: usize) {
         let task = &mut self.tasks[number];
-        if !matches!(task.phase, Phase::Unasked) {
-            return;
-        }
-        let mut state = self.source.lock();
-        let waiter = state.waiters.at(task.direction, task.place).unwrap();
-        if self.kernel.is_ready(task.direction) {
-            waiter.unpark();
-            task.phase = Phase::Idle;
-            task.woken.0.store(false, Ordering::Relaxed);
-            if self.kind.arms_in_vain {
-                let mut others = WakeBatch::default();
-                state.doubt_arming(self.source.words(), task.direction, &mut others);
-                drop(state);
-                others.run();
+        let direction = task.direction;
+        match task.phase {
+            Phase::Unasked => {
+                let ready = self.kernel.is_ready(direction);
+                task.answered_at = self.step;
+                task.phase = Phase::Answered(ready, self.turn);
             }
-        } else {
-            if waiter.question == Question::Ready && waiter.is_parked() {
-                waiter.question = Question::ReadySince(self.turn);
+            Phase::Answered(false, latest) => {
+                let state = &mut self.source.lock().state;
+                state.found_unready(self.source.words(), direction, task.id, latest);
+                task.polled = task.is_enqueued.then_some(latest);
+                task.phase = Phase::Asleep;
             }
-            task.phase = Phase::Parked(self.step);
+            Phase::Answered(true, latest) => self.found_ready(number, latest),
+            _ => {}
         }
     }
 
-    /// A wait cannot be given up between its place and its question: one call of the library does both. (If it could, whoever
-    /// relied on what was armed in vain would never hear of it.)
-    fn cancel(&mut self, number: usize) {
-        if !matches!(self.tasks[number].phase, Phase::Unasked) {
-            self.stop(number);
+    fn found_ready(&mut self, number: usize, latest: Turn) {
+        let task = &self.tasks[number];
+        let (direction, id) = (task.direction, task.id);
+        let words = self.source.words();
+        let request = task.request(words.get(direction).snapshot());
+        let waker = Waker::from(task.calls.clone());
+        let mut others = WakeBatch::default();
+        let mut slot = self.source.lock();
+        let state = &mut slot.state;
+        let found = state.found_ready(words, direction, id, request, &waker, latest);
+        if matches!(found.step, backoff::Step::Pause(_)) {
+            state.yield_instead(direction, id);
         }
+        if self.kind.traits.arms_silently {
+            state.doubt_arming(words, direction, &mut others);
+        }
+        drop(slot);
+        others.run();
+        // A task that asks for readiness is told, or will be when it has yielded.
+        self.stop(number);
+        self.try_again(number);
+    }
+
+    fn try_again(&mut self, number: usize) {
+        if self.tasks[number].purpose != Purpose::Readiness {
+            self.begin_poll(number);
+        }
+    }
+
+    /// A wait does not end between its queue and its question: one call of the library does both.
+    /// (If it could, the tasks that rely on an interest that was armed silently would not find out.)
+    fn cancel(&mut self, number: usize) {
+        if !matches!(
+            self.tasks[number].phase,
+            Phase::Unasked | Phase::Answered(..)
+        ) {
+            self.leave(number);
+        }
+    }
+
+    /// The task leaves the queue.
+    fn leave(&mut self, number: usize) {
+        let task = &self.tasks[number];
+        let left = self
+            .source
+            .lock()
+            .state
+            .waiters
+            .leave(task.direction, task.id);
+        drop(left);
+        self.stop(number);
     }
 
     fn stop(&mut self, number: usize) {
-        let task = &mut self.tasks[number];
-        let mut state = self.source.lock();
-        if let Some(waiter) = state.waiters.at(task.direction, task.place) {
-            waiter.unpark();
-        }
-        task.phase = Phase::Idle;
-        task.woken.0.store(false, Ordering::Relaxed);
+        self.tasks[number].stop();
+    }
+
+    fn begin(&mut self) {
+        self.turn = Turn(self.turn.0.wrapping_add(1));
+        self.has_begun = true;
     }
 
     fn fetch(&mut self) {
-        self.turn = Turn(self.turn.0.wrapping_add(1));
-        let events = self.kernel.fetch().into_iter();
+        if !std::mem::take(&mut self.has_begun) {
+            self.begin();
+            self.has_begun = false;
+        }
         let turn = self.turn;
+        let events = self.kernel.fetch().into_iter();
         self.fetched
             .extend(events.map(|(key, event)| (key, event, turn)));
     }
@@ -303,52 +476,53 @@ impl World {
             return;
         };
         let mut batch = WakeBatch::default();
-        let mut state = self.source.lock();
-        if state.generation != key.generation {
+        let mut slot = self.source.lock();
+        if slot.state.generation != key.generation {
             return;
         }
-        let kernel = &mut self.kernel;
         let words = self.source.words();
-        state.handle(
-            words,
-            event,
-            turn,
-            self.kind.manner,
-            &mut batch,
-            |interest| kernel.rearm(key, interest),
-        );
-        drop(state);
+        let traits = self.kind.traits;
+        let change = slot.state.deliver(words, event, turn, traits, &mut batch);
+        if let Some(interest) = change {
+            match self.kernel.rearm(key, interest) {
+                Ok(()) => slot.state.has_armed(interest),
+                Err(_) => slot.state.fail(words, &mut batch),
+            }
+        }
+        drop(slot);
         batch.run();
     }
 
     fn replace(&mut self) {
-        let waiters = self.source.lock().vacate();
-        waiters.discard();
+        let contents = self.source.lock().state.vacate();
+        if let Some(contents) = contents {
+            contents.discard(|_| {});
+        }
         let key = occupy(&self.source, self.kind);
         self.kernel = FakeKernel::new(self.kind, key, initial(self.kind));
-        self.ready_at = crate::core::source::PerDirection::default();
-        self.take_places();
+        self.ready_at = PerDirection::default();
+        self.add_tasks();
     }
 
-    /// `armed` may be more than the system has only between a fetch and the dispatch of what it fetched, or for an object
-    /// that is ready for ever.
-    fn nothing_is_believed_armed_that_is_not(&self) {
-        let state = self.source.lock();
+    /// `armed` may be more than the system has only between a fetch and the dispatch of its events, or
+    /// if arming fails silently.
+    fn check_armed(&self) {
+        let state = &self.source.lock().state;
         let under_way = self
             .fetched
             .iter()
             .any(|(key, _, _)| key.generation == state.generation);
-        let in_vain = self.kind.arms_in_vain && self.kernel.is_hung_up();
+        let silently = self.kind.traits.arms_silently && self.kernel.is_hung_up();
         for direction in Direction::BOTH {
             let believed = state.armed.has(direction);
             assert!(
-                under_way || !believed || self.kernel.will_report(direction) || in_vain,
-                "{direction:?} is not armed, but thought to be"
+                under_way || !believed || self.kernel.will_report(direction) || silently,
+                "{direction:?} is not armed, but believed to be"
             );
         }
     }
 
-    /// Everybody goes on until nothing happens any more.
+    /// All tasks take their steps until nothing happens any more.
     fn settle(&mut self) {
         self.kernel.refusal = None;
         for _ in 0..20 {
@@ -359,15 +533,15 @@ impl World {
             }
             let mut moved = false;
             for number in 0..self.tasks.len() {
-                let woken = self.tasks[number].woken.0.load(Ordering::Relaxed);
-                let phase = self.tasks[number].phase;
-                moved |= woken || matches!(phase, Phase::Refused(_) | Phase::Unasked);
-                self.take(&Step::Ask(number));
+                let task = &self.tasks[number];
+                let woken = task.is_woken();
+                moved |= woken || !matches!(task.phase, Phase::Idle | Phase::Asleep);
+                self.answer(number);
                 if woken {
-                    self.take(&Step::Try(number));
+                    self.take(&Step::Run(number));
                 }
-                self.take(&Step::Park(number));
-                self.take(&Step::Ask(number));
+                self.take(&Step::Enqueue(number));
+                self.answer(number);
             }
             if quiet && !moved {
                 return;
@@ -376,11 +550,15 @@ impl World {
         panic!("the poller does not come to rest");
     }
 
+    /// The task asks the kernel and records the answer, if it has to.
+    fn answer(&mut self, number: usize) {
+        self.take(&Step::Ask(number));
+        self.take(&Step::Ask(number));
+    }
+
     fn sleepers(&self) -> Vec<usize> {
-        let asleep = |task: &Task| matches!(task.phase, Phase::Parked(_));
-        (0..self.tasks.len())
-            .filter(|number| asleep(&self.tasks[*number]))
-            .collect()
+        let asleep = |number: &usize| matches!(self.tasks[*number].phase, Phase::Asleep);
+        (0..self.tasks.len()).filter(asleep).collect()
     }
 
     fn check(&mut self) {
@@ -388,17 +566,17 @@ impl World {
         let sleepers = self.sleepers();
         for number in &sleepers {
             let task = &self.tasks[*number];
-            let (direction, asks) = (task.direction, task.asks);
+            let (direction, purpose) = (task.direction, task.purpose);
             assert!(
                 !self.kernel.is_ready(direction),
-                "a task (asks: {asks}) sleeps, and {direction:?} is ready"
+                "a task ({purpose:?}) sleeps, and {direction:?} is ready"
             );
             assert!(
                 self.kernel.will_report(direction),
-                "a task (asks: {asks}) sleeps, and {direction:?} is not armed"
+                "a task ({purpose:?}) sleeps, and {direction:?} is not armed"
             );
         }
-        // What becomes ready later reaches them, too.
+        // An object that becomes ready later wakes them.
         for direction in Direction::BOTH {
             self.take(&Step::Change(direction, true));
         }
@@ -407,18 +585,14 @@ impl World {
             self.take(&Step::Dispatch);
         }
         for number in sleepers {
-            let task = &self.tasks[number];
-            assert!(
-                task.woken.0.load(Ordering::Relaxed),
-                "{number} was not woken"
-            );
+            assert!(self.tasks[number].is_woken(), "{number} was not woken");
         }
     }
 }
 
-fn occupy(source: &Source, kind: Kind) -> Key {
-    let mut state = source.lock();
-    state.occupy(crate::core::source::raw::made_up(3), initial(kind));
+fn occupy(source: &Source<u16>, kind: Kind) -> Key {
+    let state = &mut source.lock().state;
+    state.occupy(Nature::default(), initial(kind));
     source.forget();
     Key {
         slot: 0,
@@ -426,15 +600,15 @@ fn occupy(source: &Source, kind: Kind) -> Key {
     }
 }
 
-/// As `reactor` does it.
+/// The interest that a new object is registered with, as the pollers in `sys` choose it.
 fn initial(kind: Kind) -> Interest {
-    match kind.manner.reporting {
+    match kind.traits.reporting {
         Reporting::Edges => Interest::READ,
         Reporting::OneShot => Interest::NONE,
     }
 }
 
-macro_rules! nobody_is_left_behind {
+macro_rules! no_task_is_left_behind {
     ($($test:ident: $kind:expr,)*) => {
         proptest! {
             $(
@@ -451,7 +625,7 @@ macro_rules! nobody_is_left_behind {
     };
 }
 
-nobody_is_left_behind! {
+no_task_is_left_behind! {
     epoll_on_edges: EPOLL_EDGES,
     levels_in_place_of_edges: LEVELS_FOR_EDGES,
     epoll_or_an_event_port_one_shot: EPOLL_ONE_SHOT,

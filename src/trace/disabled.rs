@@ -47,4 +47,4 @@ pub(crate) fn stops_hogging() {}
 pub(crate) fn ready_wakers(_count: usize) {}
 
 #[inline(always)]
-pub(crate) fn ready(_event: &'static str, _raw: crate::core::source::RawSource) {}
+pub(crate) fn ready<R>(_event: &'static str, _raw: R) {}

@@ -1,7 +1,7 @@
 //! Spans and events at TRACE level, under the names that people filter on.
 
 use crate::core::clock::{Clock, Deadline};
-use crate::core::source::raw::{self, RawSource};
+use crate::sys::raw::{self, RawSource};
 use tracing::span::EnteredSpan;
 use tracing::{trace, trace_span};
 

@@ -1,7 +1,7 @@
 //! The fuzz targets: libFuzzer makes scripts for the models of `src/testing/naive/`.
 //!
-//! Coverage instrumentation and sanitizers are unstable options of the compiler; `RUSTC_BOOTSTRAP` makes a stable one
-//! accept them, for this build alone. cargo-fuzz is not needed.
+//! Coverage instrumentation and sanitizers are unstable options of the compiler. `RUSTC_BOOTSTRAP`
+//! makes a stable one accept them, for this build alone. cargo-fuzz is not needed.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
     Ok(())
 }
 
-/// Builds all targets. With AddressSanitizer where the compiler has it, otherwise without.
+/// Builds all targets, with AddressSanitizer if the compiler has it.
 fn build(host: &str) -> Outcome<PathBuf> {
     let target = shell::target("fuzz");
     let build = |flags: String| {
@@ -56,7 +56,7 @@ fn build(host: &str) -> Outcome<PathBuf> {
         command
             .args(["build", "--release", "--locked", "--manifest-path"])
             .arg(shell::root().join("fuzz/Cargo.toml"))
-            // Named, so that the flags do not apply to build scripts.
+            // With a named target the flags do not apply to build scripts.
             .args(["--target", host])
             .env("CARGO_TARGET_DIR", &target)
             .env("RUSTC_BOOTSTRAP", "1")
@@ -70,7 +70,7 @@ fn build(host: &str) -> Outcome<PathBuf> {
     Ok(target.join(host).join("release"))
 }
 
-/// Runs one target; returns how many scripts it has tried.
+/// Runs one target. Returns how many scripts it tried.
 fn fuzz(programs: &Path, name: &str, seconds: usize) -> Outcome<u64> {
     let found = shell::target("fuzz").join("corpus").join(name);
     let artifacts = shell::target("fuzz").join("artifacts");
@@ -101,16 +101,16 @@ fn fuzz(programs: &Path, name: &str, seconds: usize) -> Outcome<u64> {
         .lines()
         .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))
         .and_then(|number| number.trim().parse().ok())
-        .ok_or_else(|| format!("{name} has not told how many scripts it has tried"))?;
+        .ok_or_else(|| format!("{name} does not report how many scripts it tried"))?;
     println!("{name}: {executed} scripts");
     Ok(executed)
 }
 
-/// The name of the machine that the compiler builds for.
+/// Returns the name of the machine that the compiler builds for.
 fn host() -> Outcome<String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let told = shell::capture(Command::new(rustc).arg("-vV"))?;
-    let host = told.lines().find_map(|line| line.strip_prefix("host: "));
+    let printed = shell::capture(Command::new(rustc).arg("-vV"))?;
+    let host = printed.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(String::from)
         .ok_or_else(|| "the compiler does not say what it builds for".into())
 }

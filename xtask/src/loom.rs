@@ -1,23 +1,20 @@
-//! The models of the pure modules, under loom: every interleaving within their bounds. And the proof that they look: for
-//! each mistake in [`mutations`], on a copy of the source that has it, its model must fail.
+//! The models of the core and of the driver, under loom: every interleaving within their bounds.
+//! And the proof that they check something: with each mistake of [`mutations`], its model fails.
+//!
+//! A mistake is a `mutation!("name")` in the source. It is planted by an environment variable, so
+//! the models are built once.
 
 mod mutations;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::shell::{self, Outcome};
 use mutations::{MUTATIONS, Mutation};
 
-/// What the copy needs to be built.
-const PARTS: &[&str] = &[
-    "src",
-    "load",
-    "xtask",
-    "Cargo.toml",
-    "Cargo.lock",
-    "build.rs",
-];
+/// Names the mistake that a model is run with.
+const PLANTED: &str = "ASYNC_IO_MUTATION";
 
 pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
     let (mut models_only, mut only) = (false, None);
@@ -28,6 +25,7 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
             other => return Err(other.unexpected().to_string()),
         }
     }
+    check_list()?;
     if only.is_none() {
         explore()?;
     }
@@ -37,108 +35,113 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
     Ok(())
 }
 
-/// All models, on the source as it is.
+/// Fails if a mutation point of the source is not in the list, or an entry has no point.
+fn check_list() -> Outcome {
+    let mut points = BTreeSet::new();
+    collect_points(&shell::root().join("src"), &mut points)?;
+    let listed: BTreeSet<_> = MUTATIONS.iter().map(|(name, _)| (*name).into()).collect();
+    let missing: Vec<_> = points.difference(&listed).cloned().collect();
+    let stale: Vec<_> = listed.difference(&points).cloned().collect();
+    if missing.is_empty() && stale.is_empty() && listed.len() == MUTATIONS.len() {
+        return Ok(());
+    }
+    Err(format!(
+        "xtask/src/loom/mutations.rs does not match the `mutation!` points of src/: \
+         not listed: [{}]; without a point: [{}]; each name may be listed once",
+        missing.join(", "),
+        stale.join(", ")
+    ))
+}
+
+/// Adds the names of the mutation points in a folder.
+fn collect_points(folder: &Path, points: &mut BTreeSet<String>) -> Outcome {
+    let failed = |error: std::io::Error| format!("cannot read {}: {error}", folder.display());
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() {
+            collect_points(&path, points)?;
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            let text = shell::read(&path)?;
+            // The first piece is what comes before the first point.
+            for piece in text.split("mutation!(").skip(1) {
+                let name = piece.trim_start().strip_prefix('"');
+                if let Some((name, _)) = name.and_then(|it| it.split_once('"')) {
+                    points.insert(name.into());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Runs all models, without a mistake.
 fn explore() -> Outcome {
-    let printed = shell::capture(models(&shell::root()).args(["models", "--", "--nocapture"]))?;
+    let mut tests = models();
+    let printed = shell::capture(tests.args(["models", "--", "--nocapture"]))?;
     let (mut count, mut sum) = (0, 0u64);
-    for line in printed.lines().filter(|line| line.starts_with("model ")) {
-        println!("{line}");
-        let number = line
-            .split(": ")
-            .nth(1)
-            .and_then(|rest| rest.split(' ').next());
+    // The line of another thread may begin in the middle of this one.
+    for (_, line) in printed.lines().filter_map(|it| it.split_once("model ")) {
+        println!("model {line}");
+        let number = line.split(": ").nth(1).and_then(|it| it.split(' ').next());
         sum += number.and_then(|it| it.parse().ok()).unwrap_or(0);
         count += 1;
     }
     println!("{count} models hold in {sum} interleavings");
     if count == 0 {
-        return Err("no model has told how many interleavings it has".into());
+        return Err("no model has printed the number of its interleavings".into());
     }
     Ok(())
 }
 
-/// Each mistake by itself, if its model's name contains `only`.
+/// Plants each mistake whose name or model contains `only`.
 fn plant(only: &str) -> Outcome {
-    let copy = shell::target("loom").join("mutated");
-    shell::fresh_dir(&copy)?;
-    for part in PARTS {
-        let (from, to) = (shell::root().join(part), copy.join(part));
-        if from.is_dir() {
-            shell::copy_dir(&from, &to)?;
-        } else {
-            std::fs::copy(&from, &to)
-                .map_err(|error| format!("cannot copy {}: {error}", from.display()))?;
-        }
-    }
+    let mut build = models();
+    build.args(["--no-run", "--message-format=json-render-diagnostics"]);
+    let program = shell::executable(&shell::capture(&mut build)?)?;
     let mut missed = Vec::new();
-    let chosen = MUTATIONS.iter().filter(|it| it.model.contains(only));
-    for mutation in chosen.clone() {
-        let found = try_out(mutation, &copy)?;
-        let verdict = if found { "found" } else { "NOT FOUND" };
+    let contains = |(name, model): &&Mutation| name.contains(only) || model.contains(only);
+    let chosen: Vec<_> = MUTATIONS.iter().filter(contains).collect();
+    for (name, model) in &chosen {
+        let found = is_found(&program, name, model)?;
         println!(
-            "{verdict}: {} in {}: {}",
-            mutation.what, mutation.file, mutation.model
+            "{}: {name}: {model}",
+            if found { "found" } else { "NOT FOUND" }
         );
         if !found {
-            missed.push(mutation.what);
+            missed.push(*name);
         }
     }
     if missed.is_empty() {
-        println!("{} planted mistakes, all found", chosen.count());
+        println!("{} planted mistakes, all found", chosen.len());
         Ok(())
     } else {
-        Err(format!(
-            "planted mistakes that no model found: {}",
-            missed.join("; ")
-        ))
+        let missed = missed.join(", ");
+        Err(format!("planted mistakes that no model found: {missed}"))
     }
 }
 
-/// Whether the model fails on the source with the mistake in it.
-fn try_out(mutation: &Mutation, copy: &Path) -> Outcome<bool> {
-    let path = copy.join(mutation.file);
-    let original = shell::read(&path)?;
-    if original.matches(mutation.from).count() != 1 {
-        return Err(format!(
-            "{}: these lines are not there exactly once any more, so \"{}\" cannot be planted:\n{}",
-            mutation.file, mutation.what, mutation.from
-        ));
-    }
-    shell::write(&path, &original.replace(mutation.from, mutation.to))?;
-    let mut build = models(copy);
-    build.args(["--no-run"]).stderr(Stdio::piped());
-    let built = build.stdin(Stdio::null()).output();
-    let built = built.map_err(|error| format!("cargo cannot be run: {error}"))?;
-    if !built.status.success() {
-        // A mistake that does not compile says nothing about the model.
-        return Err(format!(
-            "\"{}\" does not compile:\n{}",
-            mutation.what,
-            String::from_utf8_lossy(&built.stderr)
-        ));
-    }
-    let mut test = models(copy);
-    test.args([mutation.model, "--", "--exact"])
+/// Returns whether the model fails with the mistake.
+fn is_found(program: &Path, name: &str, model: &str) -> Outcome<bool> {
+    let mut test = Command::new(program);
+    test.args(["--exact", &format!("testing::models::{model}")])
+        .env(PLANTED, name)
         .stdin(Stdio::null());
     let tested = test.output();
-    let tested = tested.map_err(|error| format!("cargo cannot be run: {error}"))?;
-    shell::write(&path, &original)?;
+    let tested = tested.map_err(|error| format!("the models cannot be run: {error}"))?;
     let printed = String::from_utf8_lossy(&tested.stdout);
     if !printed.contains("running 1 test") {
-        return Err(format!("there is no model {}", mutation.model));
+        return Err(format!("there is no model {model}"));
     }
-    // A model whose threads are all blocked may end in an abort, without the line that says so.
+    // A model whose threads are all blocked may end by an abort, without a line that says so.
     Ok(!tested.status.success())
 }
 
-fn models(root: &Path) -> Command {
+fn models() -> Command {
     let mut command = shell::cargo();
     command
-        .current_dir(root)
         .args(["test", "--release", "--lib"])
         .env("RUSTFLAGS", "--cfg async_io_loom")
-        // A build that was interrupted must not spoil the next one.
-        .env("CARGO_INCREMENTAL", "0")
-        .env("CARGO_TARGET_DIR", shell::target("loom"));
+        .env("CARGO_TARGET_DIR", shell::target("loom"))
+        .env_remove(PLANTED);
     command
 }

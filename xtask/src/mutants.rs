@@ -1,5 +1,5 @@
-//! Mutation testing of the pure modules: cargo-mutants changes one operator or one return value at a time, and some test
-//! must fail. `docs/mutants.md` has what survives, and why.
+//! Mutation testing of the pure modules: cargo-mutants changes one operator or one return value at a
+//! time, and a test must fail. `docs/mutants.md` lists the mutants that survive, and the reasons.
 
 use std::process::{Command, Stdio};
 
@@ -7,20 +7,24 @@ use crate::shell::{self, Outcome};
 use lexopt::prelude::*;
 
 const MODULES: &[&str] = &[
+    "src/core/source/backoff.rs",
     "src/core/source/readiness.rs",
     "src/core/source/waiters.rs",
     "src/core/source/state.rs",
+    "src/core/timers/entries.rs",
     "src/core/timers/queue.rs",
     "src/core/timers/nodes.rs",
     "src/core/roles.rs",
-    "src/core/parker.rs",
+    "src/core/park.rs",
     "src/core/registry.rs",
     "src/core/wake.rs",
+    "src/driver/policy.rs",
 ];
 
-/// The tests of the pure modules, by parts of their names: the others cannot fail for these changes, or take long.
+/// The tests of the pure modules, by parts of their names. The others take long, or cannot fail for
+/// these changes.
 const TESTS: &[&str] = &[
-    "naive", "source", "timers", "roles", "parker", "registry", "wake",
+    "naive", "source", "timers", "roles", "park", "registry", "wake", "policy",
 ];
 
 pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
@@ -43,7 +47,7 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
     let mut command = shell::cargo();
     command
         .args(["mutants", "--jobs", "2", "--timeout", "60", "--no-shuffle"])
-        // Building the library's own tests is enough; the examples and the other tests are most of a build.
+        // The library's own tests are enough. The examples and the other tests are most of a build.
         .args(["--cargo-arg=--lib", "--output"])
         .arg(shell::target("mutants"))
         .env("CARGO_PROFILE_DEV_DEBUG", "none");
@@ -54,6 +58,6 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
         command.args(["--file", module]);
     }
     let outcome = shell::run(command.args(["--", "--"]).args(TESTS));
-    // It fails if one survives: those that are explained do.
+    // It fails if a mutant survives, and the ones that `docs/mutants.md` explains do.
     outcome.map_err(|error| format!("{error}; compare with docs/mutants.md"))
 }

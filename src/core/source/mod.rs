@@ -1,24 +1,23 @@
 //! A registered object: two directions, each with a readiness word and its waiters.
 //!
 //! * [`readiness`]: what is remembered between events, one atomic word per direction.
-//! * [`waiters`]: who waits, and for what kind of answer.
-//! * [`state`]: the decisions (wake whom, ask the system for what), pure: they return actions that the reactor performs.
+//! * [`waiters`]: the tasks that wait.
+//! * [`state`]: the decisions, which task to wake and what to ask of the system.
+//! * [`backoff`]: what to do when the kernel reports "ready" and nothing gets done.
 //!
-//! A [`Source`] is a slot of the registry. Slots are never freed while their reactor lives, they are used again with a
-//! new generation; so whoever holds a [`Key`] may look at any time, and finds out under the lock whether it is too late.
+//! A [`Source`] is a slot of the registry. Slots live as long as their registry and are reused with
+//! a new generation. A thread that holds an outdated [`Key`] may use it at any time, and finds under
+//! the lock that the generation differs.
 
-pub(crate) mod raw;
+pub(crate) mod backoff;
 pub(crate) mod readiness;
 pub(crate) mod state;
 pub(crate) mod waiters;
 
-use crate::core::sync::Mutex;
 use crate::core::sync::atomic::{AtomicU32, Ordering, fence};
-pub(crate) use raw::RawSource;
+use crate::core::sync::{Mutex, MutexGuard};
 use readiness::Readiness;
 use state::State;
-use std::task::Waker;
-use waiters::Place;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
@@ -59,7 +58,7 @@ impl<T> PerDirection<T> {
     }
 }
 
-/// What is neither reading nor writing, and can be waited for on its own; see `os::linux`.
+/// A condition besides "readable" and "writable" that a task can wait for; see `os::linux`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
 pub(crate) enum Exception {
@@ -68,7 +67,9 @@ pub(crate) enum Exception {
 }
 
 impl Exception {
-    /// What tells of it. A hang-up ends both waits: nothing will come any more.
+    pub(crate) const ALL: [Exception; 2] = [Exception::Priority, Exception::Error];
+
+    /// The events that report it. A hang-up ends both waits: no further event will come.
     fn events(self) -> Event {
         match self {
             Exception::Priority => Event::PRIORITY.and(Event::HANG_UP),
@@ -77,12 +78,21 @@ impl Exception {
     }
 }
 
-/// Which directions the operating system is asked to report.
+/// The kernel's answer to "is it ready now?".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    No,
+    Yes,
+    /// Only urgent data is there, which is reported for as long as no task takes it.
+    OnlyUrgent,
+}
+
+/// The directions that the operating system is asked to report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Interest {
     pub(crate) read: bool,
     pub(crate) write: bool,
-    /// Priority and errors, also without an interest in reading.
+    /// Priority and errors, even without an interest in reading.
     pub(crate) exceptions: bool,
 }
 
@@ -129,41 +139,46 @@ impl Interest {
     }
 }
 
-/// What the operating system reported of one source.
+/// What the operating system reported about one source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Event(u8);
 
+#[allow(dead_code)] // A back end converts flags, or combines events.
 impl Event {
     pub(crate) const NONE: Event = Event(0);
     /// Data, or a connection to accept.
     pub(crate) const READABLE: Event = Event(1 << 0);
-    pub(crate) const WRITABLE: Event = Event(1 << 1);
-    /// The peer will send no more; what it sent may still be queued.
-    #[allow(dead_code)] // Not every back end can tell.
-    pub(crate) const READ_CLOSED: Event = Event(1 << 2);
-    pub(crate) const HANG_UP: Event = Event(1 << 3);
-    pub(crate) const ERROR: Event = Event(1 << 4);
+    pub(crate) const WRITABLE: Event = Event(1 << 2);
+    /// The peer has closed its sending side. Earlier data may still be queued.
+    pub(crate) const READ_CLOSED: Event = Event(1 << 5);
+    pub(crate) const HANG_UP: Event = Event(1 << 4);
+    pub(crate) const ERROR: Event = Event(1 << 3);
     /// Urgent data.
-    pub(crate) const PRIORITY: Event = Event(1 << 5);
+    pub(crate) const PRIORITY: Event = Event(1 << 1);
 
-    /// What an [`Exception`] may be told by.
-    pub(crate) const EXCEPTIONAL: Event = Event(1 << 3 | 1 << 4 | 1 << 5);
+    /// The events that may report an [`Exception`].
+    pub(crate) const EXCEPTIONAL: Event = Event(1 << 1 | 1 << 3 | 1 << 4);
 
-    const READERS: Event = Event(1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5);
-    /// More than data: what makes a short read prove nothing.
-    const NOT_PLAIN: Event = Event(1 << 2 | 1 << 3 | 1 << 4 | 1 << 5);
-    const WRITERS: Event = Event(1 << 1 | 1 << 3 | 1 << 4);
+    const READERS: Event = Event(1 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5);
+    /// More than data: after such an event a short read proves nothing.
+    const NOT_PLAIN: Event = Event(1 << 1 | 1 << 3 | 1 << 4 | 1 << 5);
+    const WRITERS: Event = Event(1 << 2 | 1 << 3 | 1 << 4);
+
+    /// The event with these bits. A poller whose bits are the same converts them at once.
+    pub(crate) const fn from_bits(bits: u8) -> Event {
+        Event(bits)
+    }
 
     pub(crate) fn and(self, other: Event) -> Event {
         Event(self.0 | other.0)
     }
 
-    /// `self` if the condition holds, else nothing.
+    /// Returns `self` if the condition holds, else no event.
     pub(crate) fn when(self, condition: bool) -> Event {
         if condition { self } else { Event::NONE }
     }
 
-    /// Whether this tells of data, or of room for it, and of nothing else.
+    /// Returns whether this reports data, or room for it, and nothing else.
     pub(crate) fn is_plain(self) -> bool {
         !self.intersects(Event::NOT_PLAIN)
     }
@@ -172,7 +187,8 @@ impl Event {
         self.0 & other.0 != 0
     }
 
-    /// Hang-up and error concern both directions, a peer's half-close readers only.
+    /// Returns whether a direction is concerned. Hang-up and error concern both, a peer's half-close
+    /// only readers.
     pub(crate) fn concerns(self, direction: Direction) -> bool {
         self.intersects(match direction {
             Direction::Read => Event::READERS,
@@ -181,7 +197,7 @@ impl Event {
     }
 }
 
-/// A name for one registration that is never given twice: the place in the registry, and how often that has been used.
+/// Names one registration: the slot in the registry, and the generation of that slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) slot: u32,
@@ -189,8 +205,8 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// How many bits of a token name the slot: half of a 64-bit word. Where the poller's token is a 32-bit word, 20 bits
-    /// name the slot (a million sources) and 12 the generation.
+    /// How many bits of a token name the slot: half of a 64-bit word. If the poller's token is a
+    /// 32-bit word, 20 bits name the slot (a million sources) and 12 the generation.
     pub(crate) const SLOT_BITS: u32 = if usize::BITS >= 64 { 32 } else { 20 };
     const GENERATION_BITS: u32 = if usize::BITS >= 64 { 32 } else { 12 };
 
@@ -198,7 +214,7 @@ impl Key {
     pub(crate) const GENERATION_MASK: u32 =
         (u32::MAX as u64 >> (32 - Self::GENERATION_BITS)) as u32;
 
-    /// What the operating system hands back with an event.
+    /// The value that the operating system returns with an event.
     pub(crate) fn token(self) -> u64 {
         u64::from(self.generation) << Self::SLOT_BITS | u64::from(self.slot)
     }
@@ -211,25 +227,31 @@ impl Key {
     }
 }
 
-/// Counts the passes of the reactor, to tell an event that was fetched after a moment from one that was under way.
+/// Numbers the turns of the reactor. An event of a later turn was fetched after the moment at which
+/// the number was read; an event of the same turn may have been fetched before.
 ///
-/// Compared with wrap-around. A comparison that is wrong after two thousand million passes errs on the careful side:
-/// the waiter asks the kernel once more.
+/// The comparison wraps around. If it is wrong, after 2^31 turns, the waiter asks the kernel once
+/// more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Turn(pub(crate) u32);
 
 impl Turn {
     pub(crate) fn is_after(self, earlier: Turn) -> bool {
-        (self.0.wrapping_sub(earlier.0) as i32) > 0
+        let difference = self.0.wrapping_sub(earlier.0) as i32;
+        if mutation!("event_of_the_same_turn_is_newer") {
+            return difference >= 0;
+        }
+        difference > 0
     }
 }
 
-/// The passes of one reactor.
+/// Counts the turns of one reactor.
 ///
-/// A turn begins, and then fetches events; somebody asks the kernel, is told "not ready", and then looks which turn was the
-/// last. What happened in the kernel is no access that the ordering of this counter knows of: each side writes one place
-/// and then reads another. Without the fences both could read the old value, and an event from before the answer would be
-/// taken for one from after it.
+/// A leader begins a turn and then fetches events. A task asks the kernel, gets "not ready", and
+/// then reads the number of the latest turn. The kernel's side is no memory access that the ordering
+/// of this counter covers: each side writes one location and then reads another. Without the fences
+/// both could read the old value, and an event from before the answer would be taken for a newer
+/// one.
 #[derive(Debug)]
 pub(crate) struct Turns(AtomicU32);
 
@@ -238,79 +260,97 @@ impl Turns {
         Turns(AtomicU32::new(0))
     }
 
-    /// To be called before events are fetched.
+    /// Begins a turn, before events are fetched.
     pub(crate) fn begin(&self) -> Turn {
         let turn = Turn(self.0.fetch_add(1, Ordering::AcqRel).wrapping_add(1));
         fence(Ordering::SeqCst);
         turn
     }
 
-    /// Which turn was the last to begin. Events of later turns are fetched after what the caller has done so far.
-    pub(crate) fn last(&self) -> Turn {
-        fence(Ordering::SeqCst);
+    /// Returns the most recently started turn. Events of later turns are fetched after everything
+    /// that the caller has done so far, system calls included.
+    pub(crate) fn latest_after_call(&self) -> Turn {
+        if !mutation!("no_fence_after_the_answer") {
+            fence(Ordering::SeqCst);
+        }
+        Turn(self.0.load(Ordering::Acquire))
+    }
+
+    /// Returns a turn that had begun, the most recent one that this thread knows of.
+    #[inline]
+    pub(crate) fn latest(&self) -> Turn {
+        // Acquire: partner of `begin`. An older value makes the caller ask the kernel once more.
         Turn(self.0.load(Ordering::Acquire))
     }
 }
 
-/// One slot of the registry.
+/// One slot of the registry. `R` is what the system calls the object.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct Source<R> {
     words: PerDirection<Readiness>,
-    state: Mutex<State>,
+    slot: Mutex<Slot<R>>,
 }
 
-impl Source {
-    pub(crate) fn new() -> Self {
+/// The part of a source that its lock protects.
+#[derive(Debug)]
+pub(crate) struct Slot<R> {
+    /// `None` while the slot is vacant.
+    pub(crate) raw: Option<R>,
+    pub(crate) state: State,
+}
+
+impl<R> Default for Source<R> {
+    fn default() -> Self {
         Source {
             words: PerDirection::new(Readiness::new(), Readiness::new()),
-            state: Mutex::new(State::vacant()),
+            slot: Mutex::new(Slot {
+                raw: None,
+                state: State::vacant(),
+            }),
         }
     }
+}
 
+impl<R> Source<R> {
     #[inline]
     pub(crate) fn word(&self, direction: Direction) -> &Readiness {
         self.words.get(direction)
     }
 
-    /// The slot is used for a new object.
+    /// Clears what the words remember, because the slot gets a new object.
     pub(crate) fn forget(&self) {
         for direction in Direction::BOTH {
             self.word(direction).forget();
         }
     }
 
+    #[inline]
     pub(crate) fn words(&self) -> &PerDirection<Readiness> {
         &self.words
     }
 
-    pub(crate) fn lock(&self) -> crate::core::sync::MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
-    /// Whether a task waits with this waker at a place. Then no edge has come since it looked: it would have taken the waker.
-    pub(crate) fn waits_at(&self, direction: Direction, place: Place, waker: &Waker) -> bool {
-        let mut state = self.lock();
-        let waiter = state.waiters.at(direction, place);
-        waiter.is_some_and(|waiter| waiter.would_wake(waker))
+    #[inline]
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Slot<R>> {
+        self.slot.lock()
     }
 
     pub(crate) fn summary(&self, direction: Direction) -> Summary {
-        let state = self.lock();
+        let slot = self.lock();
         Summary {
             events: self.word(direction).snapshot().sequence(),
-            armed: state.armed.has(direction),
-            waiting: state.waiters.wakers(direction).count(),
+            armed: slot.state.armed.has(direction),
+            waiting: slot.state.waiters.count(direction),
         }
     }
 }
 
-/// What the `Debug` form of an object says of a direction.
+/// What the `Debug` output of an object shows about a direction.
 #[derive(Clone, Copy, Debug)]
-#[allow(dead_code)] // Read by `Debug` alone.
+#[allow(dead_code)] // Only `Debug` reads the fields.
 pub(crate) struct Summary {
-    /// Delivered so far, to this object and to those that had its place before.
+    /// The events delivered to this slot, including those of earlier objects.
     events: u32,
-    /// Whether the system is asked to report.
+    /// Whether the system is asked to report the direction.
     armed: bool,
     /// How many tasks wait.
     waiting: usize,

@@ -1,26 +1,49 @@
-//! The decisions of one source, made under its lock. Pure: no system call, nobody woken; actions are returned, and the one
-//! call to the system that a decision leads to (`rearm`) is the caller's.
+//! The decisions of one source, made under its lock. Pure: every method returns an action, and the
+//! reactor carries it out.
 //!
 //! # Idea
 //!
-//! The interest that the system holds for a source is part of the state, because it can be wrong in two ways: too small
-//! loses a wake-up for ever, too large wakes the poller for nothing. So `armed` is what the system *certainly* has, it is
-//! set after the call has succeeded, and the call is made under the lock that protects it. (A slower "read only" that
-//! overtakes a faster "read and write" would lose the writer.)
+//! The interest that the system holds for a source is part of the state, because it can be wrong in
+//! two ways: if it is too small, a wake-up is lost; if it is too large, the poller wakes up without
+//! need. So `armed` is what the system *certainly* has. It changes after the system call has
+//! succeeded, and the call is made under the lock that protects it. (Otherwise a slow call that
+//! arms "read" could overtake a fast one that arms "read and write", and the writer would be lost.)
 //!
 //! # Rules
 //!
-//! * A waiter is put in its place first and the interest is armed after that; arming reports what is ready already.
-//! * Real edges: interest stays armed while somebody claims its events. A direction whose events nobody claims several
-//!   times in a row is disarmed: a source that floods while nobody waits must not keep a thread busy.
-//! * One-shot: every event disarms both directions, and the one that still has waiters is armed again.
-//! * An event counts as claimed if somebody waited for it; a new waiter forgives the earlier ones.
+//! * A waiter is enqueued first, and its interest is armed after that. Arming reports what is ready
+//!   already.
+//! * Edges: an interest stays armed while tasks claim its events. A direction whose events are
+//!   unclaimed several times in a row is disarmed: a source that floods while no task waits must
+//!   not keep a thread busy.
+//! * One-shot: each event disarms both directions, and the one that still has waiters is re-armed.
+//! * An event is claimed if a task waited for it. A new waiter resets the count of unclaimed events.
+//!
+//! # When a poll may keep waiting without a system call
+//!
+//! A waiter that is polled again keeps waiting, and the kernel is not asked, only if all of these
+//! hold:
+//!
+//! 1. The waiter is enqueued with the same waker, and its interest is armed.
+//! 2. No event was delivered since a sequence that was read before the kernel last said "not
+//!    ready". This follows from 1: a waiter is enqueued before the kernel is asked, or only if the
+//!    sequence of the operation that asked is current, and an event takes the waker out.
+//! 3. A turn has begun since the waiter's previous poll, whether that poll asked or kept waiting. A
+//!    thread that polls and never waits thereby asks every time.
+//!
+//! The weaker condition "a turn has begun since the kernel was asked" is not enough: data that
+//! arrives after that turn would stay unseen for as long as the thread polls without another one.
+//! A waiter that was displaced starts without knowledge.
+//!
+//! There is one exception. The read after a short TCP read waits before any turn has begun, because
+//! that system call is the difference between two and three per request. The exception applies once
+//! until a turn has begun ([`State::enqueue_after_short_read`]).
 
-use super::readiness::Readiness;
-use super::waiters::{News, Waiters};
-use super::{Direction, Event, Exception, Interest, PerDirection, RawSource, Turn, raw};
+use super::backoff::{Backoff, READY_AT_ONCE, REFUSED, Step};
+use super::readiness::{Readiness, Snapshot};
+use super::waiters::{Contents, Knowledge, WaiterId, Waiters, WakeReason};
+use super::{Direction, Event, Exception, Interest, PerDirection, Turn};
 use crate::core::wake::WakeBatch;
-use std::io;
 use std::task::Waker;
 
 /// How the system reports events.
@@ -29,46 +52,102 @@ use std::task::Waker;
 pub(crate) enum Reporting {
     /// Once per change, for as long as the interest is armed.
     Edges,
-    /// Once, then not again until it is armed again; what is ready then is reported at once.
+    /// Once, then not again until it is re-armed. Arming reports what is ready at that moment.
     OneShot,
 }
 
-/// What is to be known of a poller; see the constants of `sys`.
+/// The properties of a poller that the decisions depend on. See `Poller` for their meaning.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Manner {
+pub(crate) struct Traits {
     pub(crate) reporting: Reporting,
-    pub(crate) forgets_idle: bool,
+    /// Whether an object without interest must be re-armed with none to be silent.
+    pub(crate) rearms_idle: bool,
+    /// Whether arming an interest that is ready already may succeed without reporting it.
+    pub(crate) arms_silently: bool,
 }
 
-/// Since when the system reports a direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Armed {
-    Before,
-    JustNow,
+/// Properties of the registered object that differ from those of a descriptor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Nature {
+    /// The system reports an event once and cannot be asked. So an event without a waiter is
+    /// remembered, and each event makes its waiters ready.
+    pub(crate) reported_once: bool,
+    /// The object stays ready after its first event.
+    pub(crate) stays_ready: bool,
 }
 
-/// After so many unclaimed events in a row a direction is disarmed. Reading is armed from the start, so two. Writing is
-/// armed because somebody waited, and who waited once is likely to do so again, so one more.
+/// Why a task waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Request {
+    /// An operation of this crate returned `WouldBlock`, which is conclusive. It began after this
+    /// snapshot.
+    Retry(Snapshot),
+    /// A closure returned `WouldBlock`, which may be about something else.
+    Refused,
+    /// The task only asks for readiness.
+    Ready,
+}
+
+/// The result of [`State::enqueue`].
+#[derive(Debug)]
+pub(crate) enum Enqueue {
+    /// The task need not wait.
+    Unneeded {
+        ready: bool,
+        /// The waker that was to be enqueued.
+        unused: Waker,
+        /// The waker of a task that has displaced this one. The caller wakes it.
+        displaced: Option<Waker>,
+    },
+    /// The waiter is enqueued.
+    Enqueued {
+        /// The waker that it had, if any. If it is `displaced`, the caller wakes that task.
+        former: Option<Waker>,
+        displaced: bool,
+        /// The interest to arm, if the system has less.
+        arm: Option<Interest>,
+        /// Whether the kernel is asked next.
+        ask: bool,
+    },
+}
+
+/// The result of [`State::found_ready`].
+#[derive(Debug)]
+pub(crate) struct FoundReady {
+    pub(crate) step: Step,
+    /// The waiter's waker, to be dropped without the lock.
+    pub(crate) former: Option<Waker>,
+}
+
+/// After this many unclaimed events in a row a direction is disarmed. Reading is armed from the
+/// start. Writing is armed because a task waited, which makes another wait likely, so it gets one
+/// more.
 const UNCLAIMED_LIMIT: PerDirection<u8> = PerDirection { read: 2, write: 3 };
 
 /// The part of a source that its lock protects.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) generation: u32,
-    /// `None` while the slot is vacant.
-    pub(crate) raw: Option<RawSource>,
+    nature: Nature,
     /// What the system certainly has.
     pub(crate) armed: Interest,
-    /// A call was refused since the last one that succeeded: the system may have more than `armed`.
+    /// A call was refused since the latest one that succeeded: the system may have more than
+    /// `armed`.
     refused: bool,
     unclaimed: PerDirection<u8>,
-    /// How often in a row an operation was refused although the kernel said "ready".
-    pub(crate) strikes: PerDirection<u8>,
-    /// Urgent data was reported, and no reader has been told yet.
-    pub(crate) urgent: bool,
-    /// An event for readers has come while nobody waited, and none has been told since; or one has come of what stays
-    /// ready from then on. Matters for what is told once; see [`raw`].
-    pub(crate) missed: bool,
+    /// Consecutive operations that were refused although the kernel reported "ready".
+    contradictions: PerDirection<Backoff>,
+    /// Consecutive questions that the kernel answered "ready" without an event in between.
+    immediate: PerDirection<Backoff>,
+    /// The latest turn when the kernel last answered "ready".
+    answered: PerDirection<Turn>,
+    /// The latest turn when a read last used the exception for short reads.
+    skipped: Option<Turn>,
+    /// Urgent data was reported, and no reader was told yet.
+    urgent: bool,
+    /// An event for readers came while no task waited, or the object stays ready. Only for objects
+    /// that are reported once.
+    missed: bool,
     pub(crate) waiters: Waiters,
 }
 
@@ -76,175 +155,415 @@ impl State {
     pub(crate) fn vacant() -> Self {
         State {
             generation: 0,
-            raw: None,
+            nature: Nature::default(),
             armed: Interest::NONE,
             refused: false,
             unclaimed: PerDirection::default(),
-            strikes: PerDirection::default(),
+            contradictions: PerDirection::default(),
+            immediate: PerDirection::default(),
+            answered: PerDirection::default(),
+            skipped: None,
             urgent: false,
             missed: false,
             waiters: Waiters::new(),
         }
     }
 
-    /// The slot, which is vacant, is used for a new object.
-    pub(crate) fn occupy(&mut self, raw: RawSource, armed: Interest) {
-        self.raw = Some(raw);
+    /// Uses the slot, which is vacant, for a new object.
+    pub(crate) fn occupy(&mut self, nature: Nature, armed: Interest) {
+        self.nature = nature;
         self.armed = armed;
+        self.refused = false;
         self.unclaimed = PerDirection::default();
-        self.strikes = PerDirection::default();
+        self.contradictions = PerDirection::default();
+        self.immediate = PerDirection::default();
+        self.skipped = None;
         self.urgent = false;
         self.missed = false;
     }
 
-    /// The object has gone: events under way find another generation. What it held is for the caller to drop outside
-    /// of the lock.
-    pub(crate) fn vacate(&mut self) -> Waiters {
-        self.generation = self.generation.wrapping_add(1) & super::Key::GENERATION_MASK;
-        self.raw = None;
+    /// Vacates the slot: events that were fetched before will find another generation. The caller
+    /// discards what the waiters held, if anything, without the lock.
+    pub(crate) fn vacate(&mut self) -> Option<Contents> {
+        let step = if mutation!("generation_stays") { 0 } else { 1 };
+        self.generation = self.generation.wrapping_add(step) & super::Key::GENERATION_MASK;
         self.armed = Interest::NONE;
-        std::mem::replace(&mut self.waiters, Waiters::new())
+        self.waiters.take_contents()
     }
 
-    /// A waiter has been put in its place. Returns the interest that must be armed for it, if the system has less.
-    pub(crate) fn awaited(&mut self, direction: Direction) -> Option<Interest> {
+    /// Returns whether a waiter that is polled again keeps waiting, and the kernel need not be
+    /// asked. `latest` is the turn that began last. See the head of the file.
+    pub(crate) fn keeps_waiting(
+        &mut self,
+        direction: Direction,
+        id: WaiterId,
+        waker: &Waker,
+        latest: Turn,
+    ) -> bool {
+        let armed = self.armed.has(direction);
+        let Some(waiter) = self.waiters.get(direction, id) else {
+            return false;
+        };
+        let Knowledge::NotReadySince(polled) = waiter.knowledge else {
+            return false;
+        };
+        let turn_began = if mutation!("second_poll_asks_never") {
+            true
+        } else {
+            latest.is_after(polled)
+        };
+        let keeps = armed && turn_began && waiter.would_wake(waker);
+        if keeps && !mutation!("turn_since_the_question_suffices") {
+            waiter.knowledge = Knowledge::NotReadySince(latest);
+        }
+        keeps
+    }
+
+    /// Enqueues a waiter, or finds that it need not wait. `latest` is the turn that began last;
+    /// for [`Request::Retry`] it was read after the operation.
+    #[inline]
+    pub(crate) fn enqueue(
+        &mut self,
+        words: &PerDirection<Readiness>,
+        direction: Direction,
+        id: WaiterId,
+        request: Request,
+        waker: Waker,
+        latest: Turn,
+    ) -> Enqueue {
+        let word = words.get(direction);
+        let mut ask = false;
+        let mut knowledge = Knowledge::Nothing;
+        match request {
+            Request::Retry(seen) => {
+                if !word.is_current(seen) {
+                    return Enqueue::unneeded(false, waker, None);
+                }
+                if id != WaiterId::Shared {
+                    knowledge = Knowledge::NotReadySince(latest);
+                }
+            }
+            Request::Refused => ask = true,
+            Request::Ready => {
+                if self.take_missed() || self.take_ready(direction, id) {
+                    let former = self.waiters.leave(direction, id);
+                    return Enqueue::unneeded(true, waker, former);
+                }
+                ask = !self.keeps_waiting(direction, id, &waker, latest);
+            }
+        }
+        self.place(
+            direction,
+            id,
+            waker,
+            (ask, knowledge),
+            matches!(request, Request::Ready),
+        )
+    }
+
+    /// Enqueues the shared waiter of the readers, if the read after a short read may wait without a
+    /// system call. `seen` is the snapshot with `DRAINED`. Returns the waker to release and whether
+    /// its task is displaced, or else the waker that was to be enqueued.
+    #[inline]
+    pub(crate) fn enqueue_after_short_read(
+        &mut self,
+        word: &Readiness,
+        seen: Snapshot,
+        waker: Waker,
+        latest: Turn,
+    ) -> Result<(Option<Waker>, bool), Waker> {
+        let again = self.skipped == Some(latest) && !mutation!("short_read_skips_twice");
+        if again || !self.armed.read || !word.is_current(seen) {
+            return Err(waker);
+        }
+        word.use_drained();
+        self.skipped = Some(latest);
+        self.unclaimed.read = 0;
+        let displaced = !self.waiters.would_wake_shared(Direction::Read, &waker);
+        if let Some(waiter) = self.waiters.get(Direction::Read, WaiterId::Shared) {
+            waiter.knowledge = Knowledge::Nothing;
+        }
+        let former = self
+            .waiters
+            .enqueue(Direction::Read, WaiterId::Shared, waker);
+        Ok((former, displaced))
+    }
+
+    /// Puts a waiter into the queue.
+    #[inline]
+    fn place(
+        &mut self,
+        direction: Direction,
+        id: WaiterId,
+        waker: Waker,
+        (mut ask, knowledge): (bool, Knowledge),
+        asks_for_readiness: bool,
+    ) -> Enqueue {
+        let Some(waiter) = self.waiters.get(direction, id) else {
+            return Enqueue::unneeded(false, waker, None);
+        };
+        let same = waiter.would_wake(&waker);
+        let keeps = asks_for_readiness && !ask;
+        if self.nature.reported_once {
+            waiter.knowledge = Knowledge::OnlyEventsTell;
+            ask = false;
+        } else if !(keeps || asks_for_readiness && waiter.knowledge == Knowledge::Urgent) {
+            waiter.knowledge = knowledge;
+        }
+        let (former, displaced) = if same {
+            (Some(waker), false)
+        } else {
+            let former = self.waiters.enqueue(direction, id, waker);
+            (former, id == WaiterId::Shared)
+        };
+        Enqueue::Enqueued {
+            former,
+            displaced,
+            arm: self.awaited(direction),
+            ask,
+        }
+    }
+
+    /// Returns whether an event has made the waiter ready.
+    fn take_ready(&mut self, direction: Direction, id: WaiterId) -> bool {
+        let waiter = self.waiters.get(direction, id);
+        waiter.is_some_and(|waiter| waiter.knowledge == Knowledge::Ready)
+    }
+
+    /// A waiter was enqueued. Returns the interest to arm for it, if the system has less.
+    #[inline]
+    fn awaited(&mut self, direction: Direction) -> Option<Interest> {
         *self.unclaimed.get_mut(direction) = 0;
-        let missing = !self.armed.has(direction);
+        let missing = !self.armed.has(direction) && !mutation!("waiter_arms_nothing");
         missing.then(|| self.armed.with(direction))
     }
 
-    /// An event has come. Returns the interest to arm or to fall back to, if it must change.
+    /// As [`enqueue`](Self::enqueue), for a task that waits for an exception.
+    #[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
+    pub(crate) fn enqueue_for_exception(
+        &mut self,
+        id: WaiterId,
+        waker: Waker,
+    ) -> (Option<Waker>, Option<Interest>) {
+        let former = self.waiters.enqueue(Direction::Read, id, waker);
+        let missing = !self.armed.exceptions;
+        (former, missing.then(|| self.armed.with_exceptions()))
+    }
+
+    /// The kernel said "not ready" to an enqueued waiter. `latest` was read after the answer.
+    pub(crate) fn found_unready(
+        &mut self,
+        words: &PerDirection<Readiness>,
+        direction: Direction,
+        id: WaiterId,
+        latest: Turn,
+    ) {
+        self.forgive(words, direction);
+        self.immediate.get_mut(direction).reset();
+        let Some(waiter) = self.waiters.get(direction, id) else {
+            return;
+        };
+        // An event that came in between has taken the waker, and dated its knowledge itself.
+        let asked = matches!(
+            waiter.knowledge,
+            Knowledge::Nothing | Knowledge::Urgent | Knowledge::NotReadySince(_)
+        );
+        if asked && waiter.is_enqueued() {
+            waiter.knowledge = Knowledge::NotReadySince(latest);
+        }
+    }
+
+    /// The kernel said "ready" to an enqueued waiter, which leaves the queue. Returns what the task
+    /// does next. `latest` was read after the answer.
+    pub(crate) fn found_ready(
+        &mut self,
+        words: &PerDirection<Readiness>,
+        direction: Direction,
+        id: WaiterId,
+        request: Request,
+        waker: &Waker,
+        latest: Turn,
+    ) -> FoundReady {
+        let step = if matches!(request, Request::Ready) {
+            let immediate = self.immediate.get_mut(direction);
+            if std::mem::replace(self.answered.get_mut(direction), latest) != latest {
+                immediate.turn_began(READY_AT_ONCE);
+            }
+            immediate.next(READY_AT_ONCE)
+        } else {
+            words.get(direction).set_contradicted(true);
+            self.contradictions.get_mut(direction).next(REFUSED)
+        };
+        let former = self.leave(direction, id, waker);
+        if matches!((request, step), (Request::Ready, Step::Yield)) {
+            self.grant(direction, id);
+        }
+        FoundReady { step, former }
+    }
+
+    /// Makes the waiter ready: its next poll reports so.
+    fn grant(&mut self, direction: Direction, id: WaiterId) {
+        if let Some(waiter) = self.waiters.get(direction, id) {
+            waiter.knowledge = Knowledge::Ready;
+        }
+    }
+
+    /// The object of a waiter that was to pause cannot be refusing: the task yields only.
+    pub(crate) fn yield_instead(&mut self, direction: Direction, id: WaiterId) {
+        self.immediate
+            .get_mut(direction)
+            .keep_yielding(READY_AT_ONCE);
+        self.grant(direction, id);
+    }
+
+    /// Enqueues a waiter that pauses although the kernel said "ready": an event ends the pause.
+    pub(crate) fn enqueue_paused(
+        &mut self,
+        words: &PerDirection<Readiness>,
+        direction: Direction,
+        id: WaiterId,
+        waker: Waker,
+        latest: Turn,
+    ) -> Option<Waker> {
+        words.get(direction).set_contradicted(true);
+        let former = self.waiters.enqueue(direction, id, waker);
+        if let Some(waiter) = self.waiters.get(direction, id) {
+            waiter.knowledge = Knowledge::Paused(latest);
+        }
+        former
+    }
+
+    /// Takes a waiter out of the queue, unless another task has displaced it meanwhile.
+    pub(crate) fn leave(
+        &mut self,
+        direction: Direction,
+        id: WaiterId,
+        waker: &Waker,
+    ) -> Option<Waker> {
+        let waiter = self.waiters.get(direction, id)?;
+        if waiter.is_enqueued() && !waiter.would_wake(waker) {
+            return None;
+        }
+        self.waiters.leave(direction, id)
+    }
+
+    /// The pause of a waiter has ended. It leaves the queue, unless an event has made it ready.
+    pub(crate) fn leave_unless_ready(
+        &mut self,
+        direction: Direction,
+        id: WaiterId,
+        waker: &Waker,
+    ) -> Option<Waker> {
+        if self.take_ready(direction, id) {
+            return None;
+        }
+        self.leave(direction, id, waker)
+    }
+
+    /// Starts over with contradictions: an operation was done, or the kernel agrees that it cannot.
+    pub(crate) fn forgive(&mut self, words: &PerDirection<Readiness>, direction: Direction) {
+        self.contradictions.get_mut(direction).reset();
+        words.get(direction).set_contradicted(false);
+    }
+
+    /// Returns, once, whether urgent data was reported that no reader was told of.
+    pub(crate) fn take_urgent(&mut self, id: WaiterId) -> bool {
+        let waiter = self.waiters.get(Direction::Read, id);
+        let told = waiter.is_some_and(|waiter| waiter.knowledge == Knowledge::Urgent);
+        told || std::mem::take(&mut self.urgent)
+    }
+
+    /// An event came. Returns the interest to arm or to fall back to, if it must change.
+    #[inline]
     pub(crate) fn deliver(
         &mut self,
         words: &PerDirection<Readiness>,
         event: Event,
         turn: Turn,
-        reporting: Reporting,
+        traits: Traits,
         batch: &mut WakeBatch,
     ) -> Option<Interest> {
         let urgent = event.intersects(Event::PRIORITY);
-        let news = News::Event { turn, urgent };
+        let reason = WakeReason::Event { turn, urgent };
         let mut wanted = self.armed;
         let mut needless = true;
         if event.intersects(Event::EXCEPTIONAL) {
-            wanted.exceptions &= self.tell_exceptions(event, batch);
+            wanted.exceptions &= self.wake_for_exceptions(event, batch);
         }
-        for direction in Direction::BOTH {
-            if !event.concerns(direction) {
-                continue;
-            }
-            words.get(direction).deliver(event.is_plain());
-            let claimed = self.waiters.claim(direction, news, batch);
-            if direction == Direction::Read {
-                self.missed = !claimed || self.raw.is_some_and(raw::lasts);
-                self.urgent = if urgent { !claimed } else { self.urgent };
-            }
-            if claimed {
-                needless = false;
-                *self.unclaimed.get_mut(direction) = 0;
-            } else if self.armed.has(direction) {
-                let unclaimed = self.unclaimed.get_mut(direction);
-                *unclaimed += 1;
-                if *unclaimed >= *UNCLAIMED_LIMIT.get(direction) {
-                    *unclaimed = 0;
-                    wanted = wanted.without(direction);
-                }
-            }
+        if event.concerns(Direction::Write) {
+            let claimed =
+                self.deliver_to(Direction::Write, words, event, reason, batch, &mut wanted);
+            needless &= !claimed;
         }
-        match reporting {
-            // What nobody has armed, or has taken back, keeps coming after a refusal: it is taken back again.
+        if event.concerns(Direction::Read) {
+            let claimed =
+                self.deliver_to(Direction::Read, words, event, reason, batch, &mut wanted);
+            self.missed = !claimed || self.nature.stays_ready;
+            if urgent {
+                self.urgent = !claimed;
+            }
+            needless &= !claimed;
+        }
+        let change = match traits.reporting {
+            // After a refusal the system may have more than is known. What comes without need is
+            // disarmed again.
             Reporting::Edges => {
                 (wanted != self.armed || self.refused && needless).then_some(wanted)
             }
-            Reporting::OneShot => {
-                self.armed = Interest::NONE;
-                let still = Interest {
-                    read: self.waiters.any(Direction::Read),
-                    write: self.waiters.any(Direction::Write),
-                    exceptions: self.waiters.any_exception(),
-                };
-                (still != Interest::NONE).then_some(still)
-            }
-        }
+            Reporting::OneShot => self.still_awaited(),
+        };
+        change.or(traits.rearms_idle.then_some(self.armed))
     }
 
-    /// [`deliver`](Self::deliver), and the call that it asks for. If the system refuses, all waiters try again, and meet the
-    /// error.
-    pub(crate) fn handle(
+    /// An event concerns this direction. Returns whether a task waited for it; otherwise the direction
+    /// may have to be disarmed.
+    #[inline(always)]
+    fn deliver_to(
         &mut self,
+        direction: Direction,
         words: &PerDirection<Readiness>,
         event: Event,
-        turn: Turn,
-        manner: Manner,
+        reason: WakeReason,
         batch: &mut WakeBatch,
-        rearm: impl FnOnce(Interest) -> io::Result<()>,
-    ) {
-        let mut change = self.deliver(words, event, turn, manner.reporting, batch);
-        if manner.forgets_idle && change.is_none() {
-            change = Some(self.armed);
+        wanted: &mut Interest,
+    ) -> bool {
+        words.get(direction).deliver(event.is_plain());
+        self.immediate.get_mut(direction).reset();
+        let claimed = self.waiters.take(direction, reason, batch);
+        let unclaimed = self.unclaimed.get_mut(direction);
+        if claimed {
+            *unclaimed = 0;
+        } else if self.armed.has(direction) {
+            *unclaimed += 1;
+            if *unclaimed >= *UNCLAIMED_LIMIT.get(direction) {
+                *unclaimed = 0;
+                *wanted = wanted.without(direction);
+            }
         }
-        let Some(interest) = change else { return };
-        match rearm(interest) {
-            Ok(()) => self.has_armed(interest),
-            Err(_) => self.fail(words, batch),
-        }
+        claimed
     }
 
-    /// [`awaited`](Self::awaited), and the call that it asks for. If the system refuses, everybody at the source is to be
-    /// woken: what it has is unknown now.
-    pub(crate) fn arm(
-        &mut self,
-        words: &PerDirection<Readiness>,
-        direction: Direction,
-        rearm: impl FnOnce(Interest) -> io::Result<()>,
-    ) -> Result<Armed, (io::Error, WakeBatch)> {
-        let missing = self.awaited(direction);
-        self.arm_missing(words, missing, rearm)
-    }
-
-    /// Like [`arm`](Self::arm), for a waiter that neither reads nor writes.
-    #[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
-    pub(crate) fn arm_exceptions(
-        &mut self,
-        words: &PerDirection<Readiness>,
-        rearm: impl FnOnce(Interest) -> io::Result<()>,
-    ) -> Result<Armed, (io::Error, WakeBatch)> {
-        let missing = !self.armed.exceptions;
-        let missing = missing.then(|| self.armed.with_exceptions());
-        self.arm_missing(words, missing, rearm)
-    }
-
-    fn arm_missing(
-        &mut self,
-        words: &PerDirection<Readiness>,
-        missing: Option<Interest>,
-        rearm: impl FnOnce(Interest) -> io::Result<()>,
-    ) -> Result<Armed, (io::Error, WakeBatch)> {
-        let Some(interest) = missing else {
-            return Ok(Armed::Before);
+    /// A one-shot event has disarmed everything. Returns the interest of the waiters that are left.
+    fn still_awaited(&mut self) -> Option<Interest> {
+        self.armed = Interest::NONE;
+        let readers = self.waiters.any(Direction::Read);
+        let still = Interest {
+            read: readers && !mutation!("one_shot_event_forgets_readers"),
+            write: self.waiters.any(Direction::Write),
+            exceptions: self.waiters.any_exception(),
         };
-        match rearm(interest) {
-            Ok(()) => {
-                self.has_armed(interest);
-                Ok(Armed::JustNow)
-            }
-            Err(error) => {
-                let mut others = WakeBatch::default();
-                // The caller's own waker may be among them: a needless wake-up of a task that gets an error.
-                self.fail(words, &mut others);
-                Err((error, others))
-            }
-        }
+        (still != Interest::NONE).then_some(still)
     }
 
-    /// The system has taken this.
+    /// Records that the system has taken this interest.
+    #[inline]
     pub(crate) fn has_armed(&mut self, interest: Interest) {
         self.armed = interest;
         self.refused = false;
     }
 
-    /// Where arming may fail in silence: the system was asked after it, and says "ready", so it may never tell. Whoever has
-    /// relied on it tries again, and the next one arms anew.
+    /// Disarms a direction whose arming may have failed silently: the kernel says "ready", and may
+    /// never report it. The tasks that relied on it try again, and the next one arms.
     pub(crate) fn doubt_arming(
         &mut self,
         words: &PerDirection<Readiness>,
@@ -253,287 +572,56 @@ impl State {
     ) {
         self.armed = self.armed.without(direction);
         words.get(direction).deliver(true);
-        self.waiters.claim(direction, News::Unknown, batch);
+        self.waiters.take(direction, WakeReason::Failure, batch);
     }
 
-    /// The system's interest is unknown or gone: everybody tries again and finds out.
+    /// The system refused a change: its interest is unknown. All tasks try again and meet the error.
     pub(crate) fn fail(&mut self, words: &PerDirection<Readiness>, batch: &mut WakeBatch) {
         self.armed = Interest::NONE;
         self.refused = true;
         for direction in Direction::BOTH {
-            // What the lost events would have told is unknown.
+            // The lost events may have reported anything.
             words.get(direction).deliver(false);
-            self.waiters.claim(direction, News::Unknown, batch);
+            self.waiters.take(direction, WakeReason::Failure, batch);
         }
-        for exception in [Exception::Priority, Exception::Error] {
-            self.waiters.claim_exception(exception, batch);
+        for exception in Exception::ALL {
+            self.waiters.take_exception(exception, batch);
         }
     }
 
-    /// Hands those who wait for what this event tells to the batch. Returns whether the interest stays: events that nobody
-    /// claims end it.
+    /// Moves the wakers of tasks that wait for this event's exceptions to the batch. Returns whether
+    /// the interest stays: events that no task claims end it.
     #[cold]
-    fn tell_exceptions(&mut self, event: Event, batch: &mut WakeBatch) -> bool {
+    fn wake_for_exceptions(&mut self, event: Event, batch: &mut WakeBatch) -> bool {
         let mut claimed = false;
-        for exception in [Exception::Priority, Exception::Error] {
+        for exception in Exception::ALL {
             if event.intersects(exception.events()) {
-                claimed |= self.waiters.claim_exception(exception, batch);
+                claimed |= self.waiters.take_exception(exception, batch);
             }
         }
         claimed || self.waiters.any_exception()
     }
 
-    /// Whether an object that is told once has told of itself to nobody yet. Answers once, unless the object stays ready.
-    pub(crate) fn take_missed(&mut self) -> bool {
-        let Some(raw) = self.raw.filter(|raw| raw::is_told_once(*raw)) else {
+    /// Returns, once, whether an object that is reported once was reported while no task waited.
+    fn take_missed(&mut self) -> bool {
+        if !self.nature.reported_once {
             return false;
-        };
+        }
         let missed = self.missed;
-        self.missed = missed && raw::lasts(raw);
+        self.missed = missed && self.nature.stays_ready;
         missed
     }
+}
 
-    /// Whether a waker that satisfies the condition waits here.
-    pub(crate) fn waits_with(&self, condition: &mut dyn FnMut(&Waker) -> bool) -> bool {
-        Direction::BOTH
-            .iter()
-            .any(|direction| self.waiters.wakers(*direction).any(&mut *condition))
-            || self.waiters.exception_wakers().any(&mut *condition)
+impl Enqueue {
+    fn unneeded(ready: bool, unused: Waker, displaced: Option<Waker>) -> Enqueue {
+        Enqueue::Unneeded {
+            ready,
+            unused,
+            displaced,
+        }
     }
 }
 
 #[cfg(all(test, not(async_io_loom)))]
-mod tests {
-    use super::super::waiters::Place;
-    use super::*;
-
-    struct Bench {
-        words: PerDirection<Readiness>,
-        state: State,
-        batch: WakeBatch,
-        turn: u32,
-    }
-
-    impl Bench {
-        fn new(armed: Interest) -> Self {
-            let mut state = State::vacant();
-            state.occupy(crate::core::source::raw::made_up(3), armed);
-            Bench {
-                words: PerDirection::new(Readiness::new(), Readiness::new()),
-                state,
-                batch: WakeBatch::default(),
-                turn: 0,
-            }
-        }
-
-        fn wait(&mut self, direction: Direction) -> Option<Interest> {
-            let waiter = self.state.waiters.at(direction, Place::Slot).unwrap();
-            waiter.park(Waker::noop().clone());
-            self.state.awaited(direction)
-        }
-
-        fn deliver(&mut self, event: Event, reporting: Reporting) -> Option<Interest> {
-            self.turn += 1;
-            self.state.deliver(
-                &self.words,
-                event,
-                Turn(self.turn),
-                reporting,
-                &mut self.batch,
-            )
-        }
-    }
-
-    #[test]
-    fn flood_that_nobody_awaits_is_turned_off_at_the_second_event() {
-        let mut bench = Bench::new(Interest::READ);
-        assert_eq!(bench.deliver(Event::READABLE, Reporting::Edges), None);
-        let less = bench.deliver(Event::READABLE, Reporting::Edges);
-        assert_eq!(less, Some(Interest::NONE));
-        bench.state.armed = Interest::NONE;
-        assert_eq!(bench.wait(Direction::Read), Some(Interest::READ));
-    }
-
-    #[test]
-    fn what_comes_for_nobody_after_a_refusal_is_turned_off_again() {
-        let mut bench = Bench::new(Interest::READ);
-        bench.wait(Direction::Write);
-        bench.state.fail(&bench.words, &mut bench.batch);
-        assert_eq!(bench.batch.len(), 1);
-        for _ in 0..3 {
-            let again = bench.deliver(Event::READABLE, Reporting::Edges);
-            assert_eq!(again, Some(Interest::NONE));
-        }
-        bench.state.has_armed(Interest::NONE);
-        assert_eq!(bench.deliver(Event::READABLE, Reporting::Edges), None);
-    }
-
-    #[test]
-    fn a_waiter_forgives_unclaimed_events() {
-        let mut bench = Bench::new(Interest::READ);
-        for _ in 0..10 {
-            assert_eq!(bench.deliver(Event::READABLE, Reporting::Edges), None);
-            assert_eq!(bench.wait(Direction::Read), None);
-            assert_eq!(bench.deliver(Event::READABLE, Reporting::Edges), None);
-        }
-        assert_eq!(bench.batch.len(), 10);
-    }
-
-    #[test]
-    fn an_event_that_nobody_awaited_is_remembered_until_the_next_one() {
-        let mut bench = Bench::new(Interest::READ);
-        bench.deliver(Event::WRITABLE, Reporting::OneShot);
-        assert!(!bench.state.missed);
-        bench.deliver(Event::READABLE, Reporting::OneShot);
-        assert!(bench.state.missed);
-        bench.wait(Direction::Read);
-        bench.deliver(Event::READABLE, Reporting::OneShot);
-        assert!(!bench.state.missed);
-    }
-
-    /// What a descriptor has told can be asked for again, so nothing of it is ever "missed".
-    #[test]
-    fn a_descriptor_has_missed_nothing() {
-        let mut bench = Bench::new(Interest::READ);
-        bench.deliver(Event::READABLE, Reporting::OneShot);
-        assert!(!bench.state.take_missed());
-    }
-
-    #[cfg(windows)]
-    #[test]
-    fn what_is_told_once_is_missed_once() {
-        let mut bench = Bench::new(Interest::NONE);
-        bench.state.raw = Some(RawSource::Waitable(3));
-        assert!(!bench.state.take_missed());
-        bench.deliver(Event::READABLE, Reporting::OneShot);
-        assert!(bench.state.take_missed());
-        assert!(!bench.state.take_missed());
-    }
-
-    #[test]
-    fn urgent_data_is_remembered_until_a_reader_is_told() {
-        let mut bench = Bench::new(Interest::READ);
-        bench.deliver(Event::READABLE, Reporting::Edges);
-        assert!(!bench.state.urgent);
-        bench.deliver(Event::PRIORITY, Reporting::Edges);
-        bench.deliver(Event::READABLE, Reporting::Edges);
-        assert!(bench.state.urgent);
-        bench.wait(Direction::Read);
-        bench.deliver(Event::PRIORITY, Reporting::Edges);
-        assert!(!bench.state.urgent);
-    }
-
-    #[test]
-    fn write_events_do_not_spoil_a_readers_snapshot() {
-        let mut bench = Bench::new(Interest::READ.with(Direction::Write));
-        let read = bench.words.get(Direction::Read).snapshot();
-        let write = bench.words.get(Direction::Write).snapshot();
-        bench.deliver(Event::WRITABLE, Reporting::Edges);
-        assert!(bench.words.get(Direction::Read).is_current(read));
-        assert!(!bench.words.get(Direction::Write).is_current(write));
-    }
-
-    #[test]
-    fn one_shot_arms_again_only_for_who_is_left() {
-        let mut bench = Bench::new(Interest::NONE);
-        assert_eq!(bench.wait(Direction::Read), Some(Interest::READ));
-        bench.state.armed = Interest::READ;
-        let both = Interest::READ.with(Direction::Write);
-        assert_eq!(bench.wait(Direction::Write), Some(both));
-        bench.state.armed = both;
-        let again = bench.deliver(Event::WRITABLE, Reporting::OneShot);
-        assert_eq!(again, Some(Interest::READ));
-        bench.state.armed = Interest::READ;
-        assert_eq!(bench.deliver(Event::READABLE, Reporting::OneShot), None);
-        assert_eq!(bench.state.armed, Interest::NONE);
-    }
-
-    impl Bench {
-        fn wait_for(&mut self, exception: Exception) -> Place {
-            let place = Place::Listed(self.state.waiters.add(exception));
-            self.park_at(place);
-            place
-        }
-
-        fn park_at(&mut self, place: Place) {
-            let waiter = self.state.waiters.at(Direction::Read, place).unwrap();
-            waiter.park(Waker::noop().clone());
-        }
-
-        fn arm_exceptions(&mut self) -> Option<Interest> {
-            let mut asked = None;
-            let armed = self.state.arm_exceptions(&self.words, |interest| {
-                asked = Some(interest);
-                Ok(())
-            });
-            assert!(armed.is_ok());
-            asked
-        }
-    }
-
-    #[test]
-    fn exceptions_are_told_to_who_waits_for_them_alone() {
-        let mut bench = Bench::new(Interest::READ);
-        let priority = bench.wait_for(Exception::Priority);
-        bench.wait_for(Exception::Error);
-        let both = Interest::READ.with_exceptions();
-        assert_eq!(bench.arm_exceptions(), Some(both));
-        assert_eq!(bench.arm_exceptions(), None);
-
-        bench.deliver(Event::READABLE.and(Event::WRITABLE), Reporting::Edges);
-        assert_eq!(bench.batch.len(), 0);
-        bench.deliver(Event::PRIORITY, Reporting::Edges);
-        assert_eq!(bench.batch.len(), 1);
-        bench.park_at(priority);
-        bench.deliver(Event::ERROR, Reporting::Edges);
-        assert_eq!(bench.batch.len(), 2);
-        bench.deliver(Event::HANG_UP, Reporting::Edges);
-        assert_eq!(bench.batch.len(), 3);
-    }
-
-    #[test]
-    fn interest_in_exceptions_outlives_that_in_reading_and_ends_unclaimed() {
-        let mut bench = Bench::new(Interest::READ);
-        bench.wait_for(Exception::Priority);
-        bench.arm_exceptions();
-        let alone = Interest::NONE.with_exceptions();
-        assert_eq!(bench.deliver(Event::READABLE, Reporting::Edges), None);
-        let less = bench.deliver(Event::READABLE, Reporting::Edges);
-        assert_eq!(less, Some(alone));
-        bench.state.armed = alone;
-        assert_eq!(bench.deliver(Event::PRIORITY, Reporting::Edges), None);
-        let none = bench.deliver(Event::PRIORITY, Reporting::Edges);
-        assert_eq!(none, Some(Interest::NONE));
-    }
-
-    #[test]
-    fn one_shot_arms_again_for_who_waits_for_an_exception() {
-        let mut bench = Bench::new(Interest::NONE);
-        bench.wait_for(Exception::Error);
-        bench.arm_exceptions();
-        let again = bench.deliver(Event::PRIORITY, Reporting::OneShot);
-        assert_eq!(again, Some(Interest::NONE.with_exceptions()));
-        assert_eq!(bench.deliver(Event::ERROR, Reporting::OneShot), None);
-    }
-
-    #[test]
-    fn failure_is_told_to_who_waits_for_an_exception_too() {
-        let mut bench = Bench::new(Interest::NONE);
-        bench.wait_for(Exception::Error);
-        assert!(bench.state.waits_with(&mut |_| true));
-        bench.state.fail(&bench.words, &mut bench.batch);
-        assert_eq!(bench.batch.len(), 1);
-        assert!(!bench.state.waits_with(&mut |_| true));
-    }
-
-    #[test]
-    fn vacating_changes_the_generation() {
-        let mut bench = Bench::new(Interest::READ);
-        let before = bench.state.generation;
-        bench.wait(Direction::Read);
-        let left = bench.state.vacate();
-        assert!(left.any(Direction::Read));
-        assert_ne!(bench.state.generation, before);
-        assert!(!bench.state.waiters.any(Direction::Read));
-    }
-}
+mod tests;

@@ -1,109 +1,147 @@
-//! Who waits for a source, and for what kind of answer. Pure: holds wakers, runs none.
+//! The tasks that wait for one source. Pure: holds wakers, calls none.
 //!
-//! Each direction has one *slot* for the `poll_*` functions (a later poll displaces an earlier one) and any number of
-//! *listed* waiters, one per future. The list is allocated when the first future needs it, and kept: most sources never
-//! have one, and those that have use it again and again.
+//! Each direction has one *shared* waiter for the `poll_*` functions, where a later poll displaces
+//! an earlier one, and any number of *listed* waiters, one per future. The list is allocated when
+//! the first future needs it, and freed after a peak.
 //!
-//! A waiter is either an *operation* that will simply be tried again, or a *question* "is it ready now?" of somebody who
-//! does the operation himself. A question may be answered by an event only if the event was fetched in a turn that began
-//! after the kernel had said "not ready": an older one may tell of data that is consumed already.
+//! # Rules
+//!
+//! * A waiter is *enqueued* while it holds a waker. An event takes the wakers of its direction out,
+//!   so an enqueued waiter has seen no event since it was enqueued.
+//! * The enqueued waiters of each subject form a linked list, oldest first. An event costs one step
+//!   per enqueued waiter; entries that are vacant or idle cost nothing.
+//! * Wakers are given to the caller, which drops or calls them after it has released the lock.
 
 use super::{Direction, Exception, PerDirection, Turn};
+use crate::core::timers::TimerKey;
 use crate::core::wake::{self, WakeBatch};
 use slab::Slab;
 use std::task::Waker;
 
-/// Where a waiter stands.
+/// Names one waiter of a direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    Slot,
-    Listed(WaiterId),
+pub(crate) enum WaiterId {
+    /// The waiter of the `poll_*` functions.
+    Shared,
+    /// The waiter of one future.
+    Listed(u32),
 }
 
+/// What a waiter knows about the readiness of its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WaiterId(usize);
-
-/// What a waiter wants to hear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Question {
-    /// Nothing: it tries its operation again.
-    Retry,
-    /// Whether the source is ready. The kernel has not been asked yet.
+pub(crate) enum Knowledge {
+    /// Nothing: the kernel was not asked, or an event may have come since.
+    Nothing,
+    /// The kernel said "not ready". No turn later than this one had begun at the waiter's latest
+    /// poll.
+    NotReadySince(Turn),
+    /// The kernel said "ready", and the task pauses all the same. An event of a later turn than this
+    /// ends the pause.
+    Paused(Turn),
+    /// As `Nothing`, and an event reported urgent data: even that alone makes a reader ready.
+    Urgent,
+    /// As `Nothing`, and the kernel cannot be asked: the next event is the answer.
+    OnlyEventsTell,
+    /// An event came that is newer than the kernel's "not ready".
     Ready,
-    /// The same; the kernel said "not ready" while this turn was the latest.
-    ReadySince(Turn),
-    /// Like `Ready`, and an event told of urgent data meanwhile: even that alone is an answer.
-    ReadyOrUrgent,
-    /// The next event, whatever it is: the kernel cannot be asked about this object.
-    NextEvent,
-    /// Answered: an event came that is certainly younger than the kernel's "not ready".
-    Answered,
 }
 
-/// Why waiters are woken.
+/// Why wakers are taken out.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum News {
+pub(crate) enum WakeReason {
     /// An event that was fetched in this turn.
     Event { turn: Turn, urgent: bool },
-    /// Something went wrong: everybody is to look for himself.
-    Unknown,
+    /// Events may have been lost: each task finds out for itself.
+    Failure,
 }
 
 #[derive(Debug)]
 pub(crate) struct Waiter {
     waker: Option<Waker>,
-    pub(crate) question: Question,
+    pub(crate) knowledge: Knowledge,
+    /// The timer that ends a pause of the task; see `backoff`. Its owner cancels it.
+    pub(crate) pause: Option<TimerKey>,
 }
 
 impl Waiter {
     const IDLE: Waiter = Waiter {
         waker: None,
-        question: Question::Retry,
+        knowledge: Knowledge::Nothing,
+        pause: None,
     };
 
+    #[inline]
+    fn holds_nothing(&self) -> bool {
+        self.waker.is_none() && self.pause.is_none()
+    }
+
+    #[inline]
+    pub(crate) fn is_enqueued(&self) -> bool {
+        self.waker.is_some()
+    }
+
+    #[inline]
     pub(crate) fn would_wake(&self, waker: &Waker) -> bool {
         self.waker.as_ref().is_some_and(|own| own.will_wake(waker))
     }
 
-    pub(crate) fn is_parked(&self) -> bool {
-        self.waker.is_some()
-    }
-
-    /// Waits with this waker from now on; returns the one that it displaces.
-    pub(crate) fn park(&mut self, waker: Waker) -> Option<Waker> {
-        self.waker.replace(waker)
-    }
-
-    /// Waits no longer.
-    pub(crate) fn unpark(&mut self) -> Option<Waker> {
-        self.question = Question::Retry;
-        self.waker.take()
-    }
-
-    /// An event came. Returns whom to wake.
-    fn claim(&mut self, news: News) -> Option<Waker> {
-        let waker = self.waker.take()?;
-        self.question = match (self.question, news) {
-            (Question::ReadySince(asked), News::Event { turn, .. }) if turn.is_after(asked) => {
-                Question::Answered
+    /// An event came. Returns the waker to call.
+    #[inline]
+    fn take_for(&mut self, reason: WakeReason) -> Option<Waker> {
+        let waker = if mutation!("event_leaves_the_waker") {
+            self.waker.clone()?
+        } else {
+            self.waker.take()?
+        };
+        use Knowledge::{NotReadySince, Nothing, OnlyEventsTell, Paused, Ready, Urgent};
+        let urgent = matches!(reason, WakeReason::Event { urgent: true, .. });
+        if self.knowledge == Nothing && !urgent {
+            return Some(waker);
+        }
+        self.knowledge = match (self.knowledge, reason) {
+            (NotReadySince(asked) | Paused(asked), WakeReason::Event { turn, .. })
+                if turn.is_after(asked) =>
+            {
+                Ready
             }
-            (Question::NextEvent, News::Event { .. }) => Question::Answered,
-            (Question::Ready | Question::ReadySince(_), News::Event { urgent: true, .. }) => {
-                Question::ReadyOrUrgent
+            (OnlyEventsTell, WakeReason::Event { .. }) => Ready,
+            (Nothing | NotReadySince(_) | Paused(_), WakeReason::Event { urgent: true, .. }) => {
+                Urgent
             }
-            (Question::ReadySince(_), News::Unknown) => Question::Ready,
-            (question, _) => question,
+            (NotReadySince(_) | Paused(_), _) => Nothing,
+            (knowledge, _) => knowledge,
         };
         Some(waker)
     }
 }
 
-/// What a listed waiter listens to.
+/// What a waiter held when it was removed. The caller releases it without a lock.
+#[must_use]
+#[derive(Debug, Default)]
+pub(crate) struct Released {
+    pub(crate) waker: Option<Waker>,
+    pub(crate) pause: Option<TimerKey>,
+}
+
+/// What a listed waiter waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
 pub(crate) enum Subject {
     Direction(Direction),
     Exception(Exception),
+}
+
+impl Subject {
+    const COUNT: usize = 4;
+
+    fn index(self) -> usize {
+        match self {
+            Subject::Direction(Direction::Read) => 0,
+            Subject::Direction(Direction::Write) => 1,
+            Subject::Exception(Exception::Priority) => 2,
+            Subject::Exception(Exception::Error) => 3,
+        }
+    }
 }
 
 impl From<Direction> for Subject {
@@ -118,129 +156,313 @@ impl From<Exception> for Subject {
     }
 }
 
+/// No entry.
+const NONE: u32 = u32::MAX;
+
 #[derive(Debug)]
-struct Listed {
+struct Entry {
     subject: Subject,
     waiter: Waiter,
+    /// The neighbours among the enqueued waiters of the subject.
+    previous: u32,
+    next: u32,
+}
+
+/// The ends of the linked list of one subject.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    first: u32,
+    last: u32,
+}
+
+/// The listed waiters of one source.
+#[derive(Debug)]
+struct List {
+    entries: Slab<Entry>,
+    enqueued: [Ends; Subject::COUNT],
+}
+
+/// An empty list that has room for more entries than this is freed.
+const KEPT_CAPACITY: usize = 16;
+
+impl List {
+    fn new() -> List {
+        List {
+            entries: Slab::new(),
+            enqueued: [Ends {
+                first: NONE,
+                last: NONE,
+            }; Subject::COUNT],
+        }
+    }
+
+    fn entry(&mut self, index: u32) -> Option<&mut Entry> {
+        self.entries.get_mut(index as usize)
+    }
+
+    /// Appends an entry to the list of its subject.
+    fn link(&mut self, index: u32, subject: Subject) {
+        let last = std::mem::replace(&mut self.enqueued[subject.index()].last, index);
+        match self.entry(last) {
+            Some(entry) => entry.next = index,
+            None => self.enqueued[subject.index()].first = index,
+        }
+        if let Some(entry) = self.entry(index) {
+            (entry.previous, entry.next) = (last, NONE);
+        }
+    }
+
+    /// Takes an entry out of the list of its subject.
+    fn unlink(&mut self, index: u32) {
+        let Some(entry) = self.entry(index) else {
+            return;
+        };
+        let (subject, previous, next) = (entry.subject, entry.previous, entry.next);
+        match self.entry(previous) {
+            Some(entry) => entry.next = next,
+            None => self.enqueued[subject.index()].first = next,
+        }
+        match self.entry(next) {
+            Some(entry) => entry.previous = previous,
+            None => self.enqueued[subject.index()].last = previous,
+        }
+    }
+
+    fn enqueued(&self, subject: Subject) -> impl Iterator<Item = &Waiter> {
+        let mut index = self.enqueued[subject.index()].first;
+        std::iter::from_fn(move || {
+            let entry = self.entries.get(index as usize)?;
+            index = entry.next;
+            Some(&entry.waiter)
+        })
+    }
+
+    #[inline(never)]
+    fn take_all(&mut self, subject: Subject, reason: WakeReason, batch: &mut WakeBatch) {
+        let ends = &mut self.enqueued[subject.index()];
+        let mut index = std::mem::replace(&mut ends.first, NONE);
+        ends.last = NONE;
+        while let Some(entry) = self.entry(index) {
+            index = entry.next;
+            if let Some(waker) = entry.waiter.take_for(reason) {
+                batch.push(waker);
+            }
+        }
+    }
 }
 
 /// All waiters of one source.
 #[derive(Debug)]
 pub(crate) struct Waiters {
-    slots: PerDirection<Waiter>,
-    /// Boxed: it is 40 bytes that most sources never use.
-    #[allow(clippy::box_collection)]
-    list: Option<Box<Slab<Listed>>>,
+    shared: PerDirection<Waiter>,
+    /// Boxed: most sources never have listed waiters.
+    list: Option<Box<List>>,
 }
 
 impl Waiters {
     pub(crate) fn new() -> Self {
         Waiters {
-            slots: PerDirection::new(Waiter::IDLE, Waiter::IDLE),
+            shared: PerDirection::new(Waiter::IDLE, Waiter::IDLE),
             list: None,
         }
     }
 
-    /// Adds a listed waiter, which does not wait yet.
+    /// Adds a listed waiter, which is not enqueued yet.
     pub(crate) fn add(&mut self, subject: impl Into<Subject>) -> WaiterId {
-        let list = self.list.get_or_insert_with(Box::default);
-        WaiterId(list.insert(Listed {
+        let list = self.list.get_or_insert_with(|| Box::new(List::new()));
+        let index = list.entries.insert(Entry {
             subject: subject.into(),
             waiter: Waiter::IDLE,
-        }))
+            previous: NONE,
+            next: NONE,
+        });
+        // 2^32 - 1 entries would need 300 GB.
+        WaiterId::Listed(index as u32)
     }
 
-    /// Takes a listed waiter out; its waker is for the caller to drop, outside of the lock.
-    pub(crate) fn remove(&mut self, id: WaiterId) -> Option<Waker> {
-        let list = self.list.as_mut()?;
-        let mut listed = list.try_remove(id.0)?;
-        listed.waiter.unpark()
+    /// Removes a listed waiter.
+    pub(crate) fn remove(&mut self, id: WaiterId) -> Released {
+        let WaiterId::Listed(index) = id else {
+            return Released::default();
+        };
+        let waker = self.leave(Direction::Read, id);
+        let mut pause = None;
+        if let Some(list) = &mut self.list {
+            if let Some(entry) = list.entries.try_remove(index as usize) {
+                pause = entry.waiter.pause;
+            }
+            if list.entries.is_empty() && list.entries.capacity() > KEPT_CAPACITY {
+                self.list = None;
+            }
+        }
+        Released { waker, pause }
     }
 
-    pub(crate) fn at(&mut self, direction: Direction, place: Place) -> Option<&mut Waiter> {
-        match place {
-            Place::Slot => Some(self.slots.get_mut(direction)),
-            Place::Listed(id) => {
+    /// The waiter with this name. A listed one has one direction, which is not compared.
+    #[inline]
+    pub(crate) fn get(&mut self, direction: Direction, id: WaiterId) -> Option<&mut Waiter> {
+        match id {
+            WaiterId::Shared => Some(self.shared.get_mut(direction)),
+            WaiterId::Listed(index) => {
                 let list = self.list.as_mut()?;
-                list.get_mut(id.0).map(|listed| &mut listed.waiter)
+                list.entry(index).map(|entry| &mut entry.waiter)
             }
         }
     }
 
-    /// There is news for this direction: hands everybody who waits to the batch. Returns whether somebody did.
-    pub(crate) fn claim(
+    /// Returns whether the shared waiter has this waker.
+    #[inline]
+    pub(crate) fn would_wake_shared(&self, direction: Direction, waker: &Waker) -> bool {
+        self.shared.get(direction).would_wake(waker)
+    }
+
+    /// Enqueues a waiter with this waker. Returns the waker that it replaces.
+    #[inline]
+    pub(crate) fn enqueue(
         &mut self,
         direction: Direction,
-        news: News,
+        id: WaiterId,
+        waker: Waker,
+    ) -> Option<Waker> {
+        match id {
+            WaiterId::Shared => {
+                let former = self.shared.get_mut(direction).waker.replace(waker);
+                if mutation!("displaced_waker_is_dropped") {
+                    drop(former);
+                    return None;
+                }
+                former
+            }
+            WaiterId::Listed(index) => self.enqueue_listed(index, waker),
+        }
+    }
+
+    fn enqueue_listed(&mut self, index: u32, waker: Waker) -> Option<Waker> {
+        let Some(list) = &mut self.list else {
+            return Some(waker);
+        };
+        let Some(entry) = list.entry(index) else {
+            return Some(waker);
+        };
+        let former = entry.waiter.waker.replace(waker);
+        if former.is_none() {
+            let subject = entry.subject;
+            list.link(index, subject);
+        }
+        former
+    }
+
+    /// Takes a waiter out of the queue and forgets what it knows. Returns its waker.
+    pub(crate) fn leave(&mut self, direction: Direction, id: WaiterId) -> Option<Waker> {
+        let waiter = self.get(direction, id)?;
+        waiter.knowledge = Knowledge::Nothing;
+        let waker = waiter.waker.take()?;
+        if let (WaiterId::Listed(index), Some(list)) = (id, &mut self.list) {
+            list.unlink(index);
+        }
+        Some(waker)
+    }
+
+    /// Moves the wakers of a direction to the batch. Returns whether there was one.
+    #[inline(always)]
+    pub(crate) fn take(
+        &mut self,
+        direction: Direction,
+        reason: WakeReason,
         batch: &mut WakeBatch,
     ) -> bool {
         let before = batch.len();
-        if let Some(waker) = self.slots.get_mut(direction).claim(news) {
+        if let Some(waker) = self.shared.get_mut(direction).take_for(reason) {
             batch.push(waker);
         }
         if let Some(list) = &mut self.list {
-            for (_, listed) in list.iter_mut() {
-                if listed.subject == Subject::Direction(direction) {
-                    if let Some(waker) = listed.waiter.claim(news) {
-                        batch.push(waker);
-                    }
-                }
-            }
+            list.take_all(direction.into(), reason, batch);
         }
         batch.len() > before
     }
 
-    /// The same for those who wait for an exception. They look for themselves whether it is there.
-    pub(crate) fn claim_exception(&mut self, exception: Exception, batch: &mut WakeBatch) -> bool {
+    /// Moves the wakers of tasks that wait for an exception to the batch. Each task asks the kernel
+    /// itself whether the exception is there. Returns whether there was one.
+    pub(crate) fn take_exception(&mut self, exception: Exception, batch: &mut WakeBatch) -> bool {
         let before = batch.len();
-        for (_, listed) in self.list.iter_mut().flat_map(|list| list.iter_mut()) {
-            if listed.subject == Subject::Exception(exception) {
-                if let Some(waker) = listed.waiter.unpark() {
-                    batch.push(waker);
-                }
-            }
+        if let Some(list) = &mut self.list {
+            list.take_all(exception.into(), WakeReason::Failure, batch);
         }
         batch.len() > before
     }
 
+    /// Returns whether a task waits for an exception.
     pub(crate) fn any_exception(&self) -> bool {
-        self.exception_wakers().next().is_some()
+        let waits = |list: &List, exception: Exception| {
+            list.enqueued[Subject::from(exception).index()].first != NONE
+        };
+        self.list.as_ref().is_some_and(|list| {
+            Exception::ALL
+                .iter()
+                .any(|exception| waits(list, *exception))
+        })
     }
 
-    pub(crate) fn exception_wakers(&self) -> impl Iterator<Item = &Waker> {
-        let listed = self.list.iter().flat_map(|list| list.iter());
-        listed
-            .filter(|(_, listed)| matches!(listed.subject, Subject::Exception(_)))
-            .filter_map(|(_, listed)| listed.waiter.waker.as_ref())
+    /// Returns whether a task waits for this direction.
+    pub(crate) fn any(&self, direction: Direction) -> bool {
+        self.count(direction) > 0
     }
 
-    /// Drops everybody's waker, not under a lock; a panic inside is swallowed.
-    pub(crate) fn discard(self) {
-        let PerDirection { read, write } = self.slots;
-        wake::discard(read.waker);
-        wake::discard(write.waker);
-        // As a rule there is none, and taking chained iterators apart would be a fifth of a registration.
-        if let Some(list) = self.list {
-            for (_, listed) in *list {
-                wake::discard(listed.waiter.waker);
-            }
+    /// Returns how many tasks wait for this direction.
+    pub(crate) fn count(&self, direction: Direction) -> usize {
+        let shared = usize::from(self.shared.get(direction).waker.is_some());
+        let list = self.list.as_ref();
+        shared + list.map_or(0, |list| list.enqueued(direction.into()).count())
+    }
+
+    /// Takes everything that the waiters hold, because their source is dropped. Most hold nothing.
+    #[inline]
+    pub(crate) fn take_contents(&mut self) -> Option<Contents> {
+        let PerDirection { read, write } = &mut self.shared;
+        if read.holds_nothing() && write.holds_nothing() && self.list.is_none() {
+            (read.knowledge, write.knowledge) = (Knowledge::Nothing, Knowledge::Nothing);
+            return None;
+        }
+        Some(self.take_all_contents())
+    }
+
+    #[cold]
+    fn take_all_contents(&mut self) -> Contents {
+        Contents {
+            shared: std::mem::replace(
+                &mut self.shared,
+                PerDirection::new(Waiter::IDLE, Waiter::IDLE),
+            ),
+            list: self.list.take(),
         }
     }
+}
 
-    /// Whether somebody waits for this direction.
-    pub(crate) fn any(&self, direction: Direction) -> bool {
-        self.wakers(direction).next().is_some()
-    }
+/// What the waiters of a dropped source held.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Contents {
+    shared: PerDirection<Waiter>,
+    list: Option<Box<List>>,
+}
 
-    /// The wakers that wait for this direction.
-    pub(crate) fn wakers(&self, direction: Direction) -> impl Iterator<Item = &Waker> {
-        let listed = self.list.iter().flat_map(|list| list.iter());
-        let listed = listed
-            .filter(move |(_, listed)| listed.subject == Subject::Direction(direction))
-            .map(|(_, listed)| &listed.waiter);
-        std::iter::once(self.slots.get(direction))
-            .chain(listed)
-            .filter_map(|waiter| waiter.waker.as_ref())
+impl Contents {
+    /// Drops the wakers, and gives the timers of pauses to `cancel`. Panics of wakers are caught.
+    pub(crate) fn discard(self, mut cancel: impl FnMut(TimerKey)) {
+        let PerDirection { read, write } = self.shared;
+        let mut discard = |waiter: Waiter| {
+            if let Some(key) = waiter.pause {
+                cancel(key);
+            }
+            wake::discard(waiter.waker);
+        };
+        discard(read);
+        discard(write);
+        if let Some(list) = self.list {
+            for (_, entry) in list.entries {
+                discard(entry.waiter);
+            }
+        }
     }
 }
 
@@ -248,18 +470,17 @@ impl Waiters {
 mod tests {
     use super::*;
     use Direction::{Read, Write};
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
     use std::task::Wake;
 
-    fn park(waiters: &mut Waiters, direction: Direction, place: Place, question: Question) {
-        let waiter = waiters.at(direction, place).unwrap();
-        waiter.park(Waker::noop().clone());
-        waiter.question = question;
+    fn enqueue(waiters: &mut Waiters, direction: Direction, id: WaiterId, knowledge: Knowledge) {
+        waiters.enqueue(direction, id, Waker::noop().clone());
+        waiters.get(direction, id).unwrap().knowledge = knowledge;
     }
 
-    fn event(turn: u32) -> News {
-        News::Event {
+    fn event(turn: u32) -> WakeReason {
+        WakeReason::Event {
             turn: Turn(turn),
             urgent: false,
         }
@@ -269,7 +490,7 @@ mod tests {
     struct PanicsInDrop(&'static AtomicUsize);
     impl Wake for PanicsInDrop {
         fn wake(self: Arc<Self>) {
-            unreachable!("who is discarded is not woken");
+            unreachable!("a discarded waker is not called");
         }
     }
     impl Drop for PanicsInDrop {
@@ -283,36 +504,60 @@ mod tests {
     fn wakers_that_panic_when_dropped_do_not_stop_the_others() {
         static DROPPED: AtomicUsize = AtomicUsize::new(0);
         let mut waiters = Waiters::new();
-        let places = [
-            (Read, Place::Slot),
-            (Write, Place::Slot),
-            (Read, Place::Listed(waiters.add(Read))),
-            (Write, Place::Listed(waiters.add(Write))),
+        let ids = [
+            (Read, WaiterId::Shared),
+            (Write, WaiterId::Shared),
+            (Read, waiters.add(Read)),
+            (Write, waiters.add(Write)),
         ];
-        for (direction, place) in places {
-            let waiter = waiters.at(direction, place).unwrap();
-            waiter.park(Arc::new(PanicsInDrop(&DROPPED)).into());
+        for (direction, id) in ids {
+            waiters.enqueue(direction, id, Arc::new(PanicsInDrop(&DROPPED)).into());
         }
-        waiters.discard();
-        assert_eq!(DROPPED.load(Ordering::Relaxed), places.len());
+        waiters.take_contents().unwrap().discard(|_| {});
+        assert!(waiters.take_contents().is_none());
+        assert_eq!(DROPPED.load(Ordering::Relaxed), ids.len());
     }
 
     #[test]
-    fn everybody_of_the_direction_is_claimed_and_nobody_else() {
+    fn event_takes_all_wakers_of_its_direction_and_no_others() {
         let mut waiters = Waiters::new();
         let first = waiters.add(Read);
         let second = waiters.add(Read);
         let writer = waiters.add(Write);
-        park(&mut waiters, Read, Place::Slot, Question::Retry);
+        enqueue(&mut waiters, Read, WaiterId::Shared, Knowledge::Nothing);
         for (direction, id) in [(Read, first), (Read, second), (Write, writer)] {
-            park(&mut waiters, direction, Place::Listed(id), Question::Ready);
+            enqueue(&mut waiters, direction, id, Knowledge::Nothing);
         }
         let mut batch = WakeBatch::default();
-        assert!(waiters.claim(Read, event(1), &mut batch));
+        assert!(waiters.take(Read, event(1), &mut batch));
         assert_eq!(batch.len(), 3);
         assert!(!waiters.any(Read) && waiters.any(Write));
-        assert!(!waiters.claim(Read, event(2), &mut batch));
+        assert!(!waiters.take(Read, event(2), &mut batch));
         assert_eq!(batch.len(), 3);
+    }
+
+    struct Notes(Arc<Mutex<Vec<usize>>>, usize);
+    impl Wake for Notes {
+        fn wake(self: Arc<Self>) {
+            self.0.lock().unwrap().push(self.1);
+        }
+    }
+
+    #[test]
+    fn waiters_are_woken_in_the_order_in_which_they_were_enqueued() {
+        let woken = Arc::new(Mutex::new(Vec::new()));
+        let mut waiters = Waiters::new();
+        let ids: Vec<_> = (0..5).map(|_| waiters.add(Read)).collect();
+        for number in [3, 0, 4, 1, 2] {
+            let waker = Arc::new(Notes(Arc::clone(&woken), number)).into();
+            assert!(waiters.enqueue(Read, ids[number], waker).is_none());
+        }
+        assert!(waiters.remove(ids[4]).waker.is_some());
+        assert!(waiters.leave(Read, ids[2]).is_some());
+        let mut batch = WakeBatch::default();
+        waiters.take(Read, event(1), &mut batch);
+        batch.run();
+        assert_eq!(*woken.lock().unwrap(), [3, 0, 1]);
     }
 
     #[test]
@@ -320,45 +565,55 @@ mod tests {
         let mut waiters = Waiters::new();
         let first = waiters.add(Read);
         let second = waiters.add(Read);
-        park(&mut waiters, Read, Place::Listed(first), Question::Retry);
-        park(&mut waiters, Read, Place::Listed(second), Question::Retry);
-        assert!(waiters.remove(first).is_some());
-        assert!(waiters.remove(first).is_none());
+        enqueue(&mut waiters, Read, first, Knowledge::Nothing);
+        enqueue(&mut waiters, Read, second, Knowledge::Nothing);
+        assert!(waiters.remove(first).waker.is_some());
+        assert!(waiters.remove(first).waker.is_none());
         let mut batch = WakeBatch::default();
-        assert!(waiters.claim(Read, event(1), &mut batch));
+        assert!(waiters.take(Read, event(1), &mut batch));
         assert_eq!(batch.len(), 1);
     }
 
     #[test]
-    fn only_events_of_later_turns_answer_a_question() {
+    fn memory_of_a_long_list_is_freed_when_it_is_empty() {
+        let mut waiters = Waiters::new();
+        let ids: Vec<_> = (0..1000).map(|_| waiters.add(Read)).collect();
+        for id in &ids {
+            enqueue(&mut waiters, Read, *id, Knowledge::Nothing);
+        }
+        for id in ids {
+            assert!(waiters.list.is_some());
+            drop(waiters.remove(id));
+        }
+        assert!(waiters.list.is_none());
+        // A short list is kept.
+        let id = waiters.add(Read);
+        drop(waiters.remove(id));
+        assert!(waiters.list.is_some());
+    }
+
+    #[test]
+    fn only_an_event_of_a_later_turn_means_ready() {
         let mut waiters = Waiters::new();
         let mut batch = WakeBatch::default();
-        for (turn, answered) in [(6, false), (7, false), (8, true)] {
-            park(
-                &mut waiters,
-                Read,
-                Place::Slot,
-                Question::ReadySince(Turn(7)),
-            );
-            waiters.claim(Read, event(turn), &mut batch);
-            let slot = waiters.at(Read, Place::Slot).unwrap();
-            assert_eq!(slot.question == Question::Answered, answered);
-            slot.unpark();
+        let since_7 = Knowledge::NotReadySince(Turn(7));
+        let known = |waiters: &mut Waiters| waiters.get(Read, WaiterId::Shared).unwrap().knowledge;
+        for (turn, expected) in [
+            (6, Knowledge::Nothing),
+            (7, Knowledge::Nothing),
+            (8, Knowledge::Ready),
+        ] {
+            enqueue(&mut waiters, Read, WaiterId::Shared, since_7);
+            waiters.take(Read, event(turn), &mut batch);
+            assert_eq!(known(&mut waiters), expected);
         }
-        // Nor does a failure answer anything.
-        park(
-            &mut waiters,
-            Read,
-            Place::Slot,
-            Question::ReadySince(Turn(7)),
-        );
-        assert!(waiters.claim(Read, News::Unknown, &mut batch));
-        let slot = waiters.at(Read, Place::Slot).unwrap();
-        assert_eq!(slot.question, Question::Ready);
-        // Before the kernel has said "not ready", no event is young enough.
-        park(&mut waiters, Read, Place::Slot, Question::Ready);
-        waiters.claim(Read, event(100), &mut batch);
-        let slot = waiters.at(Read, Place::Slot).unwrap();
-        assert_eq!(slot.question, Question::Ready);
+        // A failure means nothing.
+        enqueue(&mut waiters, Read, WaiterId::Shared, since_7);
+        assert!(waiters.take(Read, WakeReason::Failure, &mut batch));
+        assert_eq!(known(&mut waiters), Knowledge::Nothing);
+        // Before the kernel has said "not ready", no event is new enough.
+        enqueue(&mut waiters, Read, WaiterId::Shared, Knowledge::Nothing);
+        waiters.take(Read, event(100), &mut batch);
+        assert_eq!(known(&mut waiters), Knowledge::Nothing);
     }
 }

@@ -21,14 +21,12 @@
 //!
 //! # Limit
 //!
-//! A queue holds at most 2^26 (67 million) timers. Inserting one more is treated like a failed
-//! allocation: the process aborts. An insertion cannot return an error, and a timer that fires
-//! early or never would be worse. The tables alone take 3 GB at that point.
+//! A queue holds at most 2^26 (67 million) timers, with tables of 3 GB. An insertion beyond that is
+//! refused.
 //!
 //! The upper 6 bits of [`TimerKey`]'s entry are zero, which leaves room for the number of a shard.
 
 use super::nodes::{ENTRY_BITS, reserve};
-use std::alloc::{Layout, handle_alloc_error};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::task::Waker;
 
@@ -116,6 +114,8 @@ pub(super) struct Entries {
     freed: u32,
     /// The only allocated chunk that has no timer, or [`END`].
     spare: u32,
+    /// The largest number of chunks. Smaller in a test.
+    max_chunks: usize,
 }
 
 impl Default for Entries {
@@ -126,6 +126,7 @@ impl Default for Entries {
             open: END,
             freed: END,
             spare: END,
+            max_chunks: MAX_CHUNKS,
         }
     }
 }
@@ -137,9 +138,21 @@ fn split(entry: u32) -> (usize, usize) {
 }
 
 impl Entries {
-    /// Takes a free entry for a new timer. Its node is at `position`, or it is [`IDLE`].
-    ///
-    /// Aborts the process at the limit of 2^26 timers.
+    /// Returns whether no further timer can be added.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.open == END && self.freed == END && self.chunks.len() >= self.max_chunks
+    }
+
+    /// Limits the number of timers to that of so many chunks.
+    #[cfg(all(test, not(async_io_loom)))]
+    pub(super) fn limit_chunks(&mut self, limit: usize) -> usize {
+        self.max_chunks = limit;
+        limit * CHUNK
+    }
+
+    /// Takes a free entry for a new timer. Its node is at `position`, or it is [`IDLE`]. The caller
+    /// has checked that the table is not full.
     #[inline]
     pub(super) fn take(&mut self, waker: Waker, position: u32) -> TimerKey {
         if self.open == END {
@@ -172,7 +185,9 @@ impl Entries {
         let free = chunk.free;
         let entry = &mut chunk.entries[index];
         let waker = entry.waker.take();
-        entry.generation = entry.generation.saturating_add(1);
+        if !mutation!("key_of_a_fired_timer_is_reused") {
+            entry.generation = entry.generation.saturating_add(1);
+        }
         if entry.generation == LAST {
             return waker;
         }
@@ -210,6 +225,7 @@ impl Entries {
     }
 
     /// Returns the waker of an entry that is in use.
+    #[cfg(test)]
     pub(super) fn waker(&self, entry: u32) -> Option<&Waker> {
         let (number, index) = split(entry);
         self.chunks[number].entries[index].waker.as_ref()
@@ -250,9 +266,6 @@ impl Entries {
     /// Adds a place for a chunk at the end of the list of chunks.
     fn add_place(&mut self) -> u32 {
         let number = self.chunks.len();
-        if number == MAX_CHUNKS {
-            handle_alloc_error(Layout::new::<[Entry; CHUNK]>());
-        }
         reserve(&mut self.chunks);
         reserve(&mut self.positions);
         self.positions.push(Box::default());

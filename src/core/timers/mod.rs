@@ -4,7 +4,7 @@
 //! without taking the lock. An inserting thread sets the flag, under the lock, before it checks
 //! whether a thread sleeps. A thread that is about to sleep announces that before it reads the
 //! flag. Both are sequentially consistent, so at least one of the two threads sees the other (see
-//! `Driver::insert_timer` and `Driver::lead`).
+//! `Shell::earliest_moved` and `Shell::lead`).
 
 mod entries;
 mod nodes;
@@ -58,13 +58,18 @@ impl Timers {
 
     /// Adds a timer. Also returns whether no deadline is earlier.
     ///
-    /// With the deadline `NEVER` the timer is idle until it is reset.
-    pub(crate) fn insert(&self, deadline: Deadline, waker: Waker) -> (TimerKey, bool) {
+    /// With the deadline `NEVER` the timer is idle until it is reset. Returns the waker if there are
+    /// too many timers.
+    pub(crate) fn insert(
+        &self,
+        deadline: Deadline,
+        waker: Waker,
+    ) -> Result<(TimerKey, bool), Waker> {
         let mut queue = self.queue.lock();
-        let key = queue.insert(deadline, waker);
+        let key = queue.insert(deadline, waker)?;
         let earliest = queue.next() == deadline;
         self.publish(&queue);
-        (key, earliest)
+        Ok((key, earliest))
     }
 
     /// Changes the deadline of a timer. Returns whether no deadline is earlier, or `None` if the
@@ -75,7 +80,10 @@ impl Timers {
         let mut queue = self.queue.lock();
         let found = queue.reset(key, deadline);
         let earliest = queue.next() == deadline;
-        self.publish(&queue);
+        if !mutation!("reset_is_not_published") {
+            self.publish(&queue);
+        }
+        let found = found || mutation!("fired_timer_counts_as_reset") && !earliest;
         found.then_some(earliest)
     }
 
@@ -85,7 +93,6 @@ impl Timers {
     }
 
     /// Returns true if the timer has neither fired nor been removed. It may be idle.
-    #[allow(dead_code, reason = "for the driver")]
     pub(crate) fn is_pending(&self, key: TimerKey) -> bool {
         self.queue.lock().is_pending(key)
     }
@@ -104,11 +111,6 @@ impl Timers {
         let mut queue = self.queue.lock();
         queue.expire(now, limit, batch);
         self.publish(&queue);
-    }
-
-    /// Returns whether a timer with a deadline has a waker that satisfies the condition.
-    pub(crate) fn waits_with(&self, condition: &mut dyn FnMut(&Waker) -> bool) -> bool {
-        self.queue.lock().wakers().any(condition)
     }
 
     fn publish(&self, queue: &Queue) {

@@ -86,11 +86,14 @@ impl Queue {
         if count < DENSE { first } else { last }
     }
 
-    /// Adds a timer. With the deadline `NEVER` it is idle.
+    /// Adds a timer. With the deadline `NEVER` it is idle. Returns the waker if the queue is full.
     #[inline]
-    pub(crate) fn insert(&mut self, deadline: Deadline, waker: Waker) -> TimerKey {
+    pub(crate) fn insert(&mut self, deadline: Deadline, waker: Waker) -> Result<TimerKey, Waker> {
+        if self.entries.is_full() {
+            return Err(waker);
+        }
         if deadline.is_never() {
-            return self.entries.take(waker, IDLE);
+            return Ok(self.entries.take(waker, IDLE));
         }
         let order = self.next_order();
         let end = self.nodes.grow();
@@ -102,7 +105,7 @@ impl Queue {
             // The common case: the entry has its position already.
             self.nodes.set(end, node);
         }
-        key
+        Ok(key)
     }
 
     /// Changes the deadline of a timer, which keeps its waker. Returns false if the timer has
@@ -137,6 +140,7 @@ impl Queue {
     ) -> Result<Option<Waker>, Waker> {
         match self.entries.find(key) {
             Some(_) => Ok(self.entries.waker_mut(key.entry()).replace(waker)),
+            None if mutation!("waker_of_a_fired_timer_is_swallowed") => Ok(Some(waker)),
             None => Err(waker),
         }
     }
@@ -172,12 +176,6 @@ impl Queue {
             }
         }
         self.backlog = self.next() <= now;
-    }
-
-    /// Returns the wakers of all timers that have a deadline.
-    pub(crate) fn wakers(&self) -> impl Iterator<Item = &Waker> {
-        let entries = self.nodes.iter().map(|node| node.entry());
-        entries.filter_map(|entry| self.entries.waker(entry))
     }
 
     /// Returns a number that is higher than those of all nodes.
@@ -269,5 +267,4 @@ impl Queue {
 }
 
 #[cfg(all(test, not(async_io_loom)))]
-#[path = "queue_tests.rs"]
 mod tests;

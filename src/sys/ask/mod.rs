@@ -1,4 +1,4 @@
-//! Asking the kernel "is it ready now?", without touching anybody's interest.
+//! Asking the kernel about an object, without changing its interest.
 
 #[cfg(unix)]
 mod unix;
@@ -9,12 +9,3 @@ mod windows;
 pub(crate) use unix::*;
 #[cfg(windows)]
 pub(crate) use windows::*;
-
-/// The kernel's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
-    No,
-    Yes,
-    /// Nothing but urgent data, which stays reported for as long as nobody takes it.
-    OnlyUrgent,
-}

@@ -1,17 +1,17 @@
 //! `poll(2)` that does not wait.
 
-use super::Answer;
-use crate::core::source::{Direction, RawSource, raw};
+use crate::core::source::{Answer, Direction, Exception};
+use crate::sys::raw::{self, RawSource};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::BorrowedFd;
 
-/// Asks.
+/// Asks whether an object is ready now.
 ///
 /// # Errors
 ///
-/// EBADF if the object has been closed behind our back; whatever else the system says.
+/// EBADF if the program has closed the object; any other error of the system call.
 #[allow(unsafe_code)]
 pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answer> {
     let Some(raw) = raw::descriptor(raw) else {
@@ -21,9 +21,9 @@ pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answ
         Direction::Read => read_flags(),
         Direction::Write => PollFlags::OUT,
     };
-    // SAFETY: the number is not dereferenced by this process. The caller holds a registration, so the object is open; if
-    // its owner has closed it in spite of the rules, the kernel answers "invalid" or about another object, which is a
-    // wrong answer and not a memory error.
+    // SAFETY: this process does not dereference the number. The caller holds a registration, so the
+    // object is open. If its owner has closed it against the rules, the kernel answers "invalid" or
+    // about another object, which is a wrong answer and not a memory error.
     let fd = unsafe { BorrowedFd::borrow_raw(raw) };
     let mut fds = [PollFd::from_borrowed_fd(fd, wanted)];
     match poll(&mut fds, Some(&Timespec::default())) {
@@ -41,22 +41,20 @@ pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answ
     }
 }
 
-/// Asks for what is neither reading nor writing. A hang-up counts: nothing else will come any more.
+/// Asks whether an object reports an exception now. A hang-up counts: no further event will come.
 ///
 /// # Errors
 ///
 /// As for [`ready_now`].
-#[cfg(any(target_os = "linux", target_os = "android"))]
 #[allow(unsafe_code)]
-pub(crate) fn exception_now(
-    raw: RawSource,
-    exception: crate::core::source::Exception,
-) -> io::Result<bool> {
-    use crate::core::source::Exception;
+pub(crate) fn exception_now(raw: RawSource, exception: Exception) -> io::Result<bool> {
     let (wanted, signs) = match exception {
         Exception::Priority => (PollFlags::PRI, PollFlags::PRI | PollFlags::HUP),
-        // Errors are told without being asked for.
+        // Errors are reported without being asked for.
         Exception::Error => (PollFlags::empty(), PollFlags::ERR | PollFlags::HUP),
+    };
+    let Some(raw) = raw::descriptor(raw) else {
+        return Ok(false);
     };
     // SAFETY: as in `ready_now`.
     let fd = unsafe { BorrowedFd::borrow_raw(raw) };
@@ -72,7 +70,29 @@ pub(crate) fn exception_now(
     Ok(told.intersects(signs))
 }
 
-/// What readers want to know of: data, urgent data, and (where the system can say so) a half-closed peer.
+/// Returns whether an object that `poll(2)` reports as ready may refuse an operation all the same.
+///
+/// * Reading: nothing is queued. A datagram socket after `shutdown(Read)` is reported as readable, and
+///   `recv` would block. (An object without FIONREAD, such as a listener, is not under suspicion.)
+/// * Writing: a Unix datagram socket is reported as writable while the receiver's queue is full.
+#[allow(unsafe_code)]
+pub(crate) fn may_refuse(raw: RawSource, direction: Direction) -> bool {
+    use rustix::net::{AddressFamily, SocketType, sockopt};
+    let Some(raw) = raw::descriptor(raw) else {
+        return false;
+    };
+    // SAFETY: as in `ready_now`.
+    let fd = unsafe { BorrowedFd::borrow_raw(raw) };
+    match direction {
+        Direction::Read => rustix::io::ioctl_fionread(fd) == Ok(0),
+        Direction::Write => {
+            let family = rustix::net::getsockname(fd).map(|address| address.address_family());
+            family == Ok(AddressFamily::UNIX) && sockopt::socket_type(fd) == Ok(SocketType::DGRAM)
+        }
+    }
+}
+
+/// The events for readers: data, urgent data, and (if the system reports it) a half-closed peer.
 fn read_flags() -> PollFlags {
     let flags = PollFlags::IN | PollFlags::PRI;
     #[cfg(any(target_os = "linux", target_os = "android"))]

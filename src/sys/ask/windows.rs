@@ -1,23 +1,23 @@
 //! `WSAPoll` that does not wait.
 //!
-//! Before Windows 10 2004 it does not tell of connects that have failed. That costs a connecting task nothing but time: the
-//! poller tells, and an event that is younger than the question is an answer.
+//! Before Windows 10 2004 it does not report connects that have failed. That only costs a connecting
+//! task time: the poller reports them, and an event that is newer than the question is an answer.
 
 #![allow(unsafe_code)]
 
-use super::Answer;
-use crate::core::source::{Direction, RawSource, raw};
+use crate::core::source::{Answer, Direction, Exception};
+use crate::sys::raw::{self, RawSource};
 use std::io;
 use windows_sys::Win32::Networking::WinSock::{
     POLLHUP, POLLNVAL, POLLRDBAND, POLLRDNORM, POLLWRNORM, WSAENOTSOCK, WSAGetLastError, WSAPOLLFD,
     WSAPoll,
 };
 
-/// Asks.
+/// Asks whether a socket is ready now.
 ///
 /// # Errors
 ///
-/// WSAENOTSOCK if the socket has been closed behind our back; whatever else the system says.
+/// WSAENOTSOCK if the program has closed the socket; any other error of the system call.
 pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answer> {
     let Some(socket) = raw::socket(raw) else {
         return Ok(Answer::No);
@@ -47,4 +47,14 @@ pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answ
     } else {
         Ok(Answer::Yes)
     }
+}
+
+/// No object of Windows is asked for exceptions.
+pub(crate) fn exception_now(_raw: RawSource, _exception: Exception) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// `WSAPoll` and the operations of sockets agree.
+pub(crate) fn may_refuse(_raw: RawSource, _direction: Direction) -> bool {
+    false
 }

@@ -4,7 +4,7 @@
 //! event takes the interest away, and the source state machine arms it again for who still waits.
 //!
 //! `polling` answers a second concurrent `wait` with "no events" at once. A lock makes it wait for its turn instead, and
-//! the driver notifies when the thread inside shall make room (see `CONCURRENT_WAITS`).
+//! the driver notifies the thread inside when it has to make room (see `CONCURRENT_WAITS`).
 //!
 //! What is relied on of `polling`, system by system, and what is made up for here, is in
 //! `docs/decisions/0008-what-polling-promises.md`.
@@ -13,11 +13,13 @@ mod object;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::fork::Home;
-use super::{Until, explain};
+use super::raw::{self, RawSource};
+use super::{ask, explain};
 use crate::core::clock::{Clock, Deadline};
-use crate::core::source::state::Reporting;
-use crate::core::source::{Event, Interest, Key, RawSource, raw};
+use crate::core::source::state::{Nature, Reporting, Traits};
+use crate::core::source::{Answer, Direction, Event, Exception, Interest, Key};
 use crate::core::sync::Mutex;
+use crate::reactor::poller::{self, Poller as _, Until};
 use std::collections::HashSet;
 use std::io;
 #[cfg(unix)]
@@ -26,29 +28,23 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Real edges on a kqueue: `polling` passes EV_CLEAR there, which counts every arrival, and adding a filter that is there
-/// already reports again what is ready. Elsewhere one-shot: event ports and IOCP have nothing else, `poll(2)` has no edges,
-/// and on Linux this back end stands in for those. Why, and what had to be seen to: `docs/decisions/0007-edges-on-kqueue.md`.
-pub(crate) const REPORTING: Reporting = if cfg!(async_io_kqueue) {
+/// Edges on a kqueue: `polling` passes EV_CLEAR there, which counts every arrival, and adding a filter
+/// that exists reports again what is ready. One-shot elsewhere: event ports and IOCP have nothing
+/// else, `poll(2)` has no edges, and on Linux this back end stands in for those. The reasons, and what
+/// had to be taken care of, are in `docs/decisions/0007-edges-on-kqueue.md`.
+const REPORTING: Reporting = if cfg!(async_io_kqueue) {
     Reporting::Edges
 } else {
     Reporting::OneShot
 };
-pub(crate) const CONCURRENT_WAITS: bool = false;
 
-/// Nothing before somebody waits: one-shot, an event that nobody claims is for nothing; and a kqueue refuses to watch for
-/// reading what is open for writing only.
-pub(crate) const FIRST_INTEREST: Interest = Interest::NONE;
-
-/// On a kqueue `polling` takes the refusal "the other end of this pipe is closed" (EPIPE) for success, and no event follows.
-pub(crate) const ARMS_IN_SILENCE: bool = cfg!(async_io_kqueue);
-
-/// A kqueue tells of data and of the end of a stream in one event, which `polling` passes on as "readable" alone.
-pub(crate) const TELLS_CLOSING: bool = false;
+/// Whether the event of the last data also reports the end of the stream. A kqueue reports both in one
+/// event, which `polling` passes on as "readable" alone.
+pub(crate) const REPORTS_CLOSING: bool = false;
 
 /// Whether an object in the set reports its hang-up for as long as it is there, whatever its interest: `poll(2)` does. Then
 /// an object that nobody waits for is taken out of the set, or every wait would end at once.
-pub(crate) const FORGETS_IDLE: bool = cfg!(any(
+pub(crate) const REARMS_IDLE: bool = cfg!(any(
     polling_test_poll_backend,
     not(any(
         windows,
@@ -63,7 +59,7 @@ pub(crate) const FORGETS_IDLE: bool = cfg!(any(
 /// Whether an object joins the set when somebody waits for it, not before. On Windows a socket that is in the set without
 /// interest is still asked for aborts, and an aborted connection would keep `polling` busy inside its wait until something
 /// else happens. After its first event it is asked for nothing, and can stay.
-const JOINS_LATE: bool = FORGETS_IDLE || cfg!(windows);
+const JOINS_LATE: bool = REARMS_IDLE || cfg!(windows);
 
 /// Whether some registered objects are not in the set.
 const SOME_OUTSIDE: bool = JOINS_LATE || cfg!(async_io_kqueue);
@@ -100,8 +96,21 @@ pub(crate) struct Poller {
     expected: Mutex<Deadline>,
 }
 
-impl Poller {
-    pub(crate) fn new(clock: Clock) -> io::Result<Poller> {
+impl poller::Poller for Poller {
+    type Raw = RawSource;
+    type Events = Events;
+
+    const TRAITS: Traits = Traits {
+        reporting: REPORTING,
+        rearms_idle: REARMS_IDLE,
+        // On a kqueue `polling` takes the refusal "the other end of this pipe is closed" (EPIPE) for
+        // success, and no event follows.
+        arms_silently: cfg!(async_io_kqueue),
+    };
+
+    const CONCURRENT_WAITS: bool = false;
+
+    fn new(clock: Clock) -> io::Result<Poller> {
         Ok(Poller {
             clock,
             #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -117,7 +126,7 @@ impl Poller {
 
     /// The descriptors of `polling` cannot be replaced. Says whether the poller works by now. The events that this takes are
     /// made up for by the caller, who tells all waiters to try again.
-    pub(crate) fn reopen(&self, _failed: &Events) -> io::Result<bool> {
+    fn reopen(&self, _failed: &Events) -> io::Result<bool> {
         let mut taken = polling::Events::new();
         match self.inner.wait(&mut taken, Some(Duration::ZERO)) {
             Err(error) if !is_stuck_notification(&error) && !is_interruption(&error) => Err(error),
@@ -125,7 +134,7 @@ impl Poller {
         }
     }
 
-    pub(crate) fn register(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
+    fn register(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
         if SOME_OUTSIDE && self.outside.lock().contains(&raw) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -147,25 +156,9 @@ impl Poller {
         Ok(())
     }
 
-    fn add(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
-        object::add(&self.inner, raw, polling_event(key, interest))
-    }
-
-    /// Takes an object that nobody waits for out of the set.
-    fn retire(&self, raw: RawSource) -> io::Result<()> {
-        if !self.outside.lock().insert(raw) {
-            return Ok(());
-        }
-        let deleted = object::delete(&self.inner, raw);
-        if deleted.is_err() {
-            self.outside.lock().remove(&raw);
-        }
-        deleted
-    }
-
-    pub(crate) fn rearm(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
+    fn rearm(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
         // Signals and processes have no interest that could be empty.
-        if (FORGETS_IDLE || raw::is_told_once(raw)) && interest == Interest::NONE {
+        if (REARMS_IDLE || raw::nature(raw).reported_once) && interest == Interest::NONE {
             return self.retire(raw);
         }
         if SOME_OUTSIDE && self.outside.lock().remove(&raw) {
@@ -184,7 +177,7 @@ impl Poller {
         Ok(())
     }
 
-    pub(crate) fn deregister(&self, raw: RawSource) -> io::Result<()> {
+    fn deregister(&self, raw: RawSource) -> io::Result<()> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if !self.home.is_here() {
             return Ok(());
@@ -198,7 +191,7 @@ impl Poller {
         object::delete(&self.inner, raw)
     }
 
-    pub(crate) fn wait(&self, events: &mut Events, until: Until) -> io::Result<()> {
+    fn wait(&self, events: &mut Events, until: Until) -> io::Result<()> {
         let _inside = self.turnstile.lock();
         events.fetched.clear();
         let span = match until {
@@ -226,12 +219,12 @@ impl Poller {
         }
     }
 
-    pub(crate) fn notify(&self) {
+    fn notify(&self) {
         // A failure means that the poller is broken, which `wait` reports.
         let _ = self.inner.notify();
     }
 
-    pub(crate) fn expect_by(&self, deadline: Deadline) {
+    fn expect_by(&self, deadline: Deadline) {
         {
             let mut expected = self.expected.lock();
             if *expected <= deadline {
@@ -242,9 +235,55 @@ impl Poller {
         self.notify();
     }
 
+    #[inline]
+    fn nature(raw: RawSource) -> Nature {
+        raw::nature(raw)
+    }
+
+    fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answer> {
+        ask::ready_now(raw, direction)
+    }
+
+    fn exception_now(raw: RawSource, exception: Exception) -> io::Result<bool> {
+        ask::exception_now(raw, exception)
+    }
+
+    fn may_refuse(raw: RawSource, direction: Direction) -> bool {
+        ask::may_refuse(raw, direction)
+    }
+
+    /// No interest before a task waits: with one-shot reporting, an event that no task claims is
+    /// wasted, and a kqueue refuses to watch an object for reading that is open for writing only.
+    #[inline]
+    fn first_interest(raw: RawSource) -> Interest {
+        if raw::starts_armed(raw) {
+            Interest::READ
+        } else {
+            Interest::NONE
+        }
+    }
+}
+
+impl Poller {
+    fn add(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
+        object::add(&self.inner, raw, polling_event(key, interest))
+    }
+
+    /// Takes an object that nobody waits for out of the set.
+    fn retire(&self, raw: RawSource) -> io::Result<()> {
+        if !self.outside.lock().insert(raw) {
+            return Ok(());
+        }
+        let deleted = object::delete(&self.inner, raw);
+        if deleted.is_err() {
+            self.outside.lock().remove(&raw);
+        }
+        deleted
+    }
+
     /// Like `expect_by`, but also makes it later than it was. A wait in progress that expects something earlier ends
     /// then, and comes back.
-    pub(crate) fn set_alarm(&self, deadline: Deadline) {
+    pub(crate) fn program_alarm(&self, deadline: Deadline) {
         let before = std::mem::replace(&mut *self.expected.lock(), deadline);
         if deadline < before {
             self.notify();
@@ -285,19 +324,19 @@ pub(crate) struct Events {
     fetched: polling::Events,
 }
 
-impl Events {
-    pub(crate) fn new() -> Self {
+impl poller::Events for Events {
+    fn new() -> Self {
         Events {
             fetched: polling::Events::new(),
         }
     }
 
     /// `polling` does not say whether a notification ended the wait, so assume it.
-    pub(crate) fn was_notified(&self) -> bool {
+    fn was_notified(&self) -> bool {
         true
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, Event)> + '_ {
+    fn iter(&self) -> impl Iterator<Item = (Key, Event)> + '_ {
         self.fetched.iter().map(|event| {
             let reported = Event::READABLE
                 .when(event.readable)
@@ -307,6 +346,10 @@ impl Events {
                 .and(Event::PRIORITY.when(event.is_priority()));
             (Key::from_token(event.key as u64), reported)
         })
+    }
+
+    fn clear(&mut self) {
+        self.fetched.clear();
     }
 }
 

@@ -3,9 +3,9 @@
 #![allow(unsafe_code)]
 
 use super::REPORTING;
-#[cfg(any(windows, async_io_kqueue))]
-use crate::core::source::RawSource;
 use crate::core::source::state::Reporting;
+#[cfg(any(windows, async_io_kqueue))]
+use crate::sys::raw::RawSource;
 use polling::{Event, PollMode, Poller};
 use std::io;
 

@@ -124,7 +124,50 @@ fn open(family: AddressFamily, protocol: Option<rustix::net::Protocol>) -> io::R
     Ok(socket)
 }
 
-/// Whether this is a TCP socket (and not, say, a Unix socket in the clothes of a `TcpStream`) that reports every byte.
+/// Receives from a socket, as the `Read` of `TcpStream` does. `None` if the platform leaves that to
+/// std.
+///
+/// A system call without the C library around it takes 60 instructions less: the library's `recv` is a
+/// cancellation point.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[allow(unsafe_code)]
+#[inline]
+pub(crate) fn receive(raw: std::os::fd::RawFd, buf: &mut [u8]) -> Option<io::Result<usize>> {
+    // SAFETY: the number is only given to the kernel; the caller holds a registration, so it is open.
+    let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(raw) };
+    let received = rustix::net::recv(fd, buf, rustix::net::RecvFlags::empty());
+    Some(received.map(|(_, count)| count).map_err(io::Error::from))
+}
+
+/// Sends to a socket, as the `Write` of `TcpStream` does. Otherwise like [`receive`].
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[allow(unsafe_code)]
+#[inline]
+pub(crate) fn send(raw: std::os::fd::RawFd, buf: &[u8]) -> Option<io::Result<usize>> {
+    // SAFETY: as in `receive`.
+    let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(raw) };
+    Some(rustix::net::send(fd, buf, rustix::net::SendFlags::NOSIGNAL).map_err(io::Error::from))
+}
+
+/// std receives.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[inline]
+pub(crate) fn receive(
+    _raw: crate::sys::raw::RawSource,
+    _buf: &mut [u8],
+) -> Option<io::Result<usize>> {
+    None
+}
+
+/// std sends.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[inline]
+pub(crate) fn send(_raw: crate::sys::raw::RawSource, _buf: &[u8]) -> Option<io::Result<usize>> {
+    None
+}
+
+/// Returns whether this is a plain TCP socket that reports every byte. A `TcpStream` may be made from
+/// any other socket, and a TCP socket may have an upper-layer protocol (kernel TLS).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[allow(unsafe_code)]
 pub(crate) fn is_tcp(raw: std::os::fd::RawFd) -> bool {
@@ -133,9 +176,32 @@ pub(crate) fn is_tcp(raw: std::os::fd::RawFd) -> bool {
     sockopt::socket_type(fd) == Ok(SocketType::STREAM)
         && sockopt::socket_protocol(fd) == Ok(Some(ipproto::TCP))
         && low_water_mark(raw) == Some(1)
+        && !has_upper_layer_protocol(raw)
 }
 
-/// From how many bytes on a socket is reported as readable. A read takes fewer, too.
+/// Returns whether a protocol such as TLS sits on top of TCP in the kernel. A control record behind
+/// data ends a read early, and raises no edge of its own.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[allow(unsafe_code)]
+fn has_upper_layer_protocol(raw: std::os::fd::RawFd) -> bool {
+    let mut name = [0u8; 16];
+    let mut size = name.len() as libc::socklen_t;
+    // SAFETY: a pointer to a buffer of that size, which the kernel writes to.
+    let status = unsafe {
+        libc::getsockopt(
+            raw,
+            libc::IPPROTO_TCP,
+            libc::TCP_ULP,
+            name.as_mut_ptr().cast(),
+            &mut size,
+        )
+    };
+    // Without one, the kernel returns success and an empty name. An older kernel has none.
+    status == 0 && size > 0 && name[0] != 0
+}
+
+/// Returns the number of bytes from which on a socket is reported as readable. A read also takes
+/// fewer.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[allow(unsafe_code)]
 fn low_water_mark(raw: std::os::fd::RawFd) -> Option<libc::c_int> {
@@ -154,9 +220,9 @@ fn low_water_mark(raw: std::os::fd::RawFd) -> Option<libc::c_int> {
     (status == 0).then_some(mark)
 }
 
-/// The question has no portable form, and is only asked where edges are real.
+/// The question has no portable form, and is asked only with edge-triggered reporting.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn is_tcp(_object: crate::core::source::RawSource) -> bool {
+pub(crate) fn is_tcp(_object: crate::sys::raw::RawSource) -> bool {
     false
 }
 

@@ -138,7 +138,7 @@ fn size<T>(_of: &T) -> i32 {
 }
 
 /// The question is only asked where edges are real.
-pub(crate) fn is_tcp(_object: crate::core::source::RawSource) -> bool {
+pub(crate) fn is_tcp(_object: crate::sys::raw::RawSource) -> bool {
     false
 }
 
@@ -153,4 +153,19 @@ pub(crate) fn connect_outcome(stream: &TcpStream) -> io::Result<()> {
 fn last_error() -> io::Error {
     // SAFETY: reads this thread's last error.
     io::Error::from_raw_os_error(unsafe { WSAGetLastError() })
+}
+
+/// std receives.
+#[inline]
+pub(crate) fn receive(
+    _raw: crate::sys::raw::RawSource,
+    _buf: &mut [u8],
+) -> Option<io::Result<usize>> {
+    None
+}
+
+/// std sends.
+#[inline]
+pub(crate) fn send(_raw: crate::sys::raw::RawSource, _buf: &[u8]) -> Option<io::Result<usize>> {
+    None
 }

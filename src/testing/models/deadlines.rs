@@ -2,7 +2,7 @@
 
 use super::{Calls, explore};
 use crate::core::clock::Deadline;
-use crate::core::roles::{Lead, Roles, Seat};
+use crate::core::roles::{Claim, Lead, Roles, ThreadId};
 use crate::core::sync::atomic::{AtomicUsize, Ordering};
 use crate::core::timers::Timers;
 use crate::core::wake::WakeBatch;
@@ -30,12 +30,15 @@ fn earlier_deadline_meets_a_leader_that_goes_to_sleep() {
         let leader = {
             let (roles, timers) = (Arc::clone(&roles), Arc::clone(&timers));
             thread::spawn(move || {
-                assert_eq!(roles.try_lead(Seat::numbered(0)), Lead::Granted);
+                assert_ne!(
+                    roles.try_lead(ThreadId::numbered(0), Claim::Away),
+                    Lead::Occupied
+                );
                 timers.wake_up_time()
             })
         };
-        let (_, earliest) = timers.insert(DUE, Waker::noop().clone());
-        if earliest && roles.somebody_waits() {
+        let (_, earliest) = timers.insert(DUE, Waker::noop().clone()).unwrap();
+        if earliest && roles.any_thread_waits() {
             notified.fetch_add(1, Ordering::Relaxed);
         }
         let sleeps_until = leader.join().unwrap();
@@ -49,15 +52,20 @@ fn reset_to_earlier_meets_a_leader_that_goes_to_sleep() {
     explore("reset_to_earlier_meets_a_leader_that_goes_to_sleep", || {
         let roles = Arc::new(Roles::<u8>::new());
         let timers = Arc::new(Timers::new());
-        let (key, _) = timers.insert(Deadline::NEVER, Waker::noop().clone());
+        let (key, _) = timers
+            .insert(Deadline::NEVER, Waker::noop().clone())
+            .unwrap();
         let leader = {
             let (roles, timers) = (Arc::clone(&roles), Arc::clone(&timers));
             thread::spawn(move || {
-                assert_eq!(roles.try_lead(Seat::numbered(0)), Lead::Granted);
+                assert_ne!(
+                    roles.try_lead(ThreadId::numbered(0), Claim::Away),
+                    Lead::Occupied
+                );
                 timers.wake_up_time()
             })
         };
-        let notified = timers.reset(key, DUE) == Some(true) && roles.somebody_waits();
+        let notified = timers.reset(key, DUE) == Some(true) && roles.any_thread_waits();
         assert!(leader.join().unwrap() == DUE || notified);
     });
 }
@@ -69,12 +77,12 @@ fn drop_meets_the_firing() {
     explore("drop_meets_the_firing", || {
         let timers = Arc::new(Timers::new());
         let [first, second] = [Calls::new(), Calls::new()];
-        let (key, _) = timers.insert(DUE, first.waker());
+        let (key, _) = timers.insert(DUE, first.waker()).unwrap();
         let driver = {
             let (timers, second) = (Arc::clone(&timers), second.clone());
             thread::spawn(move || {
                 expire(&timers, DUE);
-                timers.insert(DUE, second.waker())
+                timers.insert(DUE, second.waker()).unwrap()
             })
         };
         let returned = timers.remove(key).is_some();
@@ -93,7 +101,7 @@ fn reset_meets_the_firing() {
     explore("reset_meets_the_firing", || {
         let timers = Arc::new(Timers::new());
         let calls = Calls::new();
-        let (key, _) = timers.insert(DUE, calls.waker());
+        let (key, _) = timers.insert(DUE, calls.waker()).unwrap();
         let other = Arc::clone(&timers);
         let driver = thread::spawn(move || expire(&other, DUE));
         let pending = timers.reset(key, LATER).is_some();
@@ -112,7 +120,7 @@ fn new_task_meets_the_firing() {
     explore("new_task_meets_the_firing", || {
         let timers = Arc::new(Timers::new());
         let [first, second] = [Calls::new(), Calls::new()];
-        let (key, _) = timers.insert(DUE, first.waker());
+        let (key, _) = timers.insert(DUE, first.waker()).unwrap();
         let other = Arc::clone(&timers);
         let driver = thread::spawn(move || expire(&other, DUE));
         let fired = timers.set_waker(key, second.waker()).is_err();

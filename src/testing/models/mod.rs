@@ -1,62 +1,71 @@
-//! The pure modules under loom: every interleaving of two to four threads, within the bounds that a model names.
+//! The pure modules and the shell of the driver under loom: every interleaving of two to four
+//! threads, within the bound that a model names.
 //!
-//! `cargo xtask loom` runs them, and then runs each again on a copy of the source with one mistake in it, which the model
-//! must find: `xtask/src/loom/mutations.rs` has the list. Each model says which interleaving it excludes.
+//! Each model says which interleaving it excludes. `cargo xtask loom` runs all of them, and then
+//! plants each mistake of `xtask/src/loom/mutations.rs`, which its model must find.
 //!
-//! * [`words`], [`places`], [`interests`]: a source, its waiters, and what the system is asked for.
-//! * [`slots`]: a slot of the registry that gets another object.
+//! * [`readiness`], [`waiters`], [`interests`], [`keeps_waiting`]: a source, its waiters, and what
+//!   is asked of the system.
+//! * [`registry`]: a slot that gets another object.
 //! * [`deadlines`]: the timers.
-//! * [`sleeps`], [`seats`], [`drives`]: how threads sleep, and who polls.
+//! * [`parking`], [`roles`]: how a thread sleeps, and how the leader is chosen.
+//! * [`driving`], [`wakers`]: `driver::shell` and `driver::fallback` at work, on the reactor, the
+//!   alarm clock and the policies of [`system`].
 //! * [`batches`]: wakers between the lock and their call.
 
 mod batches;
 mod deadlines;
-mod drives;
+mod driving;
 mod interests;
-mod places;
-mod seats;
-mod sleeps;
-mod slots;
-mod words;
-mod world;
+mod keeps_waiting;
+mod parking;
+mod readiness;
+mod registry;
+mod roles;
+mod system;
+mod waiters;
+mod wakers;
 
-use crate::core::source::readiness::Readiness;
-use crate::core::source::state::{Reporting, State};
+use crate::core::source::readiness::{Readiness, Snapshot};
+use crate::core::source::state::{Enqueue, Nature, Reporting, Request, State, Traits};
 use crate::core::source::waiters::WaiterId;
 use crate::core::source::{Direction, Event, Interest, PerDirection, Turn};
 use crate::core::sync::Mutex;
-use crate::core::wake::WakeBatch;
+use crate::core::wake::{self, WakeBatch};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
+use std::time::Instant;
 
 /// Runs a model in all interleavings, and prints how many there were.
 fn explore(name: &str, model: impl Fn() + Sync + Send + 'static) {
     explore_within(name, None, model);
 }
 
-/// The same; a thread is interrupted at most so many times where it could have gone on.
+/// As [`explore`], with at most this many preemptions of threads that could continue.
 fn explore_within(
     name: &str,
-    interruptions: Option<usize>,
+    preemptions: impl Into<Option<usize>>,
     model: impl Fn() + Sync + Send + 'static,
 ) {
-    // Not loom's: counting is no step of the model.
+    // An atomic of std: counting is no step of the model.
     let count = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&count);
+    let begin = Instant::now();
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = interruptions;
+    builder.preemption_bound = preemptions.into();
     builder.check(move || {
         counter.fetch_add(1, Ordering::Relaxed);
         model();
     });
     println!(
-        "model {name}: {} interleavings",
-        count.load(Ordering::Relaxed)
+        "model {name}: {} interleavings, {:.1} s",
+        count.load(Ordering::Relaxed),
+        begin.elapsed().as_secs_f32()
     );
 }
 
-/// A waker that counts its calls. The count is read when all threads have ended.
+/// A waker that counts its calls. The count is no step of the model.
 #[derive(Default)]
 struct Calls(AtomicUsize);
 
@@ -80,6 +89,22 @@ impl Wake for Calls {
     }
 }
 
+const EDGES: Traits = with(Reporting::Edges);
+
+const fn with(reporting: Reporting) -> Traits {
+    Traits {
+        reporting,
+        rearms_idle: false,
+        arms_silently: false,
+    }
+}
+
+fn occupied(interest: Interest) -> State {
+    let mut state = State::vacant();
+    state.occupy(Nature::default(), interest);
+    state
+}
+
 /// One source as the reactor holds it.
 struct Object {
     words: PerDirection<Readiness>,
@@ -88,21 +113,57 @@ struct Object {
 
 impl Object {
     fn armed(interest: Interest) -> loom::sync::Arc<Object> {
-        let mut state = State::vacant();
-        state.occupy(crate::core::source::raw::made_up(3), interest);
         loom::sync::Arc::new(Object {
             words: PerDirection::new(Readiness::new(), Readiness::new()),
-            state: Mutex::new(state),
+            state: Mutex::new(occupied(interest)),
         })
+    }
+
+    fn reading(&self) -> &Readiness {
+        self.words.get(Direction::Read)
     }
 
     fn add(&self, direction: Direction) -> WaiterId {
         self.state.lock().waiters.add(direction)
     }
 
-    /// What the reactor does with an event; returns the interest to arm.
-    fn deliver(&self, event: Event, turn: Turn, batch: &mut WakeBatch) -> Option<Interest> {
+    /// Enqueues a task that has found nothing to read. Returns false if it has to read again.
+    fn waits_since(&self, seen: Snapshot, id: WaiterId, waker: &Waker) -> bool {
+        let request = Request::Retry(seen);
+        match self.enqueue(id, request, waker, Turn(0)) {
+            Enqueue::Enqueued { former, .. } => {
+                wake::discard(former);
+                true
+            }
+            Enqueue::Unneeded { .. } => false,
+        }
+    }
+
+    fn enqueue(&self, id: WaiterId, request: Request, waker: &Waker, latest: Turn) -> Enqueue {
+        let (read, waker) = (Direction::Read, waker.clone());
         let mut state = self.state.lock();
-        state.deliver(&self.words, event, turn, Reporting::Edges, batch)
+        state.enqueue(&self.words, read, id, request, waker, latest)
+    }
+
+    /// Waits without a system call after a short read. Returns whether that is safe.
+    fn enqueue_after_short_read(&self, seen: Snapshot, waker: &Waker, latest: Turn) -> bool {
+        let (word, waker) = (self.reading(), waker.clone());
+        let mut state = self.state.lock();
+        let enqueued = state.enqueue_after_short_read(word, seen, waker, latest);
+        drop(state);
+        let is_safe = enqueued.is_ok();
+        match enqueued {
+            Ok((former, _)) => wake::discard(former),
+            Err(unused) => wake::discard(Some(unused)),
+        }
+        is_safe
+    }
+
+    /// Does what the reactor does with an event.
+    fn deliver(&self, event: Event, turn: Turn, batch: &mut WakeBatch) {
+        let mut state = self.state.lock();
+        if let Some(interest) = state.deliver(&self.words, event, turn, EDGES, batch) {
+            state.has_armed(interest);
+        }
     }
 }

@@ -1,23 +1,23 @@
-//! The real modules beside naive models of them: lists that are searched from end to end. A script of bytes says what
-//! happens; both must answer alike.
+//! The real modules beside naive models of them: lists that are searched from end to end. A script of
+//! bytes says what happens, and both must answer alike.
 //!
-//! The property tests make the scripts at random (`PROPTEST_CASES` says how many), the fuzz targets in `fuzz/` make those
-//! that reach new code. Only for them: nothing of this is in the crate otherwise.
+//! The property tests make the scripts at random (`PROPTEST_CASES` says how many). The fuzz targets in
+//! `fuzz/` make scripts that reach new code. No other build contains this module.
 
 #![allow(missing_docs)]
-// The reactor is here twice more, on a back end of ours.
-#![allow(clippy::duplicate_mod)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod edges;
-mod one_shots;
+mod backoff;
 mod reactor;
 mod readiness;
 mod registry;
 mod scripted;
 mod timers;
+#[cfg(test)]
+mod two_tasks;
 mod waiters;
 
+pub use backoff::backoff;
 pub use reactor::{reactor_on_edges, reactor_on_one_shots};
 pub use readiness::readiness;
 pub use registry::registry;
@@ -33,7 +33,7 @@ use std::task::{Wake, Waker};
 struct Script<'a>(&'a [u8]);
 
 impl Script<'_> {
-    /// The next byte; `None` at the end, which ends the run.
+    /// Returns the next byte; `None` at the end, which ends the run.
     fn next(&mut self) -> Option<usize> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
@@ -92,6 +92,11 @@ mod tests {
         #[test]
         fn readiness(script in script()) {
             super::readiness(&script);
+        }
+
+        #[test]
+        fn backoff(script in script()) {
+            super::backoff(&script);
         }
 
         #[test]

@@ -1,396 +1,724 @@
-//! A whole reactor on the scripted back end.
+//! A whole reactor on the scripted poller, against a model that predicts each answer, each question
+//! to the kernel, each wake-up, and when each waker is released.
 //!
-//! What must hold, whatever happens: once the reactor has had its turns, nobody waits for what is ready; nobody is woken
-//! without a reason, twice, or after having left; timers fire when they are due, once.
+//! Besides that, once the reactor has had its turns, no task waits for an object that is ready.
 
-use super::scripted::{Kernel, OBJECTS, kernel};
+use super::backoff::{FOR_READY, FOR_REFUSED, Rounds};
+use super::scripted::{Kernel, OBJECTS, Scripted, kernel};
 use super::{Calls, Script};
 use crate::core::clock::Deadline;
+use crate::core::source::backoff::Step;
 use crate::core::source::readiness::Snapshot;
-use crate::core::source::state::Reporting;
-use crate::core::source::waiters::{Place, WaiterId};
-use crate::core::source::{Direction, Key, RawSource, raw};
-use crate::core::timers::{TimerKey, Timers};
-use std::io;
+use crate::core::source::state::Request;
+use crate::core::source::waiters::WaiterId;
+use crate::core::source::{Direction, PerDirection};
+use crate::core::timers::TimerKey;
+use crate::core::wake::WakeBatch;
+use crate::driver::shell::Turning;
+use crate::reactor::waiting::{Pausing, WaitPoint, Waited};
+use crate::reactor::{Reactor, Target};
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
-/// How somebody waits: after an own attempt, or asking.
-#[derive(Clone, Copy)]
-enum How {
-    Retry(Snapshot),
-    Refused,
-    Question,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Told {
-    Waiting,
-    TryAgain,
-    Ready,
-}
-
-/// A reactor on the scripted back end, in one of its two manners.
-trait Real {
-    fn insert(&self, raw: RawSource) -> Key;
-    fn remove(&self, key: Key);
-    fn snapshot(&self, key: Key, direction: Direction) -> Snapshot;
-    fn park(
-        &self,
-        key: Key,
-        direction: Direction,
-        place: Place,
-        how: How,
-        waker: &Waker,
-    ) -> io::Result<Told>;
-    fn add(&self, key: Key, direction: Direction) -> WaiterId;
-    fn leave(&self, key: Key, id: WaiterId);
-    fn timers(&self) -> &Timers;
-    fn turn(&self);
-}
-
-macro_rules! real {
-    ($reactor:path) => {
-        use $reactor as the;
-        impl Real for the::Reactor {
-            fn insert(&self, raw: RawSource) -> Key {
-                the::Reactor::insert(self, raw).unwrap()
-            }
-            fn remove(&self, key: Key) {
-                the::Reactor::remove(self, key).unwrap();
-            }
-            fn snapshot(&self, key: Key, direction: Direction) -> Snapshot {
-                self.source(key).unwrap().word(direction).snapshot()
-            }
-            fn park(
-                &self,
-                key: Key,
-                direction: Direction,
-                place: Place,
-                how: How,
-                waker: &Waker,
-            ) -> io::Result<Told> {
-                use the::waiting::{Parked, Spot, Wait};
-                let wait = match how {
-                    How::Retry(seen) => Wait::Retry(seen),
-                    How::Refused => Wait::Refused,
-                    How::Question => Wait::Question,
-                };
-                let spot = Spot {
-                    key,
-                    direction,
-                    place,
-                };
-                Ok(match the::Reactor::park(self, spot, wait, waker)? {
-                    Parked::Waiting => Told::Waiting,
-                    Parked::Ready => Told::Ready,
-                    Parked::TryAgain | Parked::Contradiction { .. } => Told::TryAgain,
-                })
-            }
-            fn add(&self, key: Key, direction: Direction) -> WaiterId {
-                self.add_waiter(key, direction).unwrap()
-            }
-            fn leave(&self, key: Key, id: WaiterId) {
-                self.remove_waiter(key, id);
-            }
-            fn timers(&self) -> &Timers {
-                &self.timers
-            }
-            fn turn(&self) {
-                let mut scratch = the::Scratch::new();
-                the::Reactor::turn(self, false, &mut scratch);
-                scratch.batch.run();
-            }
-        }
-    };
-}
-
-const _: () = {
-    real!(super::edges::reactor);
-};
-const _: () = {
-    real!(super::one_shots::reactor);
-};
-
 pub fn reactor_on_edges(script: &[u8]) {
-    run(
-        &super::edges::reactor::Reactor::new(),
-        Reporting::Edges,
-        script,
-    );
+    run::<false>(script);
 }
 
 pub fn reactor_on_one_shots(script: &[u8]) {
-    run(
-        &super::one_shots::reactor::Reactor::new(),
-        Reporting::OneShot,
-        script,
-    );
+    run::<true>(script);
 }
 
-struct Waiting {
-    object: usize,
-    direction: Direction,
-    place: Place,
+fn run<const ONE_SHOT: bool>(script: &[u8]) {
+    kernel(|it| *it = Kernel::new(ONE_SHOT));
+    let real = Reactor::<Scripted<ONE_SHOT>>::new();
+    let mut script = Script(script);
+    let mut model = Model::new(&real);
+    while model.step(&mut script).is_some() {
+        model.check();
+    }
+    model.settle();
+}
+
+/// A task: its waker, and how often that must have been called.
+struct Task {
     calls: Arc<Calls>,
-    /// How much had arrived when the operation found nothing.
-    since: u32,
+    waker: Waker,
+    expected: Cell<usize>,
+}
+
+impl Task {
+    fn new() -> Rc<Task> {
+        let calls = Calls::new();
+        Rc::new(Task {
+            waker: calls.waker(),
+            calls,
+            expected: Cell::new(0),
+        })
+    }
+
+    fn expect_call(&self) {
+        self.expected.set(self.expected.get() + 1);
+    }
+
+    fn is_released(&self) -> bool {
+        // The other two are in this struct.
+        Arc::strong_count(&self.calls) == 2
+    }
+}
+
+struct Pause {
+    timer: TimerKey,
+    task: Rc<Task>,
+    is_due: bool,
+    has_fired: bool,
+}
+
+/// The model of one waiter.
+struct Waiter {
+    object: usize,
+    at: WaitPoint,
+    /// The task whose waker the source holds.
+    enqueued: Option<Rc<Task>>,
+    /// The turn at the previous poll, if the kernel's "not ready" stands.
+    polled: Option<u32>,
+    /// The waiter pauses although the kernel said "ready": an event makes it ready.
+    is_paused: bool,
+    /// The next poll for readiness is told "ready" without a question.
+    is_granted: bool,
+    pause: Option<Pause>,
+    /// A task with another waker ended the pause: the former waker may be called or not.
+    is_left_over: bool,
+}
+
+impl Waiter {
+    fn new(object: usize, direction: Direction, id: WaiterId) -> Waiter {
+        Waiter {
+            object,
+            at: WaitPoint { direction, id },
+            enqueued: None,
+            polled: None,
+            is_paused: false,
+            is_granted: false,
+            pause: None,
+            is_left_over: false,
+        }
+    }
+
+    /// Its waker was taken and called.
+    fn take(&mut self) -> bool {
+        let taken = self.enqueued.take();
+        if let Some(task) = &taken {
+            task.expect_call();
+        }
+        taken.is_some()
+    }
+
+    /// It leaves the queue and knows nothing.
+    fn leave(&mut self) {
+        self.enqueued = None;
+        self.polled = None;
+        self.is_paused = false;
+        self.is_granted = false;
+    }
+}
+
+/// The rounds of both back-offs, for one direction of an object.
+#[derive(Default)]
+struct Backoffs {
+    refused: Rounds,
+    ready: Rounds,
 }
 
 #[derive(Default)]
-struct Model {
-    keys: [Option<Key>; OBJECTS],
+struct ObjectModel {
+    backoffs: PerDirection<Backoffs>,
+    /// The turn at the latest answer "ready" to a task that asks for readiness.
+    answered: PerDirection<Option<u32>>,
+    /// The turn at which a read last used the exception for short reads.
+    skipped: Option<u32>,
+}
+
+struct Timer {
+    key: TimerKey,
+    is_due: bool,
+    task: Rc<Task>,
+}
+
+struct Model<'a, const ONE_SHOT: bool> {
+    real: &'a Reactor<Scripted<ONE_SHOT>>,
+    targets: [Option<Target<'a, u16>>; OBJECTS],
+    objects: [ObjectModel; OBJECTS],
+    waiters: Vec<Waiter>,
+    timers: Vec<Timer>,
     /// An operation has found nothing, and will wait later.
-    begun: Option<(usize, Direction, Snapshot, u32)>,
-    waiting: Vec<Waiting>,
-    futures: Vec<(usize, Direction, WaiterId)>,
-    timers: Vec<(TimerKey, bool, Arc<Calls>)>,
-    /// Must never be woken.
-    gone: Vec<Arc<Calls>>,
-    refused: bool,
+    begun: Option<(usize, Direction, Snapshot)>,
+    tasks: Vec<Rc<Task>>,
+    turn: u32,
 }
 
-fn run(real: &dyn Real, reporting: Reporting, script: &[u8]) {
-    kernel(|it| *it = Kernel::new(reporting));
-    let mut script = Script(script);
-    let mut model = Model::default();
-    while model.step(real, &mut script).is_some() {
-        model.look_who_is_woken();
+const SOON: Deadline = Deadline::from_nanos(0);
+const LATE: Deadline = Deadline::from_nanos(1 << 62);
+
+impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
+    fn new(real: &'a Reactor<Scripted<ONE_SHOT>>) -> Self {
+        Model {
+            real,
+            targets: [None; OBJECTS],
+            objects: Default::default(),
+            waiters: Vec::new(),
+            timers: Vec::new(),
+            begun: None,
+            tasks: Vec::new(),
+            turn: 0,
+        }
     }
-    model.settle(real);
-}
 
-impl Model {
-    fn step(&mut self, real: &dyn Real, script: &mut Script<'_>) -> Option<()> {
-        let what = script.below(12)?;
+    fn step(&mut self, script: &mut Script<'_>) -> Option<()> {
+        let what = script.below(20)?;
         let object = script.below(OBJECTS)?;
         let direction = script.direction()?;
-        match (what, self.keys[object]) {
-            (0, None) => self.keys[object] = Some(real.insert(raw::made_up(object as u16))),
-            (0, Some(key)) if script.next()? < 64 => self.remove(real, object, key),
+        match (what, self.targets[object]) {
+            (0, None) => self.insert(object),
+            (0, Some(target)) if script.next()? < 64 => self.remove(object, &target),
             (1 | 2, _) => kernel(|it| it.arrive(object, direction)),
             (3, _) => kernel(|it| *it.objects[object].ready.get_mut(direction) = false),
-            (4, Some(key)) if !ready(object, direction) => {
-                let seen = real.snapshot(key, direction);
-                self.begun = Some((object, direction, seen, arrivals(object, direction)));
-            }
-            (5, _) => {
-                if let Some((object, direction, seen, since)) = self.begun.take() {
-                    self.park(
-                        real,
-                        object,
-                        direction,
-                        Place::Slot,
-                        How::Retry(seen),
-                        since,
-                    );
+            (4, Some(target)) if !is_ready(object, direction) => {
+                let word = target.source.word(direction);
+                if script.coin()? {
+                    word.note_drained(word.snapshot());
+                } else {
+                    self.begun = Some((object, direction, word.snapshot()));
                 }
             }
-            (6, Some(_)) => {
-                let how = if script.coin()? {
-                    How::Refused
-                } else {
-                    How::Question
-                };
-                let since = arrivals(object, direction);
-                self.park(real, object, direction, Place::Slot, how, since);
+            (5, _) => {
+                if let Some((object, direction, seen)) = self.begun {
+                    let which = self.pick_at(script, object, direction)?;
+                    self.operate(which, seen, script.coin()?);
+                }
             }
-            (7, Some(key)) => self
-                .futures
-                .push((object, direction, real.add(key, direction))),
-            (8, _) if !self.futures.is_empty() => {
-                let which = script.below(self.futures.len())?;
-                let (object, direction, id) = self.futures[which];
-                let since = arrivals(object, direction);
-                self.park(
-                    real,
-                    object,
-                    direction,
-                    Place::Listed(id),
-                    How::Question,
-                    since,
-                );
+            (6, Some(target)) => {
+                let word = target.source.word(Direction::Read);
+                if script.coin()? && !is_ready(object, Direction::Read) {
+                    word.note_drained(word.snapshot());
+                }
+                let seen = word.snapshot();
+                if seen.is_drained() {
+                    self.skip_read(object, seen, script.coin()?);
+                }
             }
-            (9, _) if !self.futures.is_empty() => {
-                let which = script.below(self.futures.len())?;
-                self.cancel(real, which);
+            (7, Some(target)) => {
+                let id = target.source.lock().state.waiters.add(direction);
+                self.waiters.push(Waiter::new(object, direction, id));
             }
-            (10, _) => self.timer(real, script)?,
-            (11, _) if script.next()? < 16 => {
-                self.refused = true;
-                kernel(|it| it.refusals += 1);
+            (8, _) if !self.waiters.is_empty() => {
+                let which = script.below(self.waiters.len())?;
+                self.cancel(which);
             }
-            _ => self.settle(real),
-        }
-        Some(())
-    }
-
-    fn remove(&mut self, real: &dyn Real, object: usize, key: Key) {
-        real.remove(key);
-        self.keys[object] = None;
-        self.begun.take_if(|begun| begun.0 == object);
-        self.futures.retain(|future| future.0 != object);
-        self.look_who_is_woken();
-        let left = self.waiting.extract_from(|it| it.object == object);
-        self.gone.extend(left.into_iter().map(|it| it.calls));
-    }
-
-    fn park(
-        &mut self,
-        real: &dyn Real,
-        object: usize,
-        direction: Direction,
-        place: Place,
-        how: How,
-        since: u32,
-    ) {
-        let Some(key) = self.keys[object] else { return };
-        let calls = Calls::new();
-        let told = real.park(key, direction, place, how, &calls.waker());
-        let arrived = arrivals(object, direction) > since;
-        self.displace(object, direction, place, &told);
-        match told {
-            Ok(Told::Waiting) => {
-                self.waiting.push(Waiting {
-                    object,
-                    direction,
-                    place,
-                    calls,
-                    since,
+            (9..=11, Some(_)) => {
+                let which = self.pick_at(script, object, direction)?;
+                self.poll(which, Request::Ready, script)?;
+            }
+            (12, Some(_)) => {
+                let which = self.pick_at(script, object, direction)?;
+                self.poll(which, Request::Refused, script)?;
+            }
+            (13, Some(_)) => self.poll_repeatedly(script, object, direction)?,
+            (14, _) => self.timer(script)?,
+            (15, _) if script.next()? < 32 => {
+                let refuses = script.coin()?;
+                kernel(|it| {
+                    it.refusals += usize::from(refuses);
+                    it.unanswered += usize::from(!refuses);
                 });
-                return;
             }
-            Ok(Told::TryAgain) if matches!(how, How::Retry(_)) => assert!(arrived || self.refused),
-            Ok(Told::TryAgain) => assert!(ready(object, direction)),
-            Ok(Told::Ready) => assert!(matches!(how, How::Question)),
-            Err(_) => assert!(self.refused),
-        }
-        self.settle(real);
-        // The caller looks for himself: a call is needless, and only a failure may cause one.
-        assert!(calls.count() == 0 || told.is_err());
-    }
-
-    /// Somebody came to this place, and has been told this. In the slot there may have been another task, which must find out;
-    /// a future's own former waker is dropped.
-    fn displace(
-        &mut self,
-        object: usize,
-        direction: Direction,
-        place: Place,
-        told: &io::Result<Told>,
-    ) {
-        let here = |it: &Waiting| {
-            let calls = it.calls.count();
-            it.object == object
-                && it.direction == direction
-                && it.place == place
-                && (calls > 0 || place != Place::Slot || matches!(told, Ok(Told::Waiting)))
-        };
-        for displaced in self.waiting.extract_from(here) {
-            let expected = usize::from(place == Place::Slot);
-            assert_eq!(displaced.calls.count(), expected);
-            if expected == 0 {
-                self.gone.push(displaced.calls);
-            }
-        }
-    }
-
-    fn cancel(&mut self, real: &dyn Real, which: usize) {
-        let (object, _, id) = self.futures.swap_remove(which);
-        if let Some(key) = self.keys[object] {
-            real.leave(key, id);
-            let place = Place::Listed(id);
-            let left = self
-                .waiting
-                .extract_from(|it| it.object == object && it.place == place);
-            self.gone.extend(left.into_iter().map(|it| it.calls));
-        }
-    }
-
-    fn timer(&mut self, real: &dyn Real, script: &mut Script<'_>) -> Option<()> {
-        let due = script.coin()?;
-        let deadline = Deadline::from_nanos(if due { 0 } else { 1 << 62 });
-        match script.below(3)? {
-            _ if self.timers.is_empty() => self.insert(real, deadline, due),
-            0 => self.insert(real, deadline, due),
-            1 => {
-                let which = script.below(self.timers.len())?;
-                assert!(
-                    real.timers()
-                        .reset(self.timers[which].0, deadline)
-                        .is_some()
-                );
-                self.timers[which].1 = due;
-            }
-            _ => {
-                let (key, _, calls) = self.timers.swap_remove(script.below(self.timers.len())?);
-                assert!(real.timers().remove(key).is_some());
-                self.gone.push(calls);
-            }
+            (16, _) => kernel(|it| {
+                let may_refuse = it.objects[object].may_refuse.get_mut(direction);
+                *may_refuse = !*may_refuse;
+            }),
+            (17, Some(target)) => self.change_pause(script, &target, object, direction)?,
+            (18, _) => self.turn(),
+            (19, _) => kernel(|it| {
+                it.after_question = Some(Box::new(move || {
+                    kernel(|it| it.arrive(object, direction));
+                }));
+            }),
+            _ => self.settle(),
         }
         Some(())
     }
 
-    fn insert(&mut self, real: &dyn Real, deadline: Deadline, due: bool) {
-        let calls = Calls::new();
-        let (key, _) = real.timers().insert(deadline, calls.waker());
-        self.timers.push((key, due, calls));
+    fn insert(&mut self, object: usize) {
+        self.targets[object] = Some(self.real.insert(object as u16).unwrap());
+        self.objects[object] = ObjectModel::default();
+        for direction in Direction::BOTH {
+            self.waiters
+                .push(Waiter::new(object, direction, WaiterId::Shared));
+        }
     }
 
-    /// Turns, until there is nothing more to tell.
-    fn settle(&mut self, real: &dyn Real) {
+    /// The wakers of an object that is dropped are released and not called.
+    fn remove(&mut self, object: usize, target: &Target<'a, u16>) {
+        self.real.remove(target).unwrap();
+        self.targets[object] = None;
+        self.begun.take_if(|begun| begun.0 == object);
+        self.waiters.retain(|waiter| waiter.object != object);
+    }
+
+    fn cancel(&mut self, which: usize) {
+        let id = self.waiters[which].at.id;
+        if id == WaiterId::Shared {
+            return;
+        }
+        let waiter = self.waiters.swap_remove(which);
+        if let Some(target) = &self.targets[waiter.object] {
+            self.real.remove_waiter(target, id);
+        }
+    }
+
+    fn pick_shared(&self, object: usize, direction: Direction) -> usize {
+        let is_it = |waiter: &Waiter| {
+            waiter.object == object
+                && waiter.at.direction == direction
+                && waiter.at.id == WaiterId::Shared
+        };
+        self.waiters.iter().position(is_it).unwrap()
+    }
+
+    fn pick_at(
+        &self,
+        script: &mut Script<'_>,
+        object: usize,
+        direction: Direction,
+    ) -> Option<usize> {
+        let is_it = |which: &usize| {
+            let waiter = &self.waiters[*which];
+            waiter.object == object && waiter.at.direction == direction
+        };
+        let all: Vec<usize> = (0..self.waiters.len()).filter(is_it).collect();
+        Some(all[script.below(all.len())?])
+    }
+
+    /// Returns the task that polls: the one that is enqueued, or else one with another waker.
+    fn task_for(&mut self, which: usize, keeps_waker: bool) -> (Rc<Task>, bool) {
+        match &self.waiters[which].enqueued {
+            Some(task) if keeps_waker => (Rc::clone(task), true),
+            _ => {
+                let task = Task::new();
+                self.tasks.push(Rc::clone(&task));
+                (task, false)
+            }
+        }
+    }
+
+    /// Polls a waiter as the futures do: a pause first, then the wait.
+    fn poll(&mut self, which: usize, request: Request, script: &mut Script<'_>) -> Option<()> {
+        let keeps_waker = script.next()? % 4 != 0;
+        let turn_before_pause = script.next()? % 4 == 0;
+        let (task, is_same) = self.task_for(which, keeps_waker);
+        if self.pausing(which, &task, is_same) != Pausing::No {
+            return Some(());
+        }
+        if let Some(Waited::Pause(_)) = self.wait_for(which, request, &task, is_same) {
+            if turn_before_pause {
+                self.turn();
+            }
+            self.pause(which, task);
+        }
+        Some(())
+    }
+
+    /// An operation that found nothing, as of a snapshot, waits.
+    fn operate(&mut self, which: usize, seen: Snapshot, keeps_waker: bool) {
+        let (task, is_same) = self.task_for(which, keeps_waker);
+        if self.pausing(which, &task, is_same) != Pausing::No {
+            return;
+        }
+        let waiter = &mut self.waiters[which];
+        let target = self.targets[waiter.object].unwrap();
+        let turn = self.turn;
+        let expected = is_same && waiter.polled.is_some_and(|polled| turn > polled);
+        let keeps = self.real.keeps_waiting(&target, waiter.at, &task.waker);
+        assert_eq!(keeps, expected, "whether a poll keeps waiting");
+        if keeps {
+            waiter.polled = Some(turn);
+        } else {
+            self.wait_for(which, Request::Retry(seen), &task, is_same);
+        }
+    }
+
+    /// The read after a short read waits without a system call, once until a turn has begun.
+    fn skip_read(&mut self, object: usize, seen: Snapshot, keeps_waker: bool) {
+        let target = self.targets[object].unwrap();
+        let which = self.pick_shared(object, Direction::Read);
+        let (task, is_same) = self.task_for(which, keeps_waker);
+        let is_armed = target.source.lock().state.armed.read;
+        let is_current = target.source.word(Direction::Read).is_current(seen);
+        let again = self.objects[object].skipped == Some(self.turn);
+        let waits = self.real.wait_after_short_read(&target, seen, &task.waker);
+        assert_eq!(waits, is_armed && is_current && !again);
+        if waits {
+            self.enter(which, &task, is_same);
+            self.waiters[which].polled = None;
+            self.objects[object].skipped = Some(self.turn);
+        }
+    }
+
+    /// A task asks for readiness, or is refused, again and again.
+    fn poll_repeatedly(
+        &mut self,
+        script: &mut Script<'_>,
+        object: usize,
+        direction: Direction,
+    ) -> Option<()> {
+        let which = self.pick_at(script, object, direction)?;
+        let request = if script.coin()? {
+            Request::Ready
+        } else {
+            Request::Refused
+        };
+        if script.coin()? {
+            kernel(|it| {
+                it.arrive(object, direction);
+                *it.objects[object].may_refuse.get_mut(direction) = true;
+            });
+        }
+        for _ in 0..script.next()? {
+            let (task, is_same) = self.task_for(which, true);
+            if self.pausing(which, &task, is_same) != Pausing::No {
+                break;
+            }
+            if let Some(Waited::Pause(_)) = self.wait_for(which, request, &task, is_same) {
+                self.pause(which, task);
+                break;
+            }
+            self.check();
+        }
+        Some(())
+    }
+
+    /// Waits, and compares the answer and the number of questions with the rules.
+    fn wait_for(
+        &mut self,
+        which: usize,
+        request: Request,
+        task: &Rc<Task>,
+        is_same: bool,
+    ) -> Option<Waited> {
+        let waiter = &self.waiters[which];
+        let (object, at, direction) = (waiter.object, waiter.at, waiter.at.direction);
+        let target = self.targets[object].unwrap();
+        let word = target.source.word(direction);
+        // `Some(..)` if the waiter is not enqueued at all.
+        let unneeded = match request {
+            Request::Retry(seen) => (!word.is_current(seen)).then_some(Waited::TryAgain),
+            Request::Refused => None,
+            Request::Ready => waiter.is_granted.then_some(Waited::Ready),
+        };
+        let keeps = is_same && waiter.polled.is_some_and(|polled| self.turn > polled);
+        let asks = match request {
+            Request::Refused => true,
+            Request::Ready => !keeps,
+            Request::Retry(_) => false,
+        };
+        let is_ready = is_ready(object, direction);
+        let (questions, refusals) = kernel(|it| (it.questions, it.refusals));
+        let waited = self.real.wait_for(&target, at, request, &task.waker);
+        let asked = kernel(|it| it.questions) - questions;
+        if let Some(expected) = unneeded {
+            assert_eq!((waited.unwrap(), asked), (expected, 0));
+            if expected == Waited::Ready {
+                self.waiters[which].leave();
+            }
+            return Some(expected);
+        }
+        self.enter(which, task, is_same);
+        if kernel(|it| it.refusals) < refusals {
+            assert!(waited.is_err() && asked == 0);
+            self.fail(object);
+            return None;
+        }
+        assert_eq!(asked, usize::from(asks), "whether the kernel is asked");
+        let Ok(waited) = waited else {
+            assert!(asks);
+            self.waiters[which].leave();
+            return None;
+        };
+        let expected = if asks {
+            self.answer(which, request, is_ready)
+        } else {
+            self.keep(which, request, keeps);
+            Waited::Enqueued
+        };
+        assert_eq!(waited, expected);
+        Some(waited)
+    }
+
+    /// A task becomes the one that is enqueued.
+    fn enter(&mut self, which: usize, task: &Rc<Task>, is_same: bool) {
+        let waiter = &mut self.waiters[which];
+        let former = waiter.enqueued.replace(Rc::clone(task));
+        waiter.is_paused = false;
+        waiter.is_granted = false;
+        waiter.is_left_over = false;
+        if let Some(former) = former.filter(|_| !is_same && waiter.at.id == WaiterId::Shared) {
+            // It is displaced, and has to find out.
+            former.expect_call();
+        }
+    }
+
+    /// The wait goes on without a question.
+    fn keep(&mut self, which: usize, request: Request, keeps: bool) {
+        let waiter = &mut self.waiters[which];
+        let dated = match request {
+            Request::Retry(_) => waiter.at.id != WaiterId::Shared,
+            Request::Refused | Request::Ready => keeps,
+        };
+        waiter.polled = dated.then_some(self.turn);
+    }
+
+    /// The kernel has answered. Returns what the task is told.
+    fn answer(&mut self, which: usize, request: Request, is_ready: bool) -> Waited {
+        let turn = self.turn;
+        let waiter = &mut self.waiters[which];
+        let (object, direction) = (waiter.object, waiter.at.direction);
+        let model = &mut self.objects[object];
+        let backoffs = model.backoffs.get_mut(direction);
+        if !is_ready {
+            backoffs.refused.reset();
+            backoffs.ready.reset();
+            waiter.polled = Some(turn);
+            return Waited::Enqueued;
+        }
+        if !matches!(request, Request::Ready) {
+            waiter.leave();
+            return match backoffs.refused.next(FOR_REFUSED) {
+                Step::Proceed => Waited::TryAgain,
+                Step::Yield => Waited::Yield,
+                Step::Pause(pause) => Waited::Pause(pause),
+            };
+        }
+        if *model.answered.get(direction) != Some(turn) {
+            backoffs.ready.turn_began(FOR_READY);
+        }
+        *model.answered.get_mut(direction) = Some(turn);
+        let may_refuse = kernel(|it| *it.objects[object].may_refuse.get(direction));
+        match backoffs.ready.next(FOR_READY) {
+            Step::Proceed => {
+                waiter.leave();
+                Waited::Ready
+            }
+            Step::Pause(pause) if may_refuse => {
+                waiter.polled = None;
+                waiter.is_paused = true;
+                Waited::Pause(pause)
+            }
+            step => {
+                if step != Step::Yield {
+                    backoffs.ready.keep_yielding(FOR_READY);
+                }
+                waiter.leave();
+                waiter.is_granted = true;
+                Waited::Yield
+            }
+        }
+    }
+
+    /// The task schedules the timer of its pause.
+    fn pause(&mut self, which: usize, task: Rc<Task>) {
+        let waiter = &mut self.waiters[which];
+        let target = self.targets[waiter.object].unwrap();
+        let (timer, _) = self.real.timers.insert(LATE, task.waker.clone()).unwrap();
+        self.real.set_pause(&target, waiter.at, timer);
+        waiter.pause = Some(Pause {
+            timer,
+            task,
+            is_due: false,
+            has_fired: false,
+        });
+    }
+
+    /// Polls the pause of a waiter, if there may be one.
+    fn pausing(&mut self, which: usize, task: &Rc<Task>, is_same: bool) -> Pausing {
+        let waiter = &mut self.waiters[which];
+        let target = self.targets[waiter.object].unwrap();
+        let word = target.source.word(waiter.at.direction);
+        if !word.snapshot().is_contradicted() {
+            return Pausing::No;
+        }
+        let pausing = self.real.pausing(&target, waiter.at, &task.waker);
+        let expected = match &mut waiter.pause {
+            None => Pausing::No,
+            Some(_) if waiter.is_granted => Pausing::No,
+            Some(pause) if pause.has_fired => Pausing::Over,
+            Some(pause) => {
+                let former = std::mem::replace(&mut pause.task, Rc::clone(task));
+                if waiter.at.id == WaiterId::Shared && !Rc::ptr_eq(&former, task) {
+                    former.expect_call();
+                }
+                if let Some(enqueued) = &mut waiter.enqueued {
+                    *enqueued = Rc::clone(task);
+                }
+                Pausing::Yes
+            }
+        };
+        assert_eq!(pausing, expected);
+        if expected == Pausing::Over {
+            if waiter.enqueued.is_none() || is_same {
+                waiter.leave();
+            } else {
+                waiter.is_left_over = true;
+            }
+        }
+        if expected != Pausing::Yes {
+            waiter.pause = None;
+        }
+        pausing
+    }
+
+    /// A pause ends, or an operation succeeds and ends it.
+    fn change_pause(
+        &mut self,
+        script: &mut Script<'_>,
+        target: &Target<'a, u16>,
+        object: usize,
+        direction: Direction,
+    ) -> Option<()> {
+        let which = self.pick_at(script, object, direction)?;
+        let waiter = &mut self.waiters[which];
+        if script.coin()? {
+            self.real.forgive(target, waiter.at);
+            let pause = waiter.pause.take().filter(|pause| !pause.has_fired);
+            if let Some(pause) = pause.filter(|_| waiter.at.id == WaiterId::Shared) {
+                pause.task.expect_call();
+                waiter.is_left_over = true;
+            }
+            let backoffs = self.objects[object].backoffs.get_mut(direction);
+            backoffs.refused.reset();
+        } else if let Some(pause) = waiter.pause.as_mut().filter(|pause| !pause.has_fired) {
+            assert!(self.real.timers.reset(pause.timer, SOON).is_some());
+            pause.is_due = true;
+        }
+        Some(())
+    }
+
+    fn timer(&mut self, script: &mut Script<'_>) -> Option<()> {
+        let is_due = script.coin()?;
+        let deadline = if is_due { SOON } else { LATE };
+        let what = script.below(3)?;
+        if what == 0 || self.timers.is_empty() {
+            let task = Task::new();
+            self.tasks.push(Rc::clone(&task));
+            let (key, _) = self
+                .real
+                .timers
+                .insert(deadline, task.waker.clone())
+                .unwrap();
+            self.timers.push(Timer { key, is_due, task });
+            return Some(());
+        }
+        let which = script.below(self.timers.len())?;
+        let key = self.timers[which].key;
+        if what == 1 {
+            assert!(self.real.timers.reset(key, deadline).is_some());
+            self.timers[which].is_due = is_due;
+        } else {
+            assert!(self.real.timers.remove(key).is_some());
+            self.timers.swap_remove(which);
+        }
+        Some(())
+    }
+
+    /// A change of the interest was refused: all tasks of the object try again.
+    fn fail(&mut self, object: usize) {
+        for waiter in self.waiters.iter_mut().filter(|it| it.object == object) {
+            if waiter.take() {
+                waiter.polled = None;
+                waiter.is_paused = false;
+            }
+        }
+    }
+
+    fn turn(&mut self) {
+        kernel(|it| {
+            it.reported.clear();
+            it.refused.clear();
+        });
+        let mut batch = WakeBatch::default();
+        let mut events = Reactor::<Scripted<ONE_SHOT>>::buffer();
+        self.real.turn(false, &mut events, &mut batch);
+        batch.run();
+        self.turn += 1;
+        let (reported, refused) = kernel(|it| (it.reported.clone(), it.refused.clone()));
+        for (object, direction) in reported {
+            let backoffs = self.objects[object].backoffs.get_mut(direction);
+            backoffs.ready.reset();
+            let here = |it: &&mut Waiter| it.object == object && it.at.direction == direction;
+            for waiter in self.waiters.iter_mut().filter(here) {
+                if waiter.take() {
+                    // The event is newer than the kernel's "not ready".
+                    let is_paused = std::mem::take(&mut waiter.is_paused);
+                    waiter.is_granted = waiter.polled.take().is_some() || is_paused;
+                }
+            }
+        }
+        for object in refused {
+            self.fail(object);
+        }
+        for pause in self.waiters.iter_mut().filter_map(|it| it.pause.as_mut()) {
+            if pause.is_due && !pause.has_fired {
+                pause.has_fired = true;
+                pause.task.expect_call();
+            }
+        }
+        self.timers.retain(|timer| {
+            if timer.is_due {
+                timer.task.expect_call();
+            }
+            !timer.is_due
+        });
+        self.check();
+    }
+
+    /// Each waker was called as often as it had to be, and is released if it is not needed.
+    fn check(&mut self) {
+        let pauses = self.waiters.iter().filter_map(|it| it.pause.as_ref());
+        let held: Vec<&Rc<Task>> = pauses
+            .filter(|pause| !pause.has_fired)
+            .map(|pause| &pause.task)
+            .chain(self.waiters.iter().filter_map(|it| it.enqueued.as_ref()))
+            .chain(self.timers.iter().map(|timer| &timer.task))
+            .collect();
+        for task in &self.tasks {
+            assert_eq!(task.calls.count(), task.expected.get(), "calls of a waker");
+            let is_held = held.iter().any(|it| Rc::ptr_eq(it, task));
+            assert!(is_held || task.is_released(), "an unneeded waker is kept");
+        }
+        // A task outside of the queue is not called again.
+        self.tasks.retain(|task| !task.is_released());
+    }
+
+    /// Does turns until there is nothing left to report.
+    fn settle(&mut self) {
         let mut turns = 0;
         while turns == 0 || kernel(|it| it.has_news()) {
-            real.turn();
+            self.turn();
             turns += 1;
-            assert!(turns < 20, "the reactor turns for nothing");
+            assert!(turns < 20, "the reactor does not come to rest");
         }
-        self.look_who_is_woken();
-        for it in &self.waiting {
-            assert!(!ready(it.object, it.direction), "waits for what is ready");
+        let will_end = |it: &Waiter| it.pause.as_ref().is_some_and(|pause| !pause.has_fired);
+        let waits = |it: &&Waiter| {
+            let has_to_poll = it.is_paused || it.is_left_over;
+            it.enqueued.is_some() && !has_to_poll && !will_end(it)
+        };
+        for waiter in self.waiters.iter().filter(waits) {
+            let is_ready = is_ready(waiter.object, waiter.at.direction);
+            assert!(!is_ready, "a task waits for an object that is ready");
         }
-        for (_, due, calls) in &self.timers {
-            assert_eq!(calls.count(), usize::from(*due));
-        }
-        self.timers.retain(|(_, due, _)| !due);
-    }
-
-    fn look_who_is_woken(&mut self) {
-        for woken in self.waiting.extract_from(|it| it.calls.count() > 0) {
-            assert_eq!(woken.calls.count(), 1);
-            let arrived = arrivals(woken.object, woken.direction) > woken.since;
-            assert!(arrived || self.refused, "woken for nothing");
-            self.gone_after_one(woken.calls);
-        }
-        assert!(
-            self.gone.iter().all(|calls| calls.count() == 0),
-            "woken after it left"
-        );
-    }
-
-    /// Nobody holds the waker any more.
-    fn gone_after_one(&self, calls: Arc<Calls>) {
-        assert_eq!(Arc::strong_count(&calls), 1, "a woken waker is let go");
     }
 }
 
-fn ready(object: usize, direction: Direction) -> bool {
+fn is_ready(object: usize, direction: Direction) -> bool {
     kernel(|it| *it.objects[object].ready.get(direction))
-}
-
-fn arrivals(object: usize, direction: Direction) -> u32 {
-    kernel(|it| *it.objects[object].arrivals.get(direction))
-}
-
-trait ExtractFrom<T> {
-    /// Takes out what satisfies the condition. (`Vec::extract_if` is too young.)
-    fn extract_from(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T>;
-}
-
-impl<T> ExtractFrom<T> for Vec<T> {
-    fn extract_from(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
-        let (taken, left) = std::mem::take(self).into_iter().partition(condition);
-        *self = left;
-        taken
-    }
 }

@@ -6,18 +6,16 @@ use crate::core::source::readiness::{Readiness, Snapshot};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Model {
     deliveries: u32,
-    struck: bool,
+    contradicted: bool,
     drained: bool,
-    skips: u8,
     more_than_data: bool,
     tcp: bool,
 }
 
 const NEW: Model = Model {
     deliveries: 0,
-    struck: false,
+    contradicted: false,
     drained: false,
-    skips: 0,
     more_than_data: false,
     tcp: false,
 };
@@ -29,7 +27,8 @@ pub fn readiness(script: &[u8]) {
     let mut seen = vec![(word.snapshot(), model)];
     while step(&mut script, &word, &mut model, &mut seen).is_some() {
         let now = word.snapshot();
-        assert_eq!(now.is_struck(), model.struck);
+        assert_eq!(now.sequence(), model.deliveries);
+        assert_eq!(now.is_contradicted(), model.contradicted);
         assert_eq!(now.is_drained(), model.drained);
         let shortcut = (model.more_than_data || model.tcp).then_some(!model.more_than_data);
         assert_eq!(now.allows_shortcut(), shortcut);
@@ -52,27 +51,21 @@ fn step(
             word.deliver(plain);
             model.deliveries += 1;
             model.drained = false;
-            model.skips = 0;
             model.more_than_data |= !plain;
         }
         2 => seen.push((word.snapshot(), *model)),
         3 => {
             let (snapshot, then) = seen[script.below(seen.len())?];
             word.note_drained(snapshot);
-            if then == *model {
-                model.drained = true;
-                model.skips = 0;
-            }
+            model.drained |= then == *model;
         }
         4 => {
-            let (snapshot, then) = seen[script.below(seen.len())?];
-            let skips = then == *model && model.drained && model.skips < 3;
-            assert_eq!(word.skip_look(snapshot), skips);
-            model.skips += u8::from(skips);
+            word.use_drained();
+            model.drained = false;
         }
         5 => {
-            model.struck = script.coin()?;
-            word.set_struck(model.struck);
+            model.contradicted = script.coin()?;
+            word.set_contradicted(model.contradicted);
         }
         6 => {
             let tcp = script.coin()?;

@@ -1,49 +1,48 @@
-//! The registry against a list of the objects that are in it.
+//! The registry against a list of the slots that are in use.
 
 use super::Script;
 use crate::core::registry::Registry;
-use crate::core::source::{Interest, Key, Source, raw};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The content of a slot: how often it was taken.
+type Content = AtomicUsize;
 
 pub fn registry(script: &[u8]) {
     let mut script = Script(script);
-    let real = Registry::new();
-    let mut inside: Vec<(Key, &Source)> = Vec::new();
-    let mut gone: Vec<Key> = Vec::new();
-    let mut most = 0;
+    let real = Registry::<Content>::new();
+    let mut inside: Vec<(u32, &Content)> = Vec::new();
+    let mut vacant: Vec<u32> = Vec::new();
+    let mut taken = Vec::new();
     while let Some(what) = script.below(5) {
         if what < 3 {
-            let (slot, source) = real.take().unwrap();
-            let mut state = source.lock();
-            assert!(state.raw.is_none(), "vacant");
-            state.occupy(raw::made_up(3), Interest::READ);
-            let generation = state.generation;
-            drop(state);
-            let key = Key { slot, generation };
-            assert!(inside.iter().all(|(other, _)| other.slot != slot));
-            assert!(!gone.contains(&key), "a key is given once");
-            inside.push((key, source));
+            let (slot, content) = real.take().unwrap();
+            // The slot that was given back last is taken first, and a new one only if none is vacant.
+            let expected = vacant.pop().unwrap_or(taken.len() as u32);
+            assert_eq!(slot, expected);
+            if slot as usize == taken.len() {
+                taken.push(0);
+            }
+            let before = content.fetch_add(1, Ordering::Relaxed);
+            assert_eq!(before, taken[slot as usize], "the content stays");
+            taken[slot as usize] += 1;
+            inside.push((slot, content));
         } else if !inside.is_empty() {
             let Some(which) = script.below(inside.len()) else {
                 return;
             };
-            let (key, source) = inside.swap_remove(which);
-            source.lock().vacate().discard();
-            real.give_back(key.slot);
-            gone.push(key);
+            let (slot, _) = inside.swap_remove(which);
+            real.give_back(slot);
+            vacant.push(slot);
         }
-        most = most.max(inside.len());
-        // Slots are used again before new ones are made.
-        let all: Vec<u32> = real.iter().map(|(slot, _)| slot).collect();
-        assert_eq!(all.len(), most);
-        assert!(inside.iter().all(|(key, _)| all.contains(&key.slot)));
-        for (key, source) in &inside {
-            let found = real.get(key.slot).unwrap();
-            assert!(std::ptr::eq(found, *source));
-            assert_eq!(found.lock().generation, key.generation);
-        }
-        for key in &gone {
-            let found = real.get(key.slot).unwrap();
-            assert_ne!(found.lock().generation, key.generation);
+        let all: Vec<(u32, usize)> = real
+            .iter()
+            .map(|(slot, content)| (slot, content.load(Ordering::Relaxed)))
+            .collect();
+        let expected: Vec<(u32, usize)> = (0..).zip(taken.iter().copied()).collect();
+        assert_eq!(all, expected);
+        for (slot, content) in &inside {
+            let found = real.get(*slot).unwrap();
+            assert!(std::ptr::eq(found, *content), "slots are not moved");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The scripted back end: a kernel with four objects, whose readiness is what the script says. Everything happens on one
-//! thread, and the kernel is that thread's.
+//! The scripted poller: a kernel with four objects, whose readiness is what the script says.
+//! Everything happens on one thread, and each thread has its own kernel.
 
-use crate::core::clock::Clock;
-use crate::core::source::state::Reporting;
-use crate::core::source::{Direction, Event, Interest, Key, PerDirection, RawSource, raw};
-use crate::sys::Until;
+use crate::core::clock::{Clock, Deadline};
+use crate::core::source::state::{Nature, Reporting, Traits};
+use crate::core::source::{Answer, Direction, Event, Exception, Interest, Key, PerDirection};
+use crate::reactor::poller::{self, Until};
 use std::cell::RefCell;
 use std::io;
 
@@ -15,33 +15,49 @@ pub(super) struct Object {
     key: Option<Key>,
     interest: Interest,
     pub(super) ready: PerDirection<bool>,
+    pub(super) may_refuse: PerDirection<bool>,
+    /// How often the object became ready.
     pub(super) arrivals: PerDirection<u32>,
     edge: bool,
 }
 
-#[derive(Debug)]
+/// Code that runs inside a system call, after its answer.
+pub(super) type Interruption = Option<Box<dyn FnOnce()>>;
+
+#[derive(Default)]
 pub(super) struct Kernel {
     pub(super) objects: [Object; OBJECTS],
-    reporting: Reporting,
+    one_shot: bool,
     /// How many of the next calls that change an interest fail.
     pub(super) refusals: usize,
+    /// The objects of the calls that failed.
+    pub(super) refused: Vec<usize>,
+    /// How many of the next questions get an error.
+    pub(super) unanswered: usize,
+    /// How many questions were asked.
+    pub(super) questions: usize,
+    /// What was reported.
+    pub(super) reported: Vec<(usize, Direction)>,
+    /// Happens right after the answer to the next question.
+    pub(super) after_question: Interruption,
+    /// Happens right after the answer to whether an object may refuse operations.
+    pub(super) after_suspicion: Interruption,
 }
 
 thread_local! {
-    static KERNEL: RefCell<Kernel> = RefCell::new(Kernel::new(Reporting::Edges));
+    static KERNEL: RefCell<Kernel> = RefCell::default();
 }
 
-/// The kernel of this thread.
+/// Calls a function with the kernel of this thread.
 pub(super) fn kernel<R>(look: impl FnOnce(&mut Kernel) -> R) -> R {
     KERNEL.with_borrow_mut(look)
 }
 
 impl Kernel {
-    pub(super) fn new(reporting: Reporting) -> Kernel {
+    pub(super) fn new(one_shot: bool) -> Kernel {
         Kernel {
-            objects: Default::default(),
-            reporting,
-            refusals: 0,
+            one_shot,
+            ..Kernel::default()
         }
     }
 
@@ -59,16 +75,31 @@ impl Kernel {
     }
 
     fn news(&self, object: &Object) -> Option<(Key, Event)> {
-        let told = |direction| *object.ready.get(direction) && object.interest.has(direction);
-        let event = Event::READABLE.when(told(Direction::Read));
-        let event = event.and(Event::WRITABLE.when(told(Direction::Write)));
-        let edge = object.edge || self.reporting == Reporting::OneShot;
+        let reports = |direction| *object.ready.get(direction) && object.interest.has(direction);
+        let event = Event::READABLE.when(reports(Direction::Read));
+        let event = event.and(Event::WRITABLE.when(reports(Direction::Write)));
+        let edge = object.edge || self.one_shot;
         let key = object.key.filter(|_| edge && event != Event::NONE)?;
         Some((key, event))
     }
 
-    fn arm(&mut self, raw: RawSource, key: Key, interest: Interest) {
-        let object = &mut self.objects[number(raw)];
+    fn fetch(&mut self, events: &mut Vec<(Key, Event)>) {
+        for index in 0..OBJECTS {
+            let Some((key, event)) = self.news(&self.objects[index]) else {
+                continue;
+            };
+            events.push((key, event));
+            let concerned = Direction::BOTH.into_iter().filter(|it| event.concerns(*it));
+            self.reported.extend(concerned.map(|it| (index, it)));
+            self.objects[index].edge = false;
+            if self.one_shot {
+                self.objects[index].interest = Interest::NONE;
+            }
+        }
+    }
+
+    fn arm(&mut self, raw: u16, key: Key, interest: Interest) {
+        let object = &mut self.objects[usize::from(raw)];
         object.key = Some(key);
         object.interest = interest;
         // What is ready already is reported.
@@ -76,106 +107,137 @@ impl Kernel {
     }
 }
 
+/// A poller of this thread's kernel. It reports once per arming or, like epoll, on edges.
 #[derive(Debug)]
-pub(crate) struct Poller;
+pub(super) struct Scripted<const ONE_SHOT: bool>;
 
-impl Poller {
-    pub(crate) fn new(_clock: Clock) -> io::Result<Poller> {
-        Ok(Poller)
+impl<const ONE_SHOT: bool> poller::Poller for Scripted<ONE_SHOT> {
+    type Raw = u16;
+    type Events = Events;
+
+    const TRAITS: Traits = Traits {
+        reporting: if ONE_SHOT {
+            Reporting::OneShot
+        } else {
+            Reporting::Edges
+        },
+        rearms_idle: false,
+        arms_silently: false,
+    };
+
+    const CONCURRENT_WAITS: bool = true;
+
+    fn new(_clock: Clock) -> io::Result<Self> {
+        Ok(Scripted)
     }
 
-    pub(crate) fn reopen(&self, _failed: &Events) -> io::Result<bool> {
-        Ok(false)
+    fn nature(_raw: u16) -> Nature {
+        Nature::default()
     }
 
-    pub(crate) fn register(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
+    fn first_interest(_raw: u16) -> Interest {
+        if ONE_SHOT {
+            Interest::NONE
+        } else {
+            Interest::READ
+        }
+    }
+
+    fn register(&self, raw: u16, key: Key, interest: Interest) -> io::Result<()> {
         kernel(|it| it.arm(raw, key, interest));
         Ok(())
     }
 
-    pub(crate) fn rearm(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
+    fn rearm(&self, raw: u16, key: Key, interest: Interest) -> io::Result<()> {
         kernel(|it| {
+            let object = usize::from(raw);
             if it.refusals > 0 {
                 it.refusals -= 1;
+                it.refused.push(object);
                 return Err(io::ErrorKind::StorageFull.into());
             }
-            assert_eq!(it.objects[number(raw)].key, Some(key), "registered");
+            assert_eq!(it.objects[object].key, Some(key), "registered");
             it.arm(raw, key, interest);
             Ok(())
         })
     }
 
-    pub(crate) fn deregister(&self, raw: RawSource) -> io::Result<()> {
+    fn deregister(&self, raw: u16) -> io::Result<()> {
         kernel(|it| {
-            let object = &mut it.objects[number(raw)];
+            let object = &mut it.objects[usize::from(raw)];
             object.interest = Interest::NONE;
             assert!(object.key.take().is_some(), "registered");
         });
         Ok(())
     }
 
-    /// Fetches what is there. The scripts never wait: there is nobody who would end it.
-    pub(crate) fn wait(&self, events: &mut Events, _until: Until) -> io::Result<()> {
-        kernel(|it| {
-            events.0.clear();
-            for index in 0..OBJECTS {
-                let Some(news) = it.news(&it.objects[index]) else {
-                    continue;
-                };
-                events.0.push(news);
-                it.objects[index].edge = false;
-                if it.reporting == Reporting::OneShot {
-                    it.objects[index].interest = Interest::NONE;
-                }
-            }
-        });
+    /// Fetches the events that are there. It never sleeps: no other thread would end that.
+    fn wait(&self, events: &mut Events, _until: Until) -> io::Result<()> {
+        events.0.clear();
+        kernel(|it| it.fetch(&mut events.0));
         Ok(())
     }
 
-    pub(crate) fn notify(&self) {}
+    fn reopen(&self, _failed: &Events) -> io::Result<bool> {
+        Ok(false)
+    }
 
-    pub(crate) fn expect_by(&self, _deadline: crate::core::clock::Deadline) {}
+    fn notify(&self) {}
+
+    fn expect_by(&self, _deadline: Deadline) {}
+
+    fn ready_now(raw: u16, direction: Direction) -> io::Result<Answer> {
+        let (answer, interruption) = kernel(|it| {
+            it.questions += 1;
+            let interruption = it.after_question.take();
+            if it.unanswered > 0 {
+                it.unanswered -= 1;
+                return (Err(io::ErrorKind::Other.into()), interruption);
+            }
+            let ready = *it.objects[usize::from(raw)].ready.get(direction);
+            let answer = if ready { Answer::Yes } else { Answer::No };
+            (Ok(answer), interruption)
+        });
+        if let Some(happens) = interruption {
+            happens();
+        }
+        answer
+    }
+
+    /// The objects of this kernel have no exceptions.
+    fn exception_now(_raw: u16, _exception: Exception) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    fn may_refuse(raw: u16, direction: Direction) -> bool {
+        let (answer, interruption) = kernel(|it| {
+            let object = &it.objects[usize::from(raw)];
+            (*object.may_refuse.get(direction), it.after_suspicion.take())
+        });
+        if let Some(happens) = interruption {
+            happens();
+        }
+        answer
+    }
 }
 
 #[derive(Debug)]
-pub(crate) struct Events(Vec<(Key, Event)>);
+pub(super) struct Events(Vec<(Key, Event)>);
 
-impl Events {
-    pub(crate) fn new() -> Self {
+impl poller::Events for Events {
+    fn new() -> Self {
         Events(Vec::new())
     }
 
-    pub(crate) fn was_notified(&self) -> bool {
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    fn was_notified(&self) -> bool {
         false
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, Event)> + '_ {
+    fn iter(&self) -> impl Iterator<Item = (Key, Event)> + '_ {
         self.0.iter().copied()
-    }
-}
-
-/// Which of the objects it is.
-fn number(raw: RawSource) -> usize {
-    raw::number(raw) as usize
-}
-
-pub(crate) mod ask {
-    use super::{kernel, number};
-    use crate::core::source::{Direction, RawSource};
-    pub(crate) use crate::sys::ask::Answer;
-    use std::io;
-
-    pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answer> {
-        let ready = kernel(|it| *it.objects[number(raw)].ready.get(direction));
-        Ok(if ready { Answer::Yes } else { Answer::No })
-    }
-
-    /// The objects of this kernel know neither priority nor errors.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(crate) fn exception_now(
-        _raw: RawSource,
-        _exception: crate::core::source::Exception,
-    ) -> io::Result<bool> {
-        Ok(false)
     }
 }

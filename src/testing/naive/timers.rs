@@ -89,7 +89,7 @@ impl Model {
     fn insert(&mut self, script: &mut Script<'_>, real: &Timers) -> Option<()> {
         let deadline = deadline(script)?;
         let (name, waker) = self.waker();
-        let (key, earliest) = real.insert(deadline, waker.clone());
+        let (key, earliest) = real.insert(deadline, waker.clone()).unwrap();
         assert!(!self.stale.contains(&key) && self.rows.iter().all(|row| row.key != key));
         assert_eq!(earliest, self.is_earliest(deadline));
         self.rows.push(Row {

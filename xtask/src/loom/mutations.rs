@@ -1,216 +1,197 @@
-//! The mistakes that the models must find: for each model at least one, in the real source.
+//! The planted mistakes: each `mutation!` of the source, and the model that must find it.
 
-pub(super) struct Mutation {
-    pub(super) what: &'static str,
-    pub(super) model: &'static str,
-    pub(super) file: &'static str,
-    /// Must be in the file exactly once.
-    pub(super) from: &'static str,
-    pub(super) to: &'static str,
-}
+/// The name of the mutation point, and its model in `src/testing/models/`.
+pub(super) type Mutation = (&'static str, &'static str);
 
 pub(super) const MUTATIONS: &[Mutation] = &[
-    Mutation {
-        what: "an event is not counted",
-        model: "testing::models::words::event_between_would_block_and_the_wait",
-        file: "src/core/source/readiness.rs",
-        from: "(current & !(DRAINED | SKIPS)).wrapping_add(SEQUENCE_UNIT) | flags",
-        to: "(current & !(DRAINED | SKIPS)) | flags",
-    },
-    Mutation {
-        what: "an event does not take \"empty\" back",
-        model: "testing::models::words::short_read_meets_an_event",
-        file: "src/core/source/readiness.rs",
-        from: "(current & !(DRAINED | SKIPS)).wrapping_add(SEQUENCE_UNIT) | flags",
-        to: "(current & !SKIPS).wrapping_add(SEQUENCE_UNIT) | flags",
-    },
-    Mutation {
-        what: "no fence between the kernel's answer and the look at the turns",
-        model: "testing::models::words::stale_event_meets_a_question",
-        file: "src/core/source/mod.rs",
-        from: "        fence(Ordering::SeqCst);\n        Turn(self.0.load(Ordering::Acquire))",
-        to: "        Turn(self.0.load(Ordering::Acquire))",
-    },
-    Mutation {
-        what: "an event of the same turn counts as younger",
-        model: "testing::models::words::stale_event_meets_a_question",
-        file: "src/core/source/mod.rs",
-        from: "(self.0.wrapping_sub(earlier.0) as i32) > 0",
-        to: "(self.0.wrapping_sub(earlier.0) as i32) >= 0",
-    },
-    Mutation {
-        what: "an event leaves the waker in its place",
-        model: "testing::models::places::cancellation_meets_an_event",
-        file: "src/core/source/waiters.rs",
-        from: "let waker = self.waker.take()?;",
-        to: "let waker = self.waker.clone()?;",
-    },
-    Mutation {
-        what: "a displaced waker is dropped",
-        model: "testing::models::places::two_tasks_in_one_slot_and_an_event",
-        file: "src/core/source/waiters.rs",
-        from: "        self.waker.replace(waker)\n",
-        to: "        self.waker = Some(waker);\n        None\n",
-    },
-    Mutation {
-        what: "a one-shot event forgets the readers that are left",
-        model: "testing::models::interests::one_shot_event_meets_a_new_waiter",
-        file: "src/core/source/state.rs",
-        from: "read: self.waiters.any(Direction::Read),",
-        to: "read: false,",
-    },
-    Mutation {
-        what: "a waiter does not arm what a flood has disarmed",
-        model: "testing::models::interests::flood_is_turned_off_while_somebody_comes",
-        file: "src/core/source/state.rs",
-        from: "let missing = !self.armed.has(direction);",
-        to: "let missing = false;",
-    },
-    Mutation {
-        what: "the generation stays when an object goes",
-        model: "testing::models::slots::removal_meets_the_dispatch",
-        file: "src/core/source/state.rs",
-        from: "self.generation.wrapping_add(1) &",
-        to: "self.generation.wrapping_add(0) &",
-    },
-    Mutation {
-        what: "a slot that is given out stays in the list",
-        model: "testing::models::slots::two_objects_are_added_while_one_leaves",
-        file: "src/core/registry.rs",
-        from: "match vacancies.slots.pop() {",
-        to: "match vacancies.slots.last().copied() {",
-    },
-    Mutation {
-        what: "no order between \"I wait\" and the look at the timers",
-        model: "testing::models::deadlines::earlier_deadline_meets_a_leader_that_goes_to_sleep",
-        file: "src/core/sync.rs",
-        from: "atomic::fence(atomic::Ordering::SeqCst);",
-        to: "atomic::fence(atomic::Ordering::AcqRel);",
-    },
-    Mutation {
-        what: "a timer that is reset is not published",
-        model: "testing::models::deadlines::reset_to_earlier_meets_a_leader_that_goes_to_sleep",
-        file: "src/core/timers/mod.rs",
-        from: "        self.publish(&queue);\n        found.then_some(earliest)",
-        to: "        found.then_some(earliest)",
-    },
-    Mutation {
-        what: "the key of a fired timer names the next one",
-        model: "testing::models::deadlines::drop_meets_the_firing",
-        file: "src/core/timers/entries.rs",
-        from: "entry.generation = entry.generation.saturating_add(1);",
-        to: "",
-    },
-    Mutation {
-        what: "a fired timer is reported as reset",
-        model: "testing::models::deadlines::reset_meets_the_firing",
-        file: "src/core/timers/mod.rs",
-        from: "found.then_some(earliest)",
-        to: "(found || !earliest).then_some(earliest)",
-    },
-    Mutation {
-        what: "the waker for a fired timer is swallowed",
-        model: "testing::models::deadlines::new_task_meets_the_firing",
-        file: "src/core/timers/queue.rs",
-        from: "None => Err(waker),",
-        to: "None => Ok(Some(waker)),",
-    },
-    Mutation {
-        what: "a thread goes to sleep over a notification",
-        model: "testing::models::sleeps::notification_meets_a_thread_that_goes_to_sleep",
-        file: "src/core/parker.rs",
-        from: "            .compare_exchange(RUNNING, to, Ordering::SeqCst, Ordering::Acquire)\n            .is_ok()\n",
-        to: "            .swap(to, Ordering::SeqCst) != u8::MAX\n",
-    },
-    Mutation {
-        what: "a nudge looks at the state and sets its flag after that",
-        model: "testing::models::sleeps::nudge_meets_a_thread_that_goes_to_sleep",
-        file: "src/core/parker.rs",
-        from: "self.nudged.store(true, Ordering::SeqCst);\n        write_before_read();",
-        to: "self.nudged.store(true, Ordering::SeqCst);",
-    },
-    Mutation {
-        what: "unparking does not pass through the lock",
-        model: "testing::models::sleeps::parked_thread_is_unparked",
-        file: "src/core/parker.rs",
-        from: "drop(self.lock.lock());",
-        to: "",
-    },
-    Mutation {
-        what: "a notification does not publish",
-        model: "testing::models::sleeps::notified_thread_sees_why",
-        file: "src/core/parker.rs",
-        from: "match self.word.swap(NOTIFIED, Ordering::AcqRel) {",
-        to: "match self.word.swap(NOTIFIED, Ordering::Relaxed) {",
-    },
-    Mutation {
-        what: "a second notification writes nothing",
-        model: "testing::models::sleeps::second_notification_counts",
-        file: "src/core/parker.rs",
-        from: "match self.word.swap(NOTIFIED, Ordering::AcqRel) {",
-        to: "if self.is_notified() {\n            return None;\n        }\n        match self.word.swap(NOTIFIED, Ordering::AcqRel) {",
-    },
-    Mutation {
-        what: "who sits down does not look at the leader",
-        model: "testing::models::seats::leader_leaves_while_somebody_sits_down",
-        file: "src/core/roles.rs",
-        from: "if me != Seat::FALLBACK && !self.leader_waits() {",
-        to: "if false {",
-    },
-    Mutation {
-        what: "a watcher that rises names nobody",
-        model: "testing::models::seats::somebody_is_the_watcher_while_somebody_sits",
-        file: "src/core/roles.rs",
-        from: "seats.watcher = successor.as_ref().map(|(seat, _)| *seat);",
-        to: "seats.watcher = None;",
-    },
-    Mutation {
-        what: "a waiting leader does not keep others away",
-        model: "testing::models::seats::two_offer_to_lead",
-        file: "src/core/roles.rs",
-        from: "if current.is_waiting() && !(over_fallback && me != Seat::FALLBACK) {",
-        to: "if false {",
-    },
-    Mutation {
-        what: "a leader that leaves does not see who sits",
-        model: "testing::models::drives::leader_blocks_on_who_sits",
-        file: "src/core/roles.rs",
-        from: "self.sitting.load(Ordering::SeqCst) > 0",
-        to: "self.sitting.load(Ordering::SeqCst) > 1",
-    },
-    Mutation {
-        what: "the next watcher is not told",
-        model: "testing::models::drives::last_of_three_is_served",
-        file: "src/core/roles.rs",
-        from: "        successor.map(|(_, handle)| handle)",
-        to: "        successor.map(|(_, handle)| handle).filter(|_| false)",
-    },
-    Mutation {
-        what: "a displaced thread does not find out",
-        model: "testing::models::drives::displaced_thread_passes_the_notification_on",
-        file: "src/core/roles.rs",
-        from: "self.replace(Leader::waiting(me), Leader::away(me)).is_ok()",
-        to: "self.replace(Leader::waiting(me), Leader::away(me)).is_ok() || true",
-    },
-    Mutation {
-        what: "the fallback thread does not take the lead from one who stays away",
-        model: "testing::models::drives::fallback_thread_comes_back",
-        file: "src/core/roles.rs",
-        from: "            if current.is_waiting() && !(over_fallback && me != Seat::FALLBACK) {",
-        to: "            if me == Seat::FALLBACK && current != Leader::NONE\n                || current.is_waiting() && !over_fallback {",
-    },
-    Mutation {
-        what: "a batch stops after its first waker",
-        model: "testing::models::batches::batch_is_run_while_the_task_waits_again",
-        file: "src/core/wake.rs",
-        from: "self.wakers.drain(..) {",
-        to: "self.wakers.drain(..).take(1) {",
-    },
-    Mutation {
-        what: "a waker's panic goes through",
-        model: "testing::models::batches::batch_is_run_while_the_task_waits_again",
-        file: "src/core/wake.rs",
-        from: "guarded(|| waker.wake());",
-        to: "waker.wake();",
-    },
+    // A source and its waiters.
+    (
+        "event_is_not_counted",
+        "readiness::event_between_would_block_and_the_wait",
+    ),
+    (
+        "event_keeps_drained",
+        "readiness::short_read_meets_an_event",
+    ),
+    (
+        "no_fence_after_the_answer",
+        "readiness::stale_event_meets_a_question",
+    ),
+    (
+        "event_of_the_same_turn_is_newer",
+        "readiness::stale_event_meets_a_question",
+    ),
+    (
+        "second_poll_asks_never",
+        "keeps_waiting::listed_waiter_is_polled_three_times",
+    ),
+    (
+        "turn_since_the_question_suffices",
+        "keeps_waiting::shared_waiter_is_polled_three_times",
+    ),
+    (
+        "short_read_skips_twice",
+        "keeps_waiting::read_after_a_short_read_skips_once",
+    ),
+    (
+        "event_leaves_the_waker",
+        "waiters::cancellation_meets_an_event",
+    ),
+    (
+        "displaced_waker_is_dropped",
+        "waiters::two_tasks_use_the_shared_waiter",
+    ),
+    (
+        "one_shot_event_forgets_readers",
+        "interests::one_shot_event_meets_a_new_waiter",
+    ),
+    (
+        "waiter_arms_nothing",
+        "interests::flood_is_turned_off_while_a_waiter_comes",
+    ),
+    ("generation_stays", "registry::removal_meets_the_dispatch"),
+    (
+        "slot_is_given_out_twice",
+        "registry::two_objects_are_added_while_one_is_removed",
+    ),
+    // Timers.
+    (
+        "write_does_not_precede_read",
+        "deadlines::earlier_deadline_meets_a_leader_that_goes_to_sleep",
+    ),
+    (
+        "reset_is_not_published",
+        "deadlines::reset_to_earlier_meets_a_leader_that_goes_to_sleep",
+    ),
+    (
+        "key_of_a_fired_timer_is_reused",
+        "deadlines::drop_meets_the_firing",
+    ),
+    (
+        "fired_timer_counts_as_reset",
+        "deadlines::reset_meets_the_firing",
+    ),
+    (
+        "waker_of_a_fired_timer_is_swallowed",
+        "deadlines::new_task_meets_the_firing",
+    ),
+    // How threads sleep.
+    (
+        "sleep_ignores_the_notification",
+        "parking::notification_meets_a_thread_that_goes_to_sleep",
+    ),
+    (
+        "nudge_without_fence",
+        "parking::nudge_meets_a_thread_that_goes_to_sleep",
+    ),
+    (
+        "unpark_skips_the_lock",
+        "parking::parked_thread_is_unparked",
+    ),
+    (
+        "notification_does_not_publish",
+        "parking::notified_thread_sees_the_reason",
+    ),
+    (
+        "second_notification_writes_nothing",
+        "parking::second_notification_counts",
+    ),
+    // Which thread drives.
+    (
+        "standby_ignores_the_leader",
+        "roles::leader_leaves_while_a_thread_stands_by",
+    ),
+    (
+        "watcher_names_no_successor",
+        "roles::standby_threads_have_a_watcher",
+    ),
+    (
+        "waiting_leader_is_replaced",
+        "roles::two_threads_offer_to_lead",
+    ),
+    (
+        "leader_overlooks_standby",
+        "driving::leader_blocks_on_a_standby_thread::restless",
+    ),
+    (
+        "absent_leader_sets_no_alarm",
+        "driving::leader_blocks_on_a_standby_thread::passive",
+    ),
+    (
+        "cancelled_alarm_stays_recorded",
+        "driving::leader_blocks_after_its_second_wait::canceling",
+    ),
+    (
+        "successor_is_not_nudged",
+        "driving::last_of_three_is_served::restless",
+    ),
+    (
+        "displaced_thread_keeps_the_role",
+        "driving::displaced_thread_passes_the_notification_on::restless",
+    ),
+    (
+        "notification_is_not_passed_on",
+        "driving::displaced_thread_passes_the_notification_on::passive",
+    ),
+    (
+        "fallback_thread_is_not_called_out",
+        "driving::displaced_thread_passes_the_notification_on::one_inside",
+    ),
+    (
+        "fallback_takes_only_a_vacant_role",
+        "driving::fallback_thread_comes_back::restless",
+    ),
+    (
+        "fallback_stands_by_without_an_alarm",
+        "driving::fallback_thread_comes_back::restless",
+    ),
+    (
+        "alarm_that_went_off_stays_recorded",
+        "driving::fallback_thread_comes_back::passive",
+    ),
+    (
+        "panicking_turn_keeps_the_role",
+        "driving::panicking_turn_releases_the_role::restless",
+    ),
+    (
+        "deadline_of_a_displaced_thread_is_not_armed",
+        "driving::displaced_thread_fires_the_next_timer::restless",
+    ),
+    (
+        "displaced_thread_passes_no_deadline_on",
+        "driving::displaced_thread_passes_the_deadline_on::restless",
+    ),
+    // Wakers that are yet to be called.
+    (
+        "batch_stops_after_one",
+        "batches::batch_is_run_while_the_task_waits_again",
+    ),
+    (
+        "panic_of_a_waker_escapes",
+        "batches::batch_is_run_while_the_task_waits_again",
+    ),
+    (
+        "uncalled_wakers_are_ignored",
+        "wakers::blocking_waker_meets_an_idle_thread::restless",
+    ),
+    (
+        "displaced_thread_is_not_called_back",
+        "wakers::blocking_waker_meets_the_fallback_thread::restless",
+    ),
+    (
+        "displaced_thread_keeps_its_wakers",
+        "wakers::two_threads_have_wakers::restless",
+    ),
+    (
+        "notified_thread_ignores_wakers",
+        "wakers::two_threads_have_wakers::restless",
+    ),
+    (
+        "shared_wakers_are_replaced",
+        "wakers::two_threads_have_wakers::restless",
+    ),
+    (
+        "nested_call_leaves_the_batch",
+        "wakers::nested_call_waits_for_its_batch::restless",
+    ),
 ];

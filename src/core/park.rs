@@ -1,26 +1,33 @@
-//! A thread's sleep, and the waker that ends it.
+//! A thread's sleep, and what ends it.
 //!
 //! # States
 //!
 //! ```text
 //!     running ──① begin──▶ polling | parked | watching ──② end──▶ running
-//!        └───────────③ notify──▶ notified ◀──③ notify──────┘        (② end and take give "notified" back as `true`)
+//!        └───────────③ notify──▶ notified ◀──③ notify──────┘      (② and take return "notified")
 //! ```
 //!
-//! ③ tells from the state that it replaced *how* the thread sleeps: inside the reactor's wait, on its own condition
-//! variable, or on the watch; and ends just that sleep. A thread that runs needs no system call.
+//! ③ learns from the state that it replaces *how* the thread sleeps: inside the reactor's wait, on
+//! its own condition variable, or on the watch. It ends that sleep. A thread that runs needs no
+//! system call.
 //!
-//! A *nudge* ends a sleep without notifying: the thread looks at the roles again, and its future is not polled. It is a flag
-//! beside the state, because it must not be lost when the thread is just about to sleep: who nudges sets the flag and then
-//! looks at the state, who sleeps sets the state and then looks at the flag (both SeqCst).
+//! A *nudge* ends a sleep without notifying: the thread looks at the roles again, and its future is
+//! not polled. The nudge is a flag beside the state, because it must not be lost if the thread is
+//! about to sleep. The nudging thread sets the flag and then reads the state; the sleeping thread
+//! sets the state and then reads the flag (both SeqCst).
 //!
 //! # Orderings
 //!
-//! ③ is AcqRel: its Release publishes what the waking thread did, to the Acquire in ① (when it fails), ② and `take`; also
-//! when the state is "notified" already, because a swap is a write of its own. A plain "notified already, nothing to do"
-//! without a write would lose that.
+//! ③ is AcqRel: its Release publishes what the waking thread did to the Acquire in ① (when it
+//! fails), ② and `take`. This also holds if the state is "notified" already, because the swap writes
+//! again.
+//!
+//! # Rejected
+//!
+//! Returning early from ③ if the state is "notified" already: without a write, what the second
+//! waking thread did would not be published.
 
-use super::roles::Seat;
+use super::roles::ThreadId;
 use crate::core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use crate::core::sync::{Condvar, Mutex, write_before_read};
 use std::time::Duration;
@@ -57,13 +64,17 @@ impl ParkState {
         }
     }
 
-    /// ① False if the thread has been notified; it must not sleep then.
+    /// ① Begins a sleep. Returns false if the thread was notified or nudged: it must not sleep.
     pub(crate) fn begin(&self, sleep: Sleep) -> bool {
         let to = match sleep {
             Sleep::Polling => POLLING,
             Sleep::Parked => PARKED,
             Sleep::Watching => WATCHING,
         };
+        if mutation!("sleep_ignores_the_notification") {
+            self.word.swap(to, Ordering::SeqCst);
+            return !self.end_if_nudged(to);
+        }
         self.word
             .compare_exchange(RUNNING, to, Ordering::SeqCst, Ordering::Acquire)
             .is_ok()
@@ -81,15 +92,18 @@ impl ParkState {
         true
     }
 
-    /// From now on nudges are meant for the sleep to come.
+    /// Clears the nudge. Later ones are meant for the next sleep.
     pub(crate) fn forget_nudges(&self) {
         self.nudged.store(false, Ordering::SeqCst);
     }
 
-    /// Ends a sleep beside the reactor's wait, or prevents the next one. Returns the sleep that must be ended.
+    /// Ends a sleep outside of the reactor's wait, or prevents the next one. Returns the sleep that
+    /// the caller must end.
     pub(crate) fn nudge(&self) -> Option<Sleep> {
         self.nudged.store(true, Ordering::SeqCst);
-        write_before_read();
+        if !mutation!("nudge_without_fence") {
+            write_before_read();
+        }
         for (word, sleep) in [(PARKED, Sleep::Parked), (WATCHING, Sleep::Watching)] {
             let ended =
                 self.word
@@ -101,9 +115,10 @@ impl ParkState {
         None
     }
 
-    /// ② The sleep is over, for whatever reason. True if the thread has been notified; the notification stays.
+    /// ② Ends a sleep, for whatever reason. Returns whether the thread was notified. The notification
+    /// stays.
     pub(crate) fn end(&self) -> bool {
-        // Only the owner writes the sleeping states: the value is that of `begin`, or "notified".
+        // Only the owner writes the sleeping states: the value is the one of `begin`, or "notified".
         let current = self.word.load(Ordering::Acquire);
         if current != NOTIFIED {
             let _ =
@@ -113,7 +128,7 @@ impl ParkState {
         self.is_notified()
     }
 
-    /// Whether a sleep that was begun has neither been ended nor interrupted.
+    /// Returns whether a sleep that was begun was neither ended nor interrupted.
     pub(crate) fn is_asleep(&self) -> bool {
         !matches!(self.word.load(Ordering::Acquire), RUNNING | NOTIFIED)
     }
@@ -122,15 +137,23 @@ impl ParkState {
         self.word.load(Ordering::Acquire) == NOTIFIED
     }
 
-    /// Takes the notification, if there is one. Only for the owner, while it is awake.
+    /// Takes the notification, if there is one. Only the owner calls this, while it is awake.
     pub(crate) fn take(&self) -> bool {
-        // A load first: most calls find nothing, and a swap costs a barrier.
+        // The load comes first: most calls find nothing, and a swap is a full barrier.
         self.is_notified() && self.word.swap(RUNNING, Ordering::AcqRel) == NOTIFIED
     }
 
-    /// ③ Returns the sleep that must be ended.
+    /// ③ Notifies the thread. Returns the sleep that the caller must end.
     pub(crate) fn notify(&self) -> Option<Sleep> {
-        match self.word.swap(NOTIFIED, Ordering::AcqRel) {
+        if mutation!("second_notification_writes_nothing") && self.is_notified() {
+            return None;
+        }
+        let ordering = if mutation!("notification_does_not_publish") {
+            Ordering::Relaxed
+        } else {
+            Ordering::AcqRel
+        };
+        match self.word.swap(NOTIFIED, ordering) {
             POLLING => Some(Sleep::Polling),
             PARKED => Some(Sleep::Parked),
             WATCHING => Some(Sleep::Watching),
@@ -139,26 +162,26 @@ impl ParkState {
     }
 }
 
-/// A thread's seat, its state, and the condition variable that it parks on.
+/// A thread's name in the protocol, its state, and the condition variable on which it parks.
 #[derive(Debug)]
 pub(crate) struct Parker {
-    pub(crate) seat: Seat,
+    pub(crate) id: ThreadId,
     pub(crate) state: ParkState,
     lock: Mutex<()>,
     unparked: Condvar,
 }
 
 impl Parker {
-    pub(crate) fn new(seat: Seat) -> Self {
+    pub(crate) fn new(id: ThreadId) -> Self {
         Parker {
-            seat,
+            id,
             state: ParkState::new(),
             lock: Mutex::new(()),
             unparked: Condvar::new(),
         }
     }
 
-    /// Sleeps on the condition variable until notified or nudged, or at most for `limit`.
+    /// Sleeps on the condition variable until the thread is notified or nudged, or for `limit`.
     pub(crate) fn park(&self, limit: Option<Duration>) {
         let mut guard = self.lock.lock();
         if !self.state.begin(Sleep::Parked) {
@@ -181,8 +204,11 @@ impl Parker {
 
     /// Ends a sleep on the condition variable.
     pub(crate) fn unpark(&self) {
-        // The lock is passed through: the sleeper either has not looked at the state yet, or is inside the wait.
-        drop(self.lock.lock());
+        // The lock is taken and released: the sleeper either has not read the state yet, or is
+        // inside the wait.
+        if !mutation!("unpark_skips_the_lock") {
+            drop(self.lock.lock());
+        }
         self.unparked.notify_one();
     }
 }
@@ -206,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn who_notifies_is_told_what_sleep_to_end() {
+    fn notify_returns_the_sleep_to_end() {
         let state = ParkState::new();
         for sleep in [Sleep::Polling, Sleep::Parked, Sleep::Watching] {
             assert!(state.begin(sleep));
@@ -227,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn nudge_ends_or_prevents_a_sleep_and_notifies_nobody() {
+    fn nudge_ends_or_prevents_a_sleep_without_notifying() {
         let state = ParkState::new();
         for sleep in [Sleep::Parked, Sleep::Watching] {
             state.forget_nudges();
@@ -237,7 +263,7 @@ mod tests {
             assert!(!state.begin(sleep), "the nudge is remembered");
             assert!(!state.end());
         }
-        // Who is inside the reactor's wait has nothing to look at.
+        // A thread inside the reactor's wait has nothing to look at.
         assert!(state.begin(Sleep::Polling));
         assert_eq!(state.nudge(), None);
         assert_eq!(state.notify(), Some(Sleep::Polling));
@@ -245,7 +271,7 @@ mod tests {
 
     #[test]
     fn parked_thread_is_unparked() {
-        let parker = Arc::new(Parker::new(Seat::numbered(0)));
+        let parker = Arc::new(Parker::new(ThreadId::numbered(0)));
         let other = Arc::clone(&parker);
         let thread = std::thread::spawn(move || {
             for _ in 0..1000 {
@@ -264,7 +290,7 @@ mod tests {
 
     #[test]
     fn parked_thread_sleeps_until_it_is_notified() {
-        let parker = Arc::new(Parker::new(Seat::numbered(0)));
+        let parker = Arc::new(Parker::new(ThreadId::numbered(0)));
         let other = Arc::clone(&parker);
         let thread = std::thread::spawn(move || {
             for _ in 0..100 {
@@ -285,7 +311,7 @@ mod tests {
 
     #[test]
     fn sleep_with_a_limit_lasts_that_long() {
-        let parker = Parker::new(Seat::numbered(0));
+        let parker = Parker::new(ThreadId::numbered(0));
         let (begin, limit) = (Instant::now(), Duration::from_millis(50));
         let mut sleeps = 0;
         while begin.elapsed() < limit {

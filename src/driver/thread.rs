@@ -1,56 +1,60 @@
-//! The waker of `block_on`: a counted reference to the thread's parker.
+//! A thread that takes part in driving, and the waker of `block_on`: a counted reference to it.
 //!
-//! Written by hand and not through `std::task::Wake`, because the driver must recognise its own wakers: a wait with the
-//! waker of the `block_on` that is running on this thread needs no other thread (see `Driver::promise`). The address of
-//! the one static table below is the mark.
+//! The waker is written by hand and not through `std::task::Wake`, because the driver must recognise
+//! its own wakers: a wait with the waker of the `block_on` that runs on the same thread needs no
+//! other thread (see `Driver::promise`). The address of the one static table below is the mark.
 
 #![allow(unsafe_code)]
 
-use super::Driver;
-use crate::core::parker::{Parker, Sleep};
-use crate::core::roles::Seat;
+use crate::core::park::{Parker, Sleep};
+use crate::core::roles::ThreadId;
+use std::fmt::Debug;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
+/// How the sleeps that are not on the thread's own condition variable are ended.
+pub(crate) trait Interrupt: Debug + Send + Sync {
+    /// Ends the reactor's wait.
+    fn end_wait(&self);
+
+    /// Ends the sleep on the watch.
+    fn end_watch(&self);
+}
+
 /// What the waker points to.
 #[derive(Debug)]
 pub(crate) struct Thread {
-    pub(crate) driver: &'static Driver,
+    driver: &'static dyn Interrupt,
     pub(crate) parker: Parker,
 }
 
 impl Thread {
-    /// A thread that calls `block_on`.
-    pub(crate) fn new(driver: &'static Driver) -> Self {
+    pub(crate) fn new(driver: &'static dyn Interrupt, id: ThreadId) -> Self {
         Thread {
             driver,
-            parker: Parker::new(driver.next_seat()),
+            parker: Parker::new(id),
         }
     }
 
-    /// The thread that drives when nobody else does.
-    pub(crate) fn fallback(driver: &'static Driver) -> Self {
-        Thread {
-            driver,
-            parker: Parker::new(Seat::FALLBACK),
-        }
+    pub(crate) fn id(&self) -> ThreadId {
+        self.parker.id
     }
 
-    /// Makes the thread look at its future again, however it sleeps.
-    fn notify(&self) {
+    /// Makes the thread poll its future again, however it sleeps.
+    pub(crate) fn notify(&self) {
         self.end(self.parker.state.notify());
     }
 
-    /// Makes a thread that sits look at the roles again.
+    /// Makes a standby thread look at the roles again.
     pub(crate) fn nudge(&self) {
         self.end(self.parker.state.nudge());
     }
 
     fn end(&self, sleep: Option<Sleep>) {
         match sleep {
-            Some(Sleep::Polling) => self.driver.reactor.notify(),
-            Some(Sleep::Watching) => self.driver.watch.notify(),
+            Some(Sleep::Polling) => self.driver.end_wait(),
+            Some(Sleep::Watching) => self.driver.end_watch(),
             Some(Sleep::Parked) => self.parker.unpark(),
             None => {}
         }
@@ -61,25 +65,26 @@ static TABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, dro
 
 pub(crate) fn waker(thread: Arc<Thread>) -> Waker {
     let data = Arc::into_raw(thread).cast();
-    // SAFETY: `data` is one counted reference to a `Thread`, which is what the functions of `TABLE` take. `Thread` is
-    // `Send` and `Sync`, so they may be called from any thread.
+    // SAFETY: `data` is one counted reference to a `Thread`, which is what the functions of `TABLE`
+    // take. `Thread` is `Send` and `Sync`, so they may be called from any thread.
     unsafe { Waker::from_raw(RawWaker::new(data, &TABLE)) }
 }
 
-/// The thread behind a waker of `block_on`; `None` for any other waker.
+/// Returns the thread behind a waker of `block_on`; `None` for any other waker.
+#[inline]
 pub(crate) fn thread_of(waker: &Waker) -> Option<&Thread> {
     if !std::ptr::eq(waker.vtable(), &TABLE) {
         return None;
     }
-    // SAFETY: only `waker` and `clone` make wakers with this table, from a counted `Thread`; the count that `waker`
-    // holds keeps it alive for as long as the borrow.
+    // SAFETY: only `waker` and `clone` make wakers with this table, from a counted `Thread`. The
+    // count that `waker` holds keeps it alive for as long as the borrow.
     Some(unsafe { &*waker.data().cast::<Thread>() })
 }
 
 /// # Safety
 /// `data` is a counted reference that stays counted: the result must not be dropped.
 unsafe fn borrowed(data: *const ()) -> ManuallyDrop<Arc<Thread>> {
-    // SAFETY: the pointer came from `Arc::into_raw`, and `ManuallyDrop` keeps the count as it is.
+    // SAFETY: the pointer came from `Arc::into_raw`, and `ManuallyDrop` leaves the count as it is.
     ManuallyDrop::new(unsafe { Arc::from_raw(data.cast()) })
 }
 
@@ -91,7 +96,7 @@ unsafe fn clone(data: *const ()) -> RawWaker {
 }
 
 unsafe fn wake(data: *const ()) {
-    // SAFETY: the count of the waker is handed over with this call.
+    // SAFETY: this call takes over the count of the waker.
     let thread: Arc<Thread> = unsafe { Arc::from_raw(data.cast()) };
     thread.notify();
 }
@@ -102,7 +107,7 @@ unsafe fn wake_by_ref(data: *const ()) {
 }
 
 unsafe fn drop_reference(data: *const ()) {
-    // SAFETY: the count of the waker is handed over with this call.
+    // SAFETY: this call takes over the count of the waker.
     drop(unsafe { Arc::<Thread>::from_raw(data.cast()) });
 }
 

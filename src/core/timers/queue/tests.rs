@@ -68,7 +68,7 @@ proptest! {
             match step {
                 Step::Insert(at) => {
                     let waker = Arc::new(Named { name, log: log.clone() });
-                    let key = queue.insert(Deadline::from_nanos(at), waker.into());
+                    let key = queue.insert(Deadline::from_nanos(at), waker.into()).unwrap();
                     model.insert(name, (key, Some(at)));
                 }
                 Step::Remove(which) => if let Some(name) = pick(&names, which) {
@@ -125,7 +125,7 @@ proptest! {
     fn only_dense_timers_share_a_wake_up(deadlines in close_deadlines()) {
         let mut queue = Queue::default();
         for deadline in &deadlines {
-            queue.insert(Deadline::from_nanos(*deadline), Waker::noop().clone());
+            queue.insert(Deadline::from_nanos(*deadline), Waker::noop().clone()).unwrap();
         }
         let first = *deadlines.iter().min().unwrap();
         let end = first + WINDOW.as_nanos() as u64;
@@ -144,7 +144,9 @@ proptest! {
 fn dense_timers_share_a_wake_up() {
     let mut queue = Queue::default();
     for micros in 0..1000 {
-        queue.insert(Deadline::from_nanos(micros * 1000), Waker::noop().clone());
+        queue
+            .insert(Deadline::from_nanos(micros * 1000), Waker::noop().clone())
+            .unwrap();
     }
     let half = Deadline::from_nanos(0).plus(WINDOW / 2);
     let end = Deadline::from_nanos(0).plus(WINDOW);
@@ -152,7 +154,7 @@ fn dense_timers_share_a_wake_up() {
     // All at once is no reason to wait.
     let mut queue = Queue::default();
     for _ in 0..1000 {
-        queue.insert(half, Waker::noop().clone());
+        queue.insert(half, Waker::noop().clone()).unwrap();
     }
     assert_eq!(queue.wake_up_time(), half);
 }
@@ -162,13 +164,15 @@ fn as_many_as_are_dense_share_a_wake_up_and_one_less_does_not() {
     for (count, shares) in [(DENSE - 1, false), (DENSE, true)] {
         let mut queue = Queue::default();
         for at in 1..=count {
-            queue.insert(Deadline::from_nanos(at as u64), Waker::noop().clone());
+            queue
+                .insert(Deadline::from_nanos(at as u64), Waker::noop().clone())
+                .unwrap();
         }
         let expected = Deadline::from_nanos(if shares { count as u64 } else { 1 });
         assert_eq!(queue.wake_up_time(), expected);
         // What comes after the window does not count.
         let late = Deadline::from_nanos(1).plus(2 * WINDOW);
-        queue.insert(late, Waker::noop().clone());
+        queue.insert(late, Waker::noop().clone()).unwrap();
         assert_eq!(queue.wake_up_time(), expected);
     }
 }
@@ -177,7 +181,9 @@ fn as_many_as_are_dense_share_a_wake_up_and_one_less_does_not() {
 fn timers_left_over_by_the_limit_are_not_delayed() {
     let mut queue = Queue::default();
     for micros in 0..100 {
-        queue.insert(Deadline::from_nanos(micros * 1000), Waker::noop().clone());
+        queue
+            .insert(Deadline::from_nanos(micros * 1000), Waker::noop().clone())
+            .unwrap();
     }
     let mut batch = WakeBatch::default();
     queue.expire(Deadline::from_nanos(99_000), 50, &mut batch);
@@ -203,7 +209,9 @@ fn equal_deadlines_fire_in_insertion_order() {
     let log = Arc::default();
     let mut queue = Queue::default();
     for name in 0..100 {
-        queue.insert(Deadline::from_nanos(5), numbered(&log, name));
+        queue
+            .insert(Deadline::from_nanos(5), numbered(&log, name))
+            .unwrap();
     }
     expire(&mut queue, 5, usize::MAX);
     assert!(log.lock().unwrap().iter().copied().eq(0..100));
@@ -214,11 +222,15 @@ fn equal_deadlines_fire_in_insertion_order_across_expirations_with_a_limit() {
     let log = Arc::default();
     let mut queue = Queue::default();
     for name in 0..50 {
-        queue.insert(Deadline::from_nanos(5), numbered(&log, name));
+        queue
+            .insert(Deadline::from_nanos(5), numbered(&log, name))
+            .unwrap();
     }
     for name in 50..100 {
         expire(&mut queue, 5, 3);
-        queue.insert(Deadline::from_nanos(5), numbered(&log, name));
+        queue
+            .insert(Deadline::from_nanos(5), numbered(&log, name))
+            .unwrap();
     }
     expire(&mut queue, 5, usize::MAX);
     assert!(log.lock().unwrap().iter().copied().eq(0..100));
@@ -230,14 +242,14 @@ fn reset_timer_fires_after_the_equal_deadlines_inserted_before_the_reset() {
     let mut queue = Queue::default();
     let at = Deadline::from_nanos(5);
     let keys: Vec<_> = (0..4)
-        .map(|name| queue.insert(at, numbered(&log, name)))
+        .map(|name| queue.insert(at, numbered(&log, name)).unwrap())
         .collect();
-    let idle = queue.insert(Deadline::NEVER, numbered(&log, 9));
+    let idle = queue.insert(Deadline::NEVER, numbered(&log, 9)).unwrap();
     assert!(queue.reset(keys[0], at));
     assert!(queue.reset(keys[2], Deadline::from_nanos(2)));
     assert!(queue.reset(keys[2], at));
     assert!(queue.reset(idle, at));
-    queue.insert(at, numbered(&log, 4));
+    queue.insert(at, numbered(&log, 4)).unwrap();
     expire(&mut queue, 5, usize::MAX);
     assert_eq!(*log.lock().unwrap(), [1, 3, 0, 2, 9, 4]);
 }
@@ -252,7 +264,7 @@ fn order_is_kept_when_the_numbers_run_out() {
     let mut keys = Vec::new();
     for name in 0..100 {
         let deadline = Deadline::from_nanos(if name % 3 == 0 { 7 } else { 5 });
-        keys.push(queue.insert(deadline, numbered(&log, name)));
+        keys.push(queue.insert(deadline, numbered(&log, name)).unwrap());
         queue.check();
     }
     assert!(queue.order < 200);
@@ -276,7 +288,9 @@ fn removed_timer_returns_its_waker_immediately() {
     }
     let waker = Arc::new(Count(AtomicUsize::new(0)));
     let mut queue = Queue::default();
-    let key = queue.insert(Deadline::from_nanos(5), waker.clone().into());
+    let key = queue
+        .insert(Deadline::from_nanos(5), waker.clone().into())
+        .unwrap();
     assert_eq!(Arc::strong_count(&waker), 2);
     drop(queue.remove(key));
     assert_eq!(Arc::strong_count(&waker), 1);
@@ -295,7 +309,7 @@ fn remove_all(queue: &mut Queue, keys: &[TimerKey], stride: usize) {
 fn insert_many(queue: &mut Queue, count: u64) -> Vec<TimerKey> {
     let deadlines = (0..count).map(|it| Deadline::from_nanos(it * 7919 % count));
     deadlines
-        .map(|at| queue.insert(at, Waker::noop().clone()))
+        .map(|at| queue.insert(at, Waker::noop().clone()).unwrap())
         .collect()
 }
 
@@ -343,28 +357,37 @@ fn stale_key_names_nothing_after_the_tables_have_shrunk_and_grown() {
 }
 
 #[test]
-fn idle_timers_are_not_among_the_wakers_with_a_deadline() {
-    let woken_by = |waker: &Arc<Named>| Waker::from(waker.clone());
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let [pending, idle, gone] = [0, 1, 2].map(|name| {
-        let log = log.clone();
-        Arc::new(Named { name, log })
-    });
-    let mut queue = Queue::default();
-    queue.insert(Deadline::from_nanos(5), woken_by(&pending));
-    queue.insert(Deadline::NEVER, woken_by(&idle));
-    let key = queue.insert(Deadline::from_nanos(1), woken_by(&gone));
-    queue.remove(key);
-    let waiting: Vec<_> = queue.wakers().collect();
-    assert!(waiting.len() == 1 && waiting[0].will_wake(&woken_by(&pending)));
-}
-
-#[test]
 fn entries_are_used_again() {
     let mut queue = Queue::default();
     for round in 0..1000 {
-        let key = queue.insert(Deadline::from_nanos(round), Waker::noop().clone());
+        let key = queue
+            .insert(Deadline::from_nanos(round), Waker::noop().clone())
+            .unwrap();
         assert!(queue.remove(key).is_some());
         assert!(queue.count_chunks() <= 2);
     }
+}
+
+#[test]
+fn full_queue_refuses_a_timer_until_one_is_removed() {
+    let mut queue = Queue::default();
+    let limit = queue.entries.limit_chunks(3);
+    let insert = |queue: &mut Queue, nanos: u64| {
+        queue.insert(Deadline::from_nanos(nanos), Waker::noop().clone())
+    };
+    let keys: Vec<_> = (0..limit as u64)
+        .map(|nanos| insert(&mut queue, nanos).unwrap())
+        .collect();
+    assert!(insert(&mut queue, 7).is_err());
+    assert!(
+        queue
+            .insert(Deadline::NEVER, Waker::noop().clone())
+            .is_err()
+    );
+    assert_eq!(queue.next(), Deadline::from_nanos(0));
+    assert!(queue.reset(keys[5], Deadline::from_nanos(1)));
+    assert!(queue.remove(keys[9]).is_some());
+    let key = insert(&mut queue, 7).unwrap();
+    assert!(insert(&mut queue, 7).is_err());
+    assert!(!keys.contains(&key));
 }

@@ -1,16 +1,15 @@
 //! What the operating system calls a registered object.
 //!
-//! Nearly everywhere that is the number of a descriptor. Windows tells sockets from other handles, and a kqueue watches
-//! signals and processes, which have no descriptor.
+//! On most systems that is the number of a descriptor. Windows distinguishes sockets from other
+//! handles, and a kqueue watches signals and processes, which have no descriptor.
 //!
 //! Each family has the same functions:
 //!
-//! * `of` names an object.
-//! * `is_told_once`: the system cannot be asked about the object, it tells of an event once and forgets it. So one for
-//!   which nobody waited must be remembered, and each event is an answer to whoever waits.
-//! * `lasts`: after its first event such an object stays ready.
-//! * `starts_armed`: it reports from its registration on, not only when somebody waits.
-//! * `number` is for logs.
+//! * `of` returns the name of an object.
+//! * `nature` returns how the object differs from a descriptor.
+//! * `starts_armed` returns whether it reports events from its registration on, even if no task
+//!   waits.
+//! * `number` returns a number for logs.
 
 #[cfg(all(unix, not(async_io_kqueue)))]
 pub(crate) use descriptor::*;
@@ -21,15 +20,10 @@ pub(crate) use windows::*;
 
 #[cfg(all(unix, not(async_io_kqueue)))]
 mod descriptor {
+    use crate::core::source::state::Nature;
     use std::os::fd::{AsFd, AsRawFd, RawFd};
 
     pub(crate) type RawSource = RawFd;
-
-    /// For tests that never reach the system.
-    #[cfg(any(test, async_io_fuzzing))]
-    pub(crate) fn made_up(number: u16) -> RawSource {
-        RawSource::from(number)
-    }
 
     pub(crate) fn of(object: impl AsFd) -> RawSource {
         object.as_fd().as_raw_fd()
@@ -42,16 +36,12 @@ mod descriptor {
     }
 
     #[inline]
-    pub(crate) fn is_told_once(_raw: RawSource) -> bool {
-        false
+    pub(crate) fn nature(_raw: RawSource) -> Nature {
+        Nature::default()
     }
 
     #[inline]
-    pub(crate) fn lasts(_raw: RawSource) -> bool {
-        false
-    }
-
-    #[inline]
+    #[allow(dead_code)] // Only the portable poller asks.
     pub(crate) fn starts_armed(_raw: RawSource) -> bool {
         false
     }
@@ -63,6 +53,7 @@ mod descriptor {
 
 #[cfg(async_io_kqueue)]
 mod kqueue {
+    use crate::core::source::state::Nature;
     use std::num::NonZeroI32;
     use std::os::fd::{AsFd, AsRawFd, RawFd};
 
@@ -73,12 +64,6 @@ mod kqueue {
         Signal(i32),
         /// The end of a process.
         Exit(NonZeroI32),
-    }
-
-    /// For tests that never reach the system.
-    #[cfg(any(test, async_io_fuzzing))]
-    pub(crate) fn made_up(number: u16) -> RawSource {
-        RawSource::Descriptor(number.into())
     }
 
     pub(crate) fn of(object: impl AsFd) -> RawSource {
@@ -93,16 +78,15 @@ mod kqueue {
         }
     }
 
-    pub(crate) fn is_told_once(raw: RawSource) -> bool {
-        descriptor(raw).is_none()
-    }
-
-    pub(crate) fn lasts(raw: RawSource) -> bool {
-        matches!(raw, RawSource::Exit(_))
+    pub(crate) fn nature(raw: RawSource) -> Nature {
+        Nature {
+            reported_once: descriptor(raw).is_none(),
+            stays_ready: matches!(raw, RawSource::Exit(_)),
+        }
     }
 
     pub(crate) fn starts_armed(raw: RawSource) -> bool {
-        is_told_once(raw)
+        descriptor(raw).is_none()
     }
 
     pub(crate) fn number(raw: RawSource) -> i64 {
@@ -115,20 +99,15 @@ mod kqueue {
 
 #[cfg(windows)]
 mod windows {
+    use crate::core::source::state::Nature;
     use std::os::windows::io::{AsHandle, AsRawHandle, AsRawSocket, AsSocket, RawSocket};
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub(crate) enum RawSource {
         Socket(RawSocket),
-        /// A handle that can be waited for. As a number: it names something in the kernel and is never dereferenced, and
-        /// a pointer would not be `Send`.
+        /// A handle that can be waited for. A number, because it is never dereferenced, and a pointer
+        /// would not be `Send`.
         Waitable(isize),
-    }
-
-    /// For tests that never reach the system.
-    #[cfg(any(test, async_io_fuzzing))]
-    pub(crate) fn made_up(number: u16) -> RawSource {
-        RawSource::Socket(number.into())
     }
 
     pub(crate) fn of(object: impl AsSocket) -> RawSource {
@@ -147,14 +126,14 @@ mod windows {
         }
     }
 
-    pub(crate) fn is_told_once(raw: RawSource) -> bool {
-        socket(raw).is_none()
+    pub(crate) fn nature(raw: RawSource) -> Nature {
+        Nature {
+            reported_once: socket(raw).is_none(),
+            stays_ready: false,
+        }
     }
 
-    pub(crate) fn lasts(_raw: RawSource) -> bool {
-        false
-    }
-
+    #[allow(dead_code)] // Only the portable poller asks.
     pub(crate) fn starts_armed(_raw: RawSource) -> bool {
         false
     }

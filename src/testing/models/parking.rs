@@ -1,13 +1,13 @@
-//! A thread's sleep and what ends it.
+//! A thread's sleep, and what ends it.
 
 use super::{explore, explore_within};
-use crate::core::parker::{ParkState, Parker, Sleep};
-use crate::core::roles::Seat;
+use crate::core::park::{ParkState, Parker, Sleep};
+use crate::core::roles::ThreadId;
 use crate::core::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::Arc;
 use loom::thread;
 
-/// Excluded: a notification that meets a thread on its way to sleep is lost.
+/// Excluded: a notification is lost because the thread is about to sleep.
 #[test]
 fn notification_meets_a_thread_that_goes_to_sleep() {
     explore("notification_meets_a_thread_that_goes_to_sleep", || {
@@ -16,13 +16,13 @@ fn notification_meets_a_thread_that_goes_to_sleep() {
         let notifier = thread::spawn(move || other.notify());
         let slept = state.begin(Sleep::Parked);
         let ended = notifier.join().unwrap();
-        // Either the thread did not sleep, or the notifier was told to end the sleep.
+        // Either the thread did not sleep, or the notifying thread ends the sleep.
         assert!(!slept || ended == Some(Sleep::Parked));
         assert!(state.is_notified());
     });
 }
 
-/// Excluded: the same for a nudge, which must not leave a notification behind.
+/// Excluded: a nudge is lost because the thread is about to sleep, or leaves a notification.
 #[test]
 fn nudge_meets_a_thread_that_goes_to_sleep() {
     explore("nudge_meets_a_thread_that_goes_to_sleep", || {
@@ -36,12 +36,12 @@ fn nudge_meets_a_thread_that_goes_to_sleep() {
     });
 }
 
-/// Excluded: a thread parks for ever although it was notified; also when a nudge comes at the same time. (The models
-/// fail when all threads are blocked.)
+/// Excluded: a thread stays parked although it was notified, also if it is nudged at the same time.
+/// (A model fails if all its threads are blocked.)
 #[test]
 fn parked_thread_is_unparked() {
-    explore_within("parked_thread_is_unparked", Some(3), || {
-        let parker = Arc::new(Parker::new(Seat::numbered(0)));
+    explore_within("parked_thread_is_unparked", 3, || {
+        let parker = Arc::new(Parker::new(ThreadId::numbered(0)));
         let wakers = [true, false].map(|notify| {
             let parker = Arc::clone(&parker);
             thread::spawn(move || {
@@ -66,10 +66,10 @@ fn parked_thread_is_unparked() {
     });
 }
 
-/// Excluded: the thread that was notified does not see what the notifying one did before.
+/// Excluded: a notified thread does not see what the notifying thread did before.
 #[test]
-fn notified_thread_sees_why() {
-    explore("notified_thread_sees_why", || {
+fn notified_thread_sees_the_reason() {
+    explore("notified_thread_sees_the_reason", || {
         let state = Arc::new(ParkState::new());
         let facts = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
         let notifiers = [0, 1].map(|which| {
@@ -88,7 +88,8 @@ fn notified_thread_sees_why() {
     });
 }
 
-/// Excluded: the second of two notifications is swallowed by the first, and what it was about is not seen.
+/// Excluded: the second of two notifications has no effect because the first one is still there,
+/// and its reason is not seen.
 #[test]
 fn second_notification_counts() {
     explore("second_notification_counts", || {
@@ -103,7 +104,6 @@ fn second_notification_counts() {
         assert!(state.take());
         let seen = fact.load(Ordering::Relaxed);
         let again = state.take();
-        // Not seen, and no more notification: then it is still to come.
         let notifier_is_late = notifier.join().map(|()| state.take()).unwrap();
         assert!(seen || again || notifier_is_late);
     });

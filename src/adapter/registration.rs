@@ -1,0 +1,357 @@
+//! A registration with the reactor, as the public types hold it: everything about waiting that does
+//! not depend on `T`.
+
+use super::would_block::WouldBlock;
+use crate::core::source::readiness::Snapshot;
+use crate::core::source::state::{Reporting, Request};
+use crate::core::source::waiters::{Subject, WaiterId};
+use crate::core::source::{Direction, Summary};
+use crate::core::wake;
+use crate::driver::{Driver, block_on};
+use crate::reactor::Target;
+use crate::reactor::poller::Poller as _;
+use crate::reactor::waiting::{Pausing, WaitPoint, Waited};
+use crate::sys::raw::RawSource;
+use crate::sys::{self, Poller, REPORTS_CLOSING};
+use std::io;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Names a source of a driver. Has no `Drop`: its owner deregisters it, before the object is closed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Registration {
+    driver: &'static Driver,
+    target: Target<'static, RawSource>,
+}
+
+impl Registration {
+    pub(crate) fn new(raw: RawSource) -> io::Result<Registration> {
+        let driver = Driver::global();
+        Ok(Registration {
+            driver,
+            target: driver.reactor.insert(raw)?,
+        })
+    }
+
+    pub(crate) fn raw(&self) -> RawSource {
+        self.target.raw
+    }
+
+    /// Returns what is known about a direction, for the `Debug` output.
+    pub(crate) fn summary(&self, direction: Direction) -> Summary {
+        self.target.source.summary(direction)
+    }
+
+    /// Removes the object from the reactor. The owner calls this once, at the end.
+    pub(crate) fn deregister(&self) -> io::Result<()> {
+        self.driver.reactor.remove(&self.target)
+    }
+
+    #[inline]
+    fn snapshot(&self, direction: Direction) -> Snapshot {
+        self.target.source.word(direction).snapshot()
+    }
+
+    /// Tries an operation until it returns something other than `WouldBlock`. In between the task
+    /// waits as the shared waiter of the direction. Each poll tries the operation.
+    #[inline]
+    pub(crate) fn poll_shared<R>(
+        &self,
+        direction: Direction,
+        would_block: WouldBlock,
+        cx: &mut Context<'_>,
+        operation: impl FnMut() -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        let id = || WaiterId::Shared;
+        self.poll_operation(direction, would_block, id, cx, operation)
+    }
+
+    /// As [`poll_shared`](Self::poll_shared), with a waiter of the future's own. A poll that may keep
+    /// waiting, or falls into a pause, does not try the operation.
+    #[inline]
+    pub(crate) fn poll_listed<R>(
+        &self,
+        direction: Direction,
+        would_block: WouldBlock,
+        waiter: &mut ListedWaiter,
+        cx: &mut Context<'_>,
+        operation: impl FnMut() -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        if let Some(id) = waiter.existing() {
+            if self.goes_on_waiting(WaitPoint { direction, id }, would_block, cx) {
+                return Poll::Pending;
+            }
+        }
+        let id = || waiter.id(self, direction);
+        self.poll_operation(direction, would_block, id, cx, operation)
+    }
+
+    /// Returns whether a future that is polled again waits without trying its operation.
+    fn goes_on_waiting(
+        &self,
+        at: WaitPoint,
+        would_block: WouldBlock,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        // Not for writes: `WouldBlock` may be about the receiver, which no edge reports.
+        let reads = at.direction == Direction::Read;
+        let reactor = &self.driver.reactor;
+        if reads && would_block == WouldBlock::Conclusive {
+            return reactor.keeps_waiting(&self.target, at, cx.waker());
+        }
+        self.snapshot(at.direction).is_contradicted()
+            && reactor.pausing(&self.target, at, cx.waker()) == Pausing::Yes
+    }
+
+    #[inline]
+    fn poll_operation<R>(
+        &self,
+        direction: Direction,
+        would_block: WouldBlock,
+        mut id: impl FnMut() -> WaiterId,
+        cx: &mut Context<'_>,
+        mut operation: impl FnMut() -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        // With one-shot reporting, arming reports again what is ready. A contradiction would turn
+        // the wait into a busy loop.
+        let conclusive =
+            would_block == WouldBlock::Conclusive && Poller::TRAITS.reporting == Reporting::Edges;
+        loop {
+            // Read before the operation: an event after this moment makes it try again.
+            let seen = self.snapshot(direction);
+            match operation() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => {
+                    if seen.is_contradicted() {
+                        let at = WaitPoint {
+                            direction,
+                            id: id(),
+                        };
+                        self.driver.reactor.forgive(&self.target, at);
+                    }
+                    return Poll::Ready(result);
+                }
+            }
+            let at = WaitPoint {
+                direction,
+                id: id(),
+            };
+            let request = if conclusive {
+                Request::Retry(seen)
+            } else {
+                Request::Refused
+            };
+            match self.wait(at, request, cx) {
+                Ok(Waited::Enqueued) => return Poll::Pending,
+                Ok(Waited::TryAgain | Waited::Ready) => {}
+                Ok(waited) => return self.slow_down(at, waited, cx),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// Reads from a `TcpStream`: like [`poll_shared`](Self::poll_shared), but the read after one that
+    /// was shorter than its buffer waits without a system call, if that is safe.
+    #[inline]
+    pub(crate) fn poll_read_stream(
+        &self,
+        capacity: usize,
+        cx: &mut Context<'_>,
+        mut read: impl FnMut() -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let mut seen = self.snapshot(Direction::Read);
+        if seen.is_drained() && self.waits_after_short_read(seen, cx) {
+            return Poll::Pending;
+        }
+        loop {
+            match read() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => {
+                    if matches!(result, Ok(count) if 0 < count && count < capacity) {
+                        self.note_short_read(seen);
+                    }
+                    return Poll::Ready(result);
+                }
+            }
+            let request = match Poller::TRAITS.reporting {
+                Reporting::Edges => Request::Retry(seen),
+                Reporting::OneShot => Request::Refused,
+            };
+            let at = WaitPoint {
+                direction: Direction::Read,
+                id: WaiterId::Shared,
+            };
+            match self.wait(at, request, cx) {
+                Ok(Waited::Enqueued) => return Poll::Pending,
+                Ok(Waited::TryAgain | Waited::Ready) => {}
+                Ok(waited) => return self.slow_down(at, waited, cx),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+            seen = self.snapshot(Direction::Read);
+        }
+    }
+
+    /// Returns whether the read after a short read waits without a system call.
+    #[inline]
+    fn waits_after_short_read(&self, seen: Snapshot, cx: &mut Context<'_>) -> bool {
+        let (driver, waker) = (self.driver, cx.waker());
+        // A failure to start the fallback thread is met by the read, which has to wait as well.
+        block_on::has_waited()
+            && driver.promise(waker).is_ok()
+            && driver
+                .reactor
+                .wait_after_short_read(&self.target, seen, waker)
+    }
+
+    #[inline]
+    fn note_short_read(&self, seen: Snapshot) {
+        match seen.allows_shortcut() {
+            Some(true) => self.target.source.word(Direction::Read).note_drained(seen),
+            Some(false) => {}
+            // Once per object. The next short read will be noted.
+            None => drop(self.is_tcp()),
+        }
+    }
+
+    /// Returns whether the object is a TCP socket whose short reads are conclusive. This also takes a
+    /// system that reports the end of a stream with the event of its last data. The type does not
+    /// say: a `TcpStream` can be made from any descriptor.
+    pub(crate) fn is_tcp(&self) -> bool {
+        let word = self.target.source.word(Direction::Read);
+        if let Some(known) = word.snapshot().allows_shortcut() {
+            return known;
+        }
+        let is_tcp = REPORTS_CLOSING && sys::socket::is_tcp(self.target.raw);
+        word.set_tcp(is_tcp);
+        is_tcp
+    }
+
+    /// Records that the object was connected, or accepted from a listener, as TCP.
+    pub(crate) fn set_tcp(&self) {
+        let word = self.target.source.word(Direction::Read);
+        word.set_tcp(REPORTS_CLOSING);
+    }
+
+    /// Waits until the operating system reports that an operation would not block.
+    #[inline]
+    pub(crate) fn poll_ready(
+        &self,
+        direction: Direction,
+        id: WaiterId,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let at = WaitPoint { direction, id };
+        if self.snapshot(direction).is_contradicted() {
+            match self.driver.reactor.pausing(&self.target, at, cx.waker()) {
+                Pausing::No => {}
+                Pausing::Yes => return Poll::Pending,
+                Pausing::Over => return Poll::Ready(Ok(())),
+            }
+        }
+        match self.wait(at, Request::Ready, cx) {
+            Ok(Waited::Enqueued) => Poll::Pending,
+            Ok(Waited::TryAgain | Waited::Ready) => Poll::Ready(Ok(())),
+            Ok(waited) => {
+                // The executor of this thread may have nothing else to run.
+                block_on::request_turn();
+                self.slow_down(at, waited, cx)
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// Waits until the operating system reports an exception.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn poll_exception(
+        &self,
+        exception: crate::core::source::Exception,
+        waiter: &mut ListedWaiter,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Err(error) = self.driver.promise(cx.waker()) {
+            return Poll::Ready(Err(error));
+        }
+        let id = waiter.id(self, exception);
+        let reactor = &self.driver.reactor;
+        match reactor.wait_for_exception(&self.target, id, exception, cx.waker()) {
+            Ok(false) => Poll::Pending,
+            Ok(true) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// Registers a wait, and makes certain that a thread will drive it.
+    #[inline]
+    fn wait(&self, at: WaitPoint, request: Request, cx: &mut Context<'_>) -> io::Result<Waited> {
+        self.driver.promise(cx.waker())?;
+        let reactor = &self.driver.reactor;
+        reactor.wait_for(&self.target, at, request, cx.waker())
+    }
+
+    /// Makes the task yield or pause. An event does not help it: either a refused attempt may cause
+    /// one itself, or an event ends the pause.
+    #[cold]
+    fn slow_down<R>(&self, at: WaitPoint, waited: Waited, cx: &mut Context<'_>) -> Poll<R> {
+        match waited {
+            Waited::Pause(pause) => self.pause(at, pause, cx),
+            _ => wake::wake_by_ref(cx.waker()),
+        }
+        Poll::Pending
+    }
+
+    fn pause(&self, at: WaitPoint, pause: Duration, cx: &mut Context<'_>) {
+        let reactor = &self.driver.reactor;
+        if reactor.pausing(&self.target, at, cx.waker()) == Pausing::Yes {
+            return;
+        }
+        let deadline = reactor.clock().now().plus(pause);
+        match self.driver.schedule(None, deadline, cx.waker()) {
+            Some(timer) => reactor.set_pause(&self.target, at, timer),
+            // There are too many timers. The task yields instead.
+            None => wake::wake_by_ref(cx.waker()),
+        }
+    }
+}
+
+/// The waiter of one future. Added to its source when it is first needed, and removed when dropped.
+#[derive(Debug, Default)]
+pub(crate) struct ListedWaiter {
+    listed: Option<(Registration, WaiterId)>,
+}
+
+impl ListedWaiter {
+    pub(crate) const fn new() -> Self {
+        ListedWaiter { listed: None }
+    }
+
+    fn existing(&self) -> Option<WaiterId> {
+        self.listed.map(|(_, id)| id)
+    }
+
+    /// Returns the waiter's name, after adding it to the source if necessary.
+    pub(crate) fn id(
+        &mut self,
+        registration: &Registration,
+        subject: impl Into<Subject>,
+    ) -> WaiterId {
+        let (_, id) = *self.listed.get_or_insert_with(|| {
+            let mut slot = registration.target.source.lock();
+            (*registration, slot.state.waiters.add(subject))
+        });
+        id
+    }
+
+    /// Removes the waiter from its source. Its waker is dropped at once and will not be called.
+    pub(crate) fn remove(&mut self) {
+        if let Some((registration, id)) = self.listed.take() {
+            let reactor = &registration.driver.reactor;
+            reactor.remove_waiter(&registration.target, id);
+        }
+    }
+}
+
+impl Drop for ListedWaiter {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}

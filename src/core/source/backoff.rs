@@ -1,0 +1,135 @@
+//! What to do when the kernel reports "ready" and nothing gets done.
+//!
+//! Two cases look alike to the reactor:
+//!
+//! * A closure returns `WouldBlock`, and the kernel reports its object as ready. The closure may
+//!   refer to something other than the object. This is a certain contradiction.
+//! * A task asks for readiness again and again, each time the answer is an immediate "yes", and no
+//!   event comes in between. The task may be refused each time: `poll(2)` reports an unconnected
+//!   Unix datagram socket as writable even if the receiver's queue is full. Or it may make progress
+//!   each time: a writer whose peer keeps up. The reactor cannot see which.
+//!
+//! In both cases the first few rounds proceed at once, the next ones yield to the executor, so that
+//! other tasks of the thread run, and after that the task pauses for a time that doubles up to
+//! [`LONGEST_PAUSE`]. In the second case the pause is made only if the system confirms that the
+//! object may be refusing (`Poller::may_refuse`). Any evidence of progress starts over.
+
+use std::time::Duration;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(10);
+
+/// How many rounds proceed at once, and how many have begun before pauses are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    at_once: u8,
+    before_pauses: u8,
+}
+
+/// For operations that a closure refuses.
+pub(crate) const REFUSED: Limits = Limits {
+    at_once: 1,
+    before_pauses: 4,
+};
+
+/// For readiness that is reported in the first poll.
+pub(crate) const READY_AT_ONCE: Limits = Limits {
+    at_once: 4,
+    before_pauses: 64,
+};
+
+/// What the task does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Proceeds: the operation is tried, or the readiness reported.
+    Proceed,
+    /// Lets the executor run other tasks first.
+    Yield,
+    /// Waits for this time first.
+    Pause(Duration),
+}
+
+/// Counts consecutive rounds of one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Backoff {
+    rounds: u8,
+}
+
+impl Backoff {
+    /// Counts a round and returns what the task does next.
+    pub(crate) fn next(&mut self, limits: Limits) -> Step {
+        self.rounds = self.rounds.saturating_add(1);
+        if self.rounds <= limits.at_once {
+            Step::Proceed
+        } else if self.rounds <= limits.before_pauses {
+            Step::Yield
+        } else {
+            let doublings = u32::from(self.rounds - limits.before_pauses - 1).min(4);
+            Step::Pause((FIRST_PAUSE * 2u32.pow(doublings)).min(LONGEST_PAUSE))
+        }
+    }
+
+    /// Starts over: there was progress.
+    pub(crate) fn reset(&mut self) {
+        self.rounds = 0;
+    }
+
+    /// Forgets the rounds that proceeded at once: a turn lies between the latest one and the next.
+    /// A task that is being slowed down stays slowed down.
+    pub(crate) fn turn_began(&mut self, limits: Limits) {
+        if self.rounds <= limits.at_once {
+            self.rounds = 0;
+        }
+    }
+
+    /// Returns to the rounds that yield: the object cannot be refusing.
+    pub(crate) fn keep_yielding(&mut self, limits: Limits) {
+        self.rounds = limits.at_once;
+    }
+}
+
+#[cfg(all(test, not(async_io_loom)))]
+mod tests {
+    use super::*;
+
+    fn steps(backoff: &mut Backoff, count: usize, limits: Limits) -> Vec<Step> {
+        (0..count).map(|_| backoff.next(limits)).collect()
+    }
+
+    #[test]
+    fn rounds_proceed_then_yield_then_pause_for_doubling_times() {
+        let mut backoff = Backoff::default();
+        assert_eq!(steps(&mut backoff, 1, REFUSED), [Step::Proceed]);
+        assert_eq!(steps(&mut backoff, 3, REFUSED), [Step::Yield; 3]);
+        let pauses = [1, 2, 4, 8, 10, 10].map(|ms| Step::Pause(Duration::from_millis(ms)));
+        assert_eq!(steps(&mut backoff, 6, REFUSED), pauses);
+        for _ in 0..1000 {
+            assert_eq!(backoff.next(REFUSED), Step::Pause(LONGEST_PAUSE));
+        }
+        backoff.reset();
+        assert_eq!(backoff.next(REFUSED), Step::Proceed);
+    }
+
+    #[test]
+    fn turn_in_between_forgives_only_a_task_that_is_not_slowed_down() {
+        let mut backoff = Backoff::default();
+        for _ in 0..100 {
+            backoff.turn_began(READY_AT_ONCE);
+            assert_eq!(backoff.next(READY_AT_ONCE), Step::Proceed);
+        }
+        steps(&mut backoff, 4, READY_AT_ONCE);
+        backoff.turn_began(READY_AT_ONCE);
+        assert_eq!(backoff.next(READY_AT_ONCE), Step::Yield);
+    }
+
+    #[test]
+    fn object_that_cannot_refuse_is_never_paused() {
+        let mut backoff = Backoff::default();
+        for _ in 0..1000 {
+            if let Step::Pause(_) = backoff.next(READY_AT_ONCE) {
+                backoff.keep_yielding(READY_AT_ONCE);
+            }
+            assert!(backoff.rounds <= READY_AT_ONCE.before_pauses);
+        }
+    }
+}

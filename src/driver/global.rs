@@ -1,0 +1,150 @@
+//! The driver of this process.
+
+use super::block_on;
+use super::fallback::Fallback;
+use super::policy::Tuned;
+use super::shell::Shell;
+use super::thread::Interrupt;
+use super::watch::AlarmClock;
+use crate::core::clock::{Clock, Deadline};
+use crate::core::timers::TimerKey;
+use crate::core::wake;
+use crate::reactor::Reactor;
+use crate::reactor::poller::{Poller as _, Until};
+use crate::sys::Poller;
+use std::io;
+use std::ops::Deref;
+use std::sync::LazyLock;
+use std::task::Waker;
+
+/// A reactor, the threads that drive it, and the fallback thread.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    shell: Shell<Reactor<Poller>, Poller, Tuned>,
+    fallback: Fallback,
+}
+
+impl Deref for Driver {
+    type Target = Shell<Reactor<Poller>, Poller, Tuned>;
+
+    #[inline]
+    fn deref(&self) -> &Self::Target {
+        &self.shell
+    }
+}
+
+impl Driver {
+    fn new() -> Self {
+        let reactor = Reactor::new();
+        let clock = reactor.clock();
+        Driver {
+            shell: Shell::new(reactor, clock),
+            fallback: Fallback::new(),
+        }
+    }
+
+    /// The driver of this process.
+    #[inline]
+    pub(crate) fn global() -> &'static Driver {
+        static GLOBAL: LazyLock<Driver> = LazyLock::new(Driver::new);
+        &GLOBAL
+    }
+
+    pub(super) fn interrupt(&'static self) -> &'static dyn Interrupt {
+        &self.shell
+    }
+
+    /// Makes certain that a thread will drive a wait with this waker.
+    ///
+    /// # Errors
+    ///
+    /// The fallback thread is needed and cannot be started. Inside `block_on` that is no error,
+    /// because this thread drives whenever it is idle; the next call tries again.
+    #[inline]
+    pub(crate) fn promise(&'static self, waker: &Waker) -> io::Result<()> {
+        if self.fallback.is_running() || block_on::is_own(waker) {
+            return Ok(());
+        }
+        match self.start_fallback() {
+            Err(_) if block_on::is_running() => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Starts the fallback thread, if it does not run.
+    pub(crate) fn start_fallback(&'static self) -> io::Result<()> {
+        self.fallback.start(self)
+    }
+
+    /// Schedules a timer: the one with this key if it is pending, else a new one with the waker.
+    /// Returns the key of the scheduled timer, or `None` if there are too many. A pending timer keeps
+    /// its waker.
+    #[inline]
+    pub(crate) fn schedule(
+        &self,
+        pending: Option<TimerKey>,
+        deadline: Deadline,
+        waker: &Waker,
+    ) -> Option<TimerKey> {
+        let timers = &self.reactor.timers;
+        if let Some(key) = pending {
+            if let Some(is_earliest) = timers.reset(key, deadline) {
+                if is_earliest {
+                    self.earliest_moved(deadline);
+                }
+                return Some(key);
+            }
+        }
+        // Foreign code: cloned before a lock is taken.
+        match timers.insert(deadline, waker.clone()) {
+            Ok((key, is_earliest)) => {
+                if is_earliest {
+                    self.earliest_moved(deadline);
+                }
+                Some(key)
+            }
+            Err(unused) => {
+                wake::discard(Some(unused));
+                None
+            }
+        }
+    }
+
+    /// Cancels a timer and drops its waker.
+    #[inline]
+    pub(crate) fn cancel(&self, key: TimerKey) {
+        wake::discard(self.reactor.timers.remove(key));
+    }
+}
+
+/// A poller without sources: only its alarm and its notification end a wait.
+impl AlarmClock for Poller {
+    type Buffer = <Poller as crate::reactor::poller::Poller>::Events;
+
+    fn open(clock: Clock) -> io::Result<Self> {
+        Poller::new(clock)
+    }
+
+    fn now(&self, clock: Clock) -> Deadline {
+        clock.now()
+    }
+
+    fn set_alarm(&self, at: Deadline) {
+        self.program_alarm(at);
+    }
+
+    fn cancel_alarm(&self) {
+        self.expect_nothing();
+    }
+
+    fn sleep(&self, events: &mut Self::Buffer) -> io::Result<bool> {
+        match self.wait(events, Until::Deadline(Deadline::NEVER)) {
+            Ok(()) => Ok(false),
+            Err(_) => self.reopen(events).map(|_| true),
+        }
+    }
+
+    fn ring(&self) {
+        self.notify();
+    }
+}

@@ -1,0 +1,314 @@
+//! When the watcher's alarm is set and cancelled, and when a busy thread gives the reactor a turn:
+//! tuning that the protocol asks for and that cannot break it.
+//!
+//! The protocol (`super`, `roles`, `watch`) is safe whatever a policy answers: loom runs it with
+//! policies that choose the worst. What is decided here costs or saves system calls and context
+//! switches.
+
+use crate::core::clock::{Clock, Deadline};
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
+/// The choices that the protocol leaves open.
+pub(crate) trait Policy: Debug + Default + Send + 'static {
+    /// The time after which an alarm goes off.
+    const GRACE: Duration;
+
+    /// A leader has left its wait, and an alarm that was set at `set_at` is pending. Returns whether
+    /// to push it forward.
+    fn postpones(&mut self, set_at: Deadline, now: Deadline) -> bool;
+
+    /// A leader has left its wait.
+    fn leader_left(&mut self, now: Deadline);
+
+    /// A leader is about to wait, and an alarm is pending. Returns whether to cancel it.
+    fn cancels(&mut self) -> bool;
+
+    /// The alarm went off while a leader was waiting.
+    fn false_alarm(&mut self);
+
+    /// The fallback thread has found the leader absent for this many alarms in a row. Returns
+    /// whether it takes the leader's place, rather than doing one turn without waiting.
+    fn displaces(absences: u32) -> bool;
+}
+
+/// The policy of the real driver.
+///
+/// Under load a leader is away for a few microseconds at a time, and setting and cancelling the
+/// alarm each time would cost two system calls. So a pending alarm is left alone while it is fresh,
+/// postponed when it is not, and cancelled only if the waits are long. It then goes off without need
+/// when load ends, or when bursts alternate with pauses. The latter costs a context switch each time,
+/// so after a false alarm the alarm is cancelled before the next [`CAREFUL_WAITS`] waits.
+#[derive(Debug)]
+pub(crate) struct Tuned {
+    latest_leave: Deadline,
+    waits_are_long: bool,
+    careful_waits: u32,
+}
+
+/// An alarm that was set less than this long ago is not postponed. So a leader may be away for 0.5
+/// to 1.5 ms until another thread polls, and the alarm is set at most once per millisecond.
+const FRESH: Duration = Duration::from_millis(1);
+
+/// A time between two waits after which the alarm is worth two system calls per wait.
+const LONG_WAIT: Duration = Duration::from_millis(1);
+
+const CAREFUL_WAITS: u32 = 8;
+
+/// The fallback thread takes the place of the leader at this many alarms in a row. In between it does
+/// single turns.
+///
+/// A leader that is slow (a batch of a thousand requests) would lose much by being displaced: each
+/// event would come through the fallback thread, alone. One that is blocked must not keep that
+/// thread waking up for ever.
+const DISPLACING_ABSENCES: u32 = 8;
+
+impl Default for Tuned {
+    fn default() -> Self {
+        Tuned {
+            latest_leave: Deadline::from_nanos(0),
+            waits_are_long: false,
+            careful_waits: 0,
+        }
+    }
+}
+
+impl Policy for Tuned {
+    const GRACE: Duration = Duration::from_micros(1500);
+
+    fn postpones(&mut self, set_at: Deadline, now: Deadline) -> bool {
+        now >= set_at.plus(FRESH)
+    }
+
+    fn leader_left(&mut self, now: Deadline) {
+        self.waits_are_long = now >= self.latest_leave.plus(LONG_WAIT);
+        self.latest_leave = now;
+    }
+
+    fn cancels(&mut self) -> bool {
+        let cancels = self.waits_are_long || self.careful_waits > 0;
+        self.careful_waits = self.careful_waits.saturating_sub(1);
+        cancels
+    }
+
+    fn false_alarm(&mut self) {
+        self.careful_waits = CAREFUL_WAITS;
+    }
+
+    fn displaces(absences: u32) -> bool {
+        absences >= DISPLACING_ABSENCES
+    }
+}
+
+/// See [`is_overdue`].
+const OVERDUE: Duration = Duration::from_micros(500);
+
+/// A thread that never waits gives the reactor a turn after this many fast polls of its future,
+const POLLS_PER_TURN: u32 = 128;
+
+/// or after a slow poll, or if fast ones have become slow and took this long together.
+const SLOW: Duration = Duration::from_millis(2);
+
+/// Two self-wakes that are less than this apart are fast.
+const FAST: Duration = Duration::from_micros(100);
+
+/// The clock is read every so many fast polls.
+const POLLS_PER_READING: u32 = 8;
+
+/// Decides when a thread whose future keeps waking itself gives the reactor a turn.
+///
+/// A tight loop must not pay for a reading of the clock in each poll, and a future whose polls take
+/// milliseconds must not delay I/O for many of them. So there are two modes. In the slow mode, each
+/// self-wake reads the clock and gives the reactor a turn. Two self-wakes in quick succession lead to
+/// the fast mode, which counts polls and reads the clock now and then. A loop that becomes slow is
+/// noticed within twice [`POLLS_PER_READING`] polls.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    is_fast: bool,
+    /// Fast polls since the latest turn or wait.
+    polls: u32,
+    until_reading: u32,
+    latest_reading: Option<Instant>,
+}
+
+impl Pace {
+    pub(crate) fn new() -> Pace {
+        Pace {
+            is_fast: false,
+            polls: 0,
+            until_reading: POLLS_PER_READING,
+            latest_reading: None,
+        }
+    }
+
+    /// The thread is about to wait, or to do a turn: the count of polls starts over.
+    #[inline]
+    pub(crate) fn reset(&mut self) {
+        self.polls = 0;
+        if self.is_fast {
+            // The time until the next reading would include the wait.
+            self.latest_reading = None;
+        }
+    }
+
+    /// The future was polled and has woken itself. `is_overdue` says whether others rely on this
+    /// thread and it left its wait too long ago. Returns whether the reactor gets a turn now.
+    #[inline]
+    pub(crate) fn needs_turn(&mut self, is_overdue: impl FnOnce() -> bool) -> bool {
+        if !self.is_fast {
+            return self.needs_turn_if_slow(Instant::now());
+        }
+        self.polls += 1;
+        self.until_reading -= 1;
+        if self.until_reading == 0 {
+            self.until_reading = POLLS_PER_READING;
+            if self.has_become_slow(Instant::now()) {
+                return true;
+            }
+        }
+        self.polls >= POLLS_PER_TURN || is_overdue()
+    }
+
+    #[cold]
+    fn needs_turn_if_slow(&mut self, now: Instant) -> bool {
+        let latest = self.latest_reading.replace(now);
+        self.is_fast = latest.is_some_and(|latest| now < latest + FAST);
+        !self.is_fast
+    }
+
+    fn has_become_slow(&mut self, now: Instant) -> bool {
+        let latest = self.latest_reading.replace(now);
+        self.is_fast = latest.is_none_or(|latest| now < latest + SLOW);
+        !self.is_fast
+    }
+}
+
+/// Returns whether a thread that left its wait at this time, and that others rely on, gives the
+/// reactor a turn before the alarm goes off.
+pub(crate) fn is_overdue(clock: Clock, left_at: Deadline) -> bool {
+    clock.now() >= left_at.plus(OVERDUE)
+}
+
+#[cfg(all(test, not(async_io_loom)))]
+mod tests {
+    use super::*;
+
+    fn micros(micros: u64) -> Deadline {
+        Deadline::from_nanos(micros * 1000)
+    }
+
+    #[test]
+    fn alarm_is_postponed_only_when_it_is_not_fresh() {
+        let mut policy = Tuned::default();
+        assert!(!policy.postpones(micros(5000), micros(5000)));
+        assert!(!policy.postpones(micros(5000), micros(5999)));
+        assert!(policy.postpones(micros(5000), micros(6000)));
+        // The alarm of a leader that stays away still goes off before it counts as blocked.
+        assert!(FRESH < Tuned::GRACE);
+    }
+
+    #[test]
+    fn alarm_is_cancelled_only_if_the_waits_are_long() {
+        let mut policy = Tuned::default();
+        policy.leader_left(micros(10_000));
+        assert!(policy.cancels());
+        for now in [10_500, 11_000, 11_999] {
+            policy.leader_left(micros(now));
+            assert!(!policy.cancels());
+        }
+        policy.leader_left(micros(13_000));
+        assert!(policy.cancels() && policy.cancels());
+    }
+
+    #[test]
+    fn false_alarm_makes_the_next_waits_careful() {
+        let mut policy = Tuned::default();
+        for now in [1, 2] {
+            policy.leader_left(micros(now));
+        }
+        assert!(!policy.cancels());
+        policy.false_alarm();
+        for _ in 0..CAREFUL_WAITS {
+            assert!(policy.cancels());
+        }
+        assert!(!policy.cancels());
+    }
+
+    #[test]
+    fn leader_is_displaced_after_several_absences_in_a_row() {
+        let displacing = (0..20).find(|absences| Tuned::displaces(*absences));
+        assert_eq!(displacing, Some(DISPLACING_ABSENCES));
+        assert!(Tuned::displaces(u32::MAX));
+    }
+
+    const NEVER_OVERDUE: fn() -> bool = || false;
+
+    /// Returns a pace in the fast mode, and the time of its latest reading.
+    fn fast() -> (Pace, Instant) {
+        let (mut pace, start) = (Pace::new(), Instant::now());
+        assert!(pace.needs_turn_if_slow(start));
+        assert!(!pace.needs_turn_if_slow(start));
+        assert!(pace.is_fast);
+        (pace, start)
+    }
+
+    #[test]
+    fn slow_self_wakes_get_a_turn_each() {
+        let (mut pace, mut now) = (Pace::new(), Instant::now());
+        for _ in 0..10 {
+            assert!(pace.needs_turn_if_slow(now));
+            pace.reset();
+            now += FAST;
+        }
+    }
+
+    #[test]
+    fn fast_self_wakes_get_a_turn_after_many_polls() {
+        let (mut pace, _) = fast();
+        for _ in 0..3 {
+            pace.reset();
+            for poll in 1..=POLLS_PER_TURN {
+                // The time between two readings is unknown, as after a turn.
+                pace.latest_reading = None;
+                let needs_turn = pace.needs_turn(NEVER_OVERDUE);
+                assert_eq!(needs_turn, poll == POLLS_PER_TURN);
+            }
+        }
+    }
+
+    #[test]
+    fn fast_self_wakes_that_become_slow_get_a_turn() {
+        let (mut pace, start) = fast();
+        assert!(!pace.has_become_slow(start + SLOW - FAST));
+        assert!(pace.has_become_slow(start + 2 * SLOW));
+        assert!(!pace.is_fast);
+        // From then on each one gets a turn, until two are fast again.
+        assert!(pace.needs_turn_if_slow(start + 3 * SLOW));
+        assert!(!pace.needs_turn_if_slow(start + 3 * SLOW + FAST / 2));
+    }
+
+    #[test]
+    fn time_of_a_wait_does_not_count_as_a_slow_poll() {
+        let (mut pace, start) = fast();
+        pace.reset();
+        assert!(!pace.has_become_slow(start + 100 * SLOW));
+    }
+
+    #[test]
+    fn thread_that_others_rely_on_gets_a_turn_when_it_is_overdue() {
+        let (mut pace, _) = fast();
+        pace.latest_reading = None;
+        assert!(!pace.needs_turn(NEVER_OVERDUE));
+        assert!(pace.needs_turn(|| true));
+    }
+
+    #[test]
+    fn thread_is_overdue_before_its_alarm_goes_off() {
+        let clock = Clock::new();
+        let now = clock.now();
+        assert!(!is_overdue(clock, now.plus(Duration::from_secs(100))));
+        std::thread::sleep(OVERDUE);
+        assert!(is_overdue(clock, now));
+        assert!(FRESH + OVERDUE <= Tuned::GRACE);
+    }
+}

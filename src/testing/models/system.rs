@@ -1,0 +1,516 @@
+//! What the shell of the driver runs on in a model: a reactor, an alarm clock, policies, and the
+//! threads that take part.
+//!
+//! The reactor has an interest set, edges that wait to be fetched, a timer descriptor, and one
+//! notification, which ends any one of the waits in progress. A deadline or an alarm may be reached
+//! at any moment after it was set.
+
+use super::explore_within;
+use crate::core::clock::{Clock, Deadline};
+use crate::core::roles::ThreadId;
+use crate::core::sync::{Condvar, Mutex};
+use crate::core::timers::Timers;
+use crate::core::wake::{UncalledWakers, WakeBatch};
+use crate::driver::policy::Policy;
+use crate::driver::shell::{Shell, Turning, Workspace};
+use crate::driver::thread::{self, Thread};
+use crate::driver::watch::AlarmClock;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, OnceLock};
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
+/// At most this many tasks wait in a model, each for data of its own.
+const TASKS: usize = 4;
+
+/// A reactor. `CONCURRENT`: several threads may be inside its wait at once.
+#[derive(Debug)]
+pub(super) struct Reactor<const CONCURRENT: bool> {
+    kernel: Mutex<Kernel>,
+    changed: Condvar,
+    /// Only the models that need timers have them.
+    timers: OnceLock<Timers>,
+}
+
+#[derive(Debug)]
+struct Kernel {
+    tasks: [Task; TASKS],
+    /// The tasks whose edges were not fetched yet.
+    edges: Vec<usize>,
+    notified: bool,
+    /// What the timer descriptor is programmed for.
+    programmed: Deadline,
+    now: Deadline,
+    /// A thread is inside the wait. Only if one thread at a time may be.
+    inside: bool,
+    /// The next turn panics after it has fetched its events.
+    panics: bool,
+}
+
+/// What a task waits for, and its waker. The waker belongs to a source, and shares the lock here:
+/// other models cover that part.
+#[derive(Debug, Default)]
+struct Task {
+    data: bool,
+    armed: bool,
+    waker: Option<Waker>,
+}
+
+impl<const CONCURRENT: bool> Reactor<CONCURRENT> {
+    fn new() -> Self {
+        Reactor {
+            kernel: Mutex::new(Kernel {
+                tasks: Default::default(),
+                edges: Vec::new(),
+                notified: false,
+                programmed: Deadline::NEVER,
+                now: Deadline::from_nanos(0),
+                inside: false,
+                panics: false,
+            }),
+            changed: Condvar::new(),
+            timers: OnceLock::new(),
+        }
+    }
+
+    /// Returns the timers. A model calls this before it starts threads, or has no timers.
+    pub(super) fn timers(&self) -> &Timers {
+        self.timers.get_or_init(Timers::new)
+    }
+
+    /// Returns whether the data of a task is there. Otherwise the task waits.
+    pub(super) fn poll(&self, task: usize, waker: &Waker) -> bool {
+        let mut kernel = self.kernel.lock();
+        let task = &mut kernel.tasks[task];
+        if !task.data {
+            task.waker = Some(waker.clone());
+            task.armed = true;
+        }
+        task.data
+    }
+
+    /// Data arrives for each of these tasks, at the same moment.
+    pub(super) fn post(&self, tasks: &[usize]) {
+        let mut kernel = self.kernel.lock();
+        for &task in tasks {
+            kernel.tasks[task].data = true;
+            if kernel.tasks[task].armed {
+                kernel.edges.push(task);
+            }
+        }
+        drop(kernel);
+        self.changed.notify_all();
+    }
+
+    /// Makes one turn panic.
+    pub(super) fn panic_once(&self) {
+        self.kernel.lock().panics = true;
+    }
+}
+
+impl<const CONCURRENT: bool> Turning for Reactor<CONCURRENT> {
+    type Buffer = ();
+
+    const CONCURRENT_WAITS: bool = CONCURRENT;
+
+    fn buffer() {}
+
+    fn turn(&self, wait: bool, _buffer: &mut (), batch: &mut WakeBatch) -> bool {
+        let timers = self.timers.get();
+        let deadline = timers.map_or(Deadline::NEVER, Timers::wake_up_time);
+        let mut kernel = self.kernel.lock();
+        while kernel.inside {
+            kernel = self.changed.wait(kernel);
+        }
+        kernel.inside = !CONCURRENT;
+        kernel.programmed = kernel.programmed.min(deadline);
+        while wait && kernel.edges.is_empty() && !kernel.notified && kernel.programmed.is_never() {
+            kernel = self.changed.wait(kernel);
+        }
+        kernel.inside = false;
+        let notified = std::mem::take(&mut kernel.notified);
+        let fired = std::mem::replace(&mut kernel.programmed, Deadline::NEVER);
+        if !fired.is_never() {
+            kernel.now = kernel.now.max(fired);
+        }
+        for task in std::mem::take(&mut kernel.edges) {
+            if let Some(waker) = kernel.tasks[task].waker.take() {
+                batch.push(waker);
+            }
+        }
+        let now = kernel.now;
+        let panics = std::mem::take(&mut kernel.panics);
+        drop(kernel);
+        if !CONCURRENT {
+            self.changed.notify_all();
+            // A thread that waits for its turn gets in before this one is back.
+            loom::thread::yield_now();
+        }
+        if let Some(timers) = timers {
+            timers.expire(now, usize::MAX, batch);
+        }
+        if panics {
+            resume_unwind(Box::new(()));
+        }
+        notified
+    }
+
+    fn notify(&self) {
+        self.kernel.lock().notified = true;
+        self.changed.notify_all();
+    }
+
+    fn expect_by(&self, deadline: Deadline) {
+        let mut kernel = self.kernel.lock();
+        kernel.programmed = kernel.programmed.min(deadline);
+        drop(kernel);
+        self.changed.notify_all();
+    }
+
+    fn next_deadline(&self) -> Deadline {
+        self.timers.get().map_or(Deadline::NEVER, Timers::next)
+    }
+}
+
+/// An alarm clock that goes off at any time after its alarm was set.
+#[derive(Debug)]
+pub(super) struct Alarm {
+    state: Mutex<AlarmState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct AlarmState {
+    set: bool,
+    rung: bool,
+}
+
+impl AlarmClock for Alarm {
+    type Buffer = ();
+
+    fn open(_clock: Clock) -> io::Result<Self> {
+        Ok(Alarm {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        })
+    }
+
+    fn now(&self, _clock: Clock) -> Deadline {
+        Deadline::from_nanos(0)
+    }
+
+    fn set_alarm(&self, _at: Deadline) {
+        self.state.lock().set = true;
+        self.changed.notify_all();
+    }
+
+    fn cancel_alarm(&self) {
+        self.state.lock().set = false;
+    }
+
+    fn sleep(&self, _buffer: &mut ()) -> io::Result<bool> {
+        let mut state = self.state.lock();
+        while !state.set && !state.rung {
+            state = self.changed.wait(state);
+        }
+        let went_off = state.set;
+        *state = AlarmState::default();
+        drop(state);
+        if went_off {
+            // Time passes until the next alarm: the other threads run meanwhile.
+            loom::thread::yield_now();
+        }
+        Ok(false)
+    }
+
+    fn ring(&self) {
+        self.state.lock().rung = true;
+        self.changed.notify_all();
+    }
+}
+
+/// A policy that gives the same answers always: whether the alarm is postponed and cancelled each
+/// time, and whether the fallback thread takes an absent leader's place at the first alarm or
+/// never.
+#[derive(Debug, Default)]
+pub(super) struct Adversary<const POSTPONES: bool, const CANCELS: bool, const DISPLACES: bool>;
+
+impl<const POSTPONES: bool, const CANCELS: bool, const DISPLACES: bool> Policy
+    for Adversary<POSTPONES, CANCELS, DISPLACES>
+{
+    const GRACE: Duration = Duration::ZERO;
+
+    fn postpones(&mut self, _set_at: Deadline, _now: Deadline) -> bool {
+        POSTPONES
+    }
+
+    fn leader_left(&mut self, _now: Deadline) {}
+
+    fn cancels(&mut self) -> bool {
+        CANCELS
+    }
+
+    fn false_alarm(&mut self) {}
+
+    fn displaces(_absences: u32) -> bool {
+        DISPLACES
+    }
+}
+
+/// Changes the alarm whenever it may.
+pub(super) type Restless = Adversary<true, true, true>;
+/// Cancels the alarm, and relies on one that is pending.
+pub(super) type Canceling = Adversary<false, true, true>;
+/// Leaves the alarm as it is, and an absent leader in its place.
+pub(super) type Passive = Adversary<false, false, false>;
+
+/// The real shell in a model.
+pub(super) type Driver<const CONCURRENT: bool, P> = Shell<Reactor<CONCURRENT>, Alarm, P>;
+
+/// A static value that each execution of a model makes for itself.
+pub(super) trait PerExecution: Sized + 'static {
+    fn get() -> &'static Self;
+}
+
+macro_rules! drivers {
+    ($($concurrent:literal $policy:ty;)*) => {$(
+        impl PerExecution for Driver<$concurrent, $policy> {
+            fn get() -> &'static Self {
+                static DRIVER: loom::lazy_static::Lazy<Driver<$concurrent, $policy>> =
+                    loom::lazy_static::Lazy {
+                        init: || Shell::new(Reactor::new(), Clock::new()),
+                        _p: std::marker::PhantomData,
+                    };
+                DRIVER.get()
+            }
+        }
+    )*};
+}
+
+drivers! {
+    true Restless;
+    true Canceling;
+    true Passive;
+    false Restless;
+}
+
+/// Runs a model of the driver in all interleavings, with at most this many preemptions.
+pub(super) fn explore_driver<const CONCURRENT: bool, P: Policy>(
+    name: &str,
+    preemptions: usize,
+    model: impl Fn(&'static Driver<CONCURRENT, P>) + Sync + Send + 'static,
+) where
+    Driver<CONCURRENT, P>: PerExecution,
+{
+    explore_within(name, preemptions, move || model(PerExecution::get()));
+}
+
+loom::thread_local! {
+    /// The wakers that this thread has yet to call.
+    static UNCALLED: Arc<UncalledWakers> = Arc::default();
+}
+
+/// Tests models of the driver: each of them under every policy, and once on a reactor without
+/// concurrent waits. The number is that of [`explore_driver`].
+macro_rules! models {
+    ($($(#[$doc:meta])* $name:ident, $preemptions:literal;)*) => {$(
+        $(#[$doc])*
+        mod $name {
+            use crate::testing::models::system::{Canceling, Passive, Restless, explore_driver};
+
+            #[test]
+            fn restless() {
+                let name = concat!(stringify!($name), "::restless");
+                explore_driver(name, $preemptions, super::$name::<true, Restless>);
+            }
+
+            #[test]
+            fn canceling() {
+                let name = concat!(stringify!($name), "::canceling");
+                explore_driver(name, $preemptions, super::$name::<true, Canceling>);
+            }
+
+            #[test]
+            fn passive() {
+                let name = concat!(stringify!($name), "::passive");
+                explore_driver(name, $preemptions, super::$name::<true, Passive>);
+            }
+
+            #[test]
+            fn one_inside() {
+                let name = concat!(stringify!($name), "::one_inside");
+                explore_driver(name, $preemptions, super::$name::<false, Restless>);
+            }
+        }
+    )*};
+}
+
+pub(super) use models;
+
+/// A thread that takes part in driving, as a call of `block_on` or as the fallback thread.
+pub(super) struct Participant<const CONCURRENT: bool, P: 'static> {
+    driver: &'static Driver<CONCURRENT, P>,
+    thread: Arc<Thread>,
+    waker: Waker,
+    workspace: Workspace<()>,
+}
+
+impl<const CONCURRENT: bool, P: Policy> Participant<CONCURRENT, P> {
+    /// A call of `block_on` on this thread, perhaps inside a waker.
+    pub(super) fn new(driver: &'static Driver<CONCURRENT, P>) -> Self {
+        Self::with(driver, driver.next_thread_id())
+    }
+
+    /// The fallback thread, which is this thread.
+    pub(super) fn fallback(driver: &'static Driver<CONCURRENT, P>) -> Self {
+        Self::with(driver, ThreadId::FALLBACK)
+    }
+
+    fn with(driver: &'static Driver<CONCURRENT, P>, id: ThreadId) -> Self {
+        let thread = Arc::new(Thread::new(driver, id));
+        let uncalled = UNCALLED.with(Arc::clone);
+        Participant {
+            driver,
+            waker: thread::waker(Arc::clone(&thread)),
+            thread,
+            workspace: Workspace::new((), uncalled),
+        }
+    }
+
+    pub(super) fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    /// Polls a future until it is ready, as `block_on` does.
+    pub(super) fn block_on(&mut self, mut poll: impl FnMut(&Waker) -> bool) {
+        while !poll(&self.waker) {
+            if !self.thread.parker.state.take() {
+                self.driver.wait_as(&self.thread, &mut self.workspace);
+                self.thread.parker.state.take();
+            }
+        }
+    }
+
+    /// Blocks until the data of a task is there.
+    pub(super) fn block_on_task(&mut self, task: usize) {
+        let driver = self.driver;
+        self.block_on(|waker| driver.reactor.poll(task, waker));
+    }
+
+    /// Waits until the thread is notified.
+    pub(super) fn block_until_notified(&mut self) {
+        while !self.thread.parker.state.take() {
+            self.driver.wait_as(&self.thread, &mut self.workspace);
+        }
+    }
+
+    /// Gives the reactor a turn, as a thread does whose future keeps waking itself.
+    pub(super) fn give_turn(&mut self) {
+        let (thread, workspace) = (&self.thread, &mut self.workspace);
+        self.driver.turn_without_waiting(thread, workspace);
+    }
+
+    /// The call of `block_on` ends.
+    pub(super) fn retire(self) {
+        self.driver.retire(&self.thread);
+    }
+
+    /// Leads once if the role is vacant, as the fallback thread. Returns whether it did.
+    pub(super) fn lead_once(&mut self) -> bool {
+        let claim = crate::core::roles::Claim::Vacant;
+        let Participant {
+            driver,
+            thread,
+            workspace,
+            ..
+        } = self;
+        driver.fallback_leads(thread, workspace, claim, true)
+    }
+
+    /// Does the rounds of the fallback thread until the gate is open. Panics are caught.
+    pub(super) fn drive_until(&mut self, gate: &Gate) {
+        let mut absences = 0;
+        while !gate.is_open() {
+            let round = || {
+                self.driver
+                    .fallback_round(&self.thread, &mut self.workspace, &mut absences);
+            };
+            let _ = catch_unwind(AssertUnwindSafe(round));
+        }
+    }
+}
+
+/// A gate that threads and tasks wait for. Waking it opens it.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    state: Mutex<GateState>,
+    opened: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct GateState {
+    open: bool,
+    wakers: Vec<Waker>,
+}
+
+impl Gate {
+    pub(super) fn new() -> Arc<Gate> {
+        Arc::default()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.state.lock().open
+    }
+
+    /// Blocks the thread without driving.
+    pub(super) fn wait(&self) {
+        let mut state = self.state.lock();
+        while !state.open {
+            state = self.opened.wait(state);
+        }
+    }
+
+    /// Returns whether the gate is open. Otherwise the task waits.
+    pub(super) fn poll(&self, waker: &Waker) -> bool {
+        let mut state = self.state.lock();
+        if !state.open {
+            state.wakers.push(waker.clone());
+        }
+        state.open
+    }
+}
+
+impl Wake for Gate {
+    fn wake(self: Arc<Self>) {
+        let mut state = self.state.lock();
+        state.open = true;
+        let wakers = std::mem::take(&mut state.wakers);
+        drop(state);
+        self.opened.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// A waker that blocks the thread that calls it until a gate is open.
+pub(super) struct Blocks(pub(super) Arc<Gate>);
+
+impl Wake for Blocks {
+    fn wake(self: Arc<Self>) {
+        self.0.wait();
+    }
+}
+
+/// Starts the fallback thread. It ends when the gate is open.
+pub(super) fn spawn_fallback<const CONCURRENT: bool, P: Policy>(
+    driver: &'static Driver<CONCURRENT, P>,
+    gate: &Arc<Gate>,
+) -> loom::thread::JoinHandle<()> {
+    let gate = Arc::clone(gate);
+    loom::thread::spawn(move || {
+        let mut fallback = Participant::fallback(driver);
+        if !gate.poll(&fallback.waker()) {
+            fallback.drive_until(&gate);
+        }
+    })
+}

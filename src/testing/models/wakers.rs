@@ -1,0 +1,138 @@
+//! A waker that blocks until a later waker of the same batch was called: another thread, or a call
+//! of `block_on` inside the waker, calls the later one.
+
+use super::system::{Blocks, Driver, Gate, Participant, models, spawn_fallback};
+use crate::driver::policy::Policy;
+use loom::thread;
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+
+models! {
+    /// Excluded: an idle thread does not take over the wakers of a leader that blocks in one.
+    blocking_waker_meets_an_idle_thread, 2;
+    /// Excluded: the fallback thread does not take them over.
+    blocking_waker_meets_the_fallback_thread, 3;
+    /// Excluded: a call of `block_on` inside a waker waits for a later waker of its own batch.
+    nested_call_waits_for_its_batch, 3;
+    /// Excluded: the same if another thread may take over the later waker.
+    nested_call_meets_an_idle_thread, 2;
+    /// Excluded: the fallback thread, which was displaced inside its wait, and the leader both have
+    /// wakers to call, and one of those that are left is not taken over.
+    two_threads_have_wakers, 3;
+}
+
+/// The tasks of the two wakers: the first blocks, and the second opens the gate.
+const BATCH: [usize; 2] = [0, 1];
+
+fn register<const C: bool, P: Policy>(
+    driver: &'static Driver<C, P>,
+    first: Waker,
+    gate: &Arc<Gate>,
+) {
+    assert!(!driver.reactor.poll(0, &first));
+    assert!(!driver.reactor.poll(1, &Arc::clone(gate).into()));
+}
+
+fn blocking_waker_meets_an_idle_thread<const C: bool, P: Policy>(driver: &'static Driver<C, P>) {
+    let gate = Gate::new();
+    register(driver, Arc::new(Blocks(Arc::clone(&gate))).into(), &gate);
+    let threads = [2, 3].map(|task| {
+        thread::spawn(move || {
+            let mut call = Participant::new(driver);
+            call.block_on_task(task);
+            call.retire();
+        })
+    });
+    driver.reactor.post(&BATCH);
+    gate.wait();
+    driver.reactor.post(&[2, 3]);
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+fn blocking_waker_meets_the_fallback_thread<const C: bool, P: Policy>(
+    driver: &'static Driver<C, P>,
+) {
+    let gate = Gate::new();
+    register(driver, Arc::new(Blocks(Arc::clone(&gate))).into(), &gate);
+    let fallback = spawn_fallback(driver, &gate);
+    let call = thread::spawn(move || {
+        let mut call = Participant::new(driver);
+        call.block_on_task(2);
+        call.retire();
+    });
+    driver.reactor.post(&BATCH);
+    gate.wait();
+    driver.reactor.post(&[2]);
+    call.join().unwrap();
+    fallback.join().unwrap();
+}
+
+/// A waker that calls `block_on` until the gate is open.
+struct Nests<const C: bool, P: 'static> {
+    driver: &'static Driver<C, P>,
+    gate: Arc<Gate>,
+}
+
+impl<const C: bool, P: Policy> Wake for Nests<C, P> {
+    fn wake(self: Arc<Self>) {
+        let mut call = Participant::new(self.driver);
+        call.block_on(|waker| self.gate.poll(waker));
+        call.retire();
+    }
+}
+
+fn nested_call_waits_for_its_batch<const C: bool, P: Policy>(driver: &'static Driver<C, P>) {
+    let gate = Gate::new();
+    let first = Nests {
+        driver,
+        gate: Arc::clone(&gate),
+    };
+    register(driver, Arc::new(first).into(), &gate);
+    let peer = thread::spawn(move || driver.reactor.post(&BATCH));
+    let mut call = Participant::new(driver);
+    call.block_on(|waker| gate.poll(waker));
+    call.retire();
+    peer.join().unwrap();
+}
+
+fn nested_call_meets_an_idle_thread<const C: bool, P: Policy>(driver: &'static Driver<C, P>) {
+    let gate = Gate::new();
+    let first = Nests {
+        driver,
+        gate: Arc::clone(&gate),
+    };
+    register(driver, Arc::new(first).into(), &gate);
+    let threads = [2, 3].map(|task| {
+        thread::spawn(move || {
+            let mut call = Participant::new(driver);
+            call.block_on_task(task);
+            call.retire();
+        })
+    });
+    driver.reactor.post(&BATCH);
+    gate.wait();
+    driver.reactor.post(&[2, 3]);
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+fn two_threads_have_wakers<const C: bool, P: Policy>(driver: &'static Driver<C, P>) {
+    let gate = Gate::new();
+    register(driver, Arc::new(Blocks(Arc::clone(&gate))).into(), &gate);
+    for task in [2, 3] {
+        assert!(!driver.reactor.poll(task, Waker::noop()));
+    }
+    let fallback = spawn_fallback(driver, &gate);
+    let peer = thread::spawn(move || {
+        driver.reactor.post(&BATCH);
+        driver.reactor.post(&[2, 3]);
+    });
+    let mut call = Participant::new(driver);
+    call.block_on(|waker| gate.poll(waker));
+    call.retire();
+    peer.join().unwrap();
+    fallback.join().unwrap();
+}

@@ -1,0 +1,195 @@
+//! Two tasks at one object, and what happens while one of them is inside a system call.
+
+use super::Calls;
+use super::scripted::{Kernel, Scripted, kernel};
+use crate::core::clock::Deadline;
+use crate::core::source::Direction;
+use crate::core::source::state::Request;
+use crate::core::source::waiters::WaiterId;
+use crate::core::timers::TimerKey;
+use crate::core::wake::WakeBatch;
+use crate::driver::shell::Turning;
+use crate::reactor::waiting::{Pausing, WaitPoint, Waited};
+use crate::reactor::{Reactor, Target};
+use std::task::Waker;
+
+type Real = Reactor<Scripted<false>>;
+
+const READER: WaitPoint = WaitPoint {
+    direction: Direction::Read,
+    id: WaiterId::Shared,
+};
+
+const SOON: Deadline = Deadline::from_nanos(0);
+const LATE: Deadline = Deadline::from_nanos(1 << 62);
+
+/// Makes a reactor with one object. The kernel's closures live for ever, so it does as well.
+fn reactor() -> (&'static Real, Target<'static, u16>) {
+    kernel(|it| *it = Kernel::new(false));
+    let real: &Real = Box::leak(Box::new(Reactor::new()));
+    (real, real.insert(0).unwrap())
+}
+
+fn ask(real: &Real, target: &Target<'_, u16>, waker: &Waker) -> Waited {
+    real.wait_for(target, READER, Request::Ready, waker)
+        .unwrap()
+}
+
+fn turn(real: &Real) {
+    let (mut events, mut batch) = (Real::buffer(), WakeBatch::default());
+    real.turn(false, &mut events, &mut batch);
+    batch.run();
+}
+
+fn set_ready(ready: bool) {
+    kernel(|it| *it.objects[0].ready.get_mut(Direction::Read) = ready);
+}
+
+#[test]
+fn event_that_is_fetched_before_the_answer_does_not_mean_ready() {
+    let (real, target) = reactor();
+    let calls = Calls::new();
+    // Data arrives and is reported, and another task takes it, before the kernel is asked.
+    kernel(|it| it.arrive(0, Direction::Read));
+    set_ready(false);
+    assert_eq!(ask(real, &target, &calls.waker()), Waited::Enqueued);
+    turn(real);
+    assert_eq!(ask(real, &target, &calls.waker()), Waited::Enqueued);
+    assert_eq!(kernel(|it| it.questions), 1);
+}
+
+#[test]
+fn event_during_a_question_wakes_the_task() {
+    let (real, target) = reactor();
+    let calls = Calls::new();
+    kernel(|it| {
+        it.after_question = Some(Box::new(move || {
+            kernel(|it| it.arrive(0, Direction::Read));
+            turn(real);
+        }));
+    });
+    assert_eq!(ask(real, &target, &calls.waker()), Waited::Enqueued);
+    assert_eq!(calls.count(), 1);
+    assert_eq!(ask(real, &target, &calls.waker()), Waited::Ready);
+}
+
+/// Has a task ask until the reactor suspects that the object refuses operations.
+fn ask_until_suspicion(real: &Real, target: &Target<'_, u16>, waker: &Waker) {
+    for round in 0..64 {
+        let expected = if round < 4 {
+            Waited::Ready
+        } else {
+            Waited::Yield
+        };
+        assert_eq!(ask(real, target, waker), expected);
+        if expected == Waited::Yield {
+            assert_eq!(ask(real, target, waker), Waited::Ready);
+        }
+    }
+}
+
+#[test]
+fn task_that_is_displaced_by_a_pause_is_woken() {
+    let (real, target) = reactor();
+    let (first, second) = (Calls::new(), Calls::new());
+    set_ready(true);
+    kernel(|it| *it.objects[0].may_refuse.get_mut(Direction::Read) = true);
+    ask_until_suspicion(real, &target, &first.waker());
+    let waits = second.waker();
+    kernel(|it| {
+        it.after_suspicion = Some(Box::new(move || {
+            set_ready(false);
+            assert_eq!(ask(real, &target, &waits), Waited::Enqueued);
+        }));
+    });
+    let waited = ask(real, &target, &first.waker());
+    assert!(matches!(waited, Waited::Pause(_)), "{waited:?}");
+    assert_eq!(second.count(), 1);
+}
+
+#[test]
+fn task_that_enqueues_itself_during_a_question_is_not_forgotten() {
+    let (real, target) = reactor();
+    let (first, second) = (Calls::new(), Calls::new());
+    set_ready(true);
+    for _ in 0..4 {
+        assert_eq!(ask(real, &target, &first.waker()), Waited::Ready);
+    }
+    let waits = second.waker();
+    kernel(|it| {
+        it.after_question = Some(Box::new(move || {
+            let seen = target.source.word(Direction::Read).snapshot();
+            let waited = real.wait_for(&target, READER, Request::Retry(seen), &waits);
+            assert_eq!(waited.unwrap(), Waited::Enqueued);
+        }));
+    });
+    assert_eq!(ask(real, &target, &first.waker()), Waited::Enqueued);
+    // The second task has displaced the first one, which was woken and polls again.
+    assert_eq!(first.count(), 1);
+    let before = second.count();
+    ask(real, &target, &first.waker());
+    let is_waiting = target.source.lock().state.waiters.any(Direction::Read);
+    assert!(is_waiting || second.count() > before, "its waker is lost");
+}
+
+/// Has a task pause as the shared waiter although the object is ready.
+fn pause(real: &'static Real, target: &Target<'_, u16>, waker: &Waker) -> TimerKey {
+    set_ready(true);
+    kernel(|it| *it.objects[0].may_refuse.get_mut(Direction::Read) = true);
+    // Takes the event that the registration causes.
+    turn(real);
+    ask_until_suspicion(real, target, waker);
+    let waited = ask(real, target, waker);
+    assert!(matches!(waited, Waited::Pause(_)), "{waited:?}");
+    let (timer, _) = real.timers.insert(LATE, waker.clone()).unwrap();
+    real.set_pause(target, READER, timer);
+    timer
+}
+
+#[test]
+fn success_of_another_task_does_not_end_a_pause_for_good() {
+    let (real, target) = reactor();
+    let calls = Calls::new();
+    let waker = calls.waker();
+    pause(real, &target, &waker);
+    turn(real);
+    // Another task reads, and leaves something behind.
+    real.forgive(&target, READER);
+    assert_eq!(calls.count(), 1);
+    assert_eq!(kernel(|it| it.questions), 65);
+    ask(real, &target, &waker);
+    assert_eq!(kernel(|it| it.questions), 66);
+}
+
+#[test]
+fn pause_that_another_task_finds_over_is_over_for_both() {
+    let (real, target) = reactor();
+    let (first, second) = (Calls::new(), Calls::new());
+    let waker = first.waker();
+    let timer = pause(real, &target, &waker);
+    assert!(real.timers.reset(timer, SOON).is_some());
+    turn(real);
+    assert_eq!(first.count(), 1);
+    let pausing = real.pausing(&target, READER, &second.waker());
+    assert_eq!(pausing, Pausing::Over);
+    assert_eq!(real.pausing(&target, READER, &waker), Pausing::No);
+    assert_ne!(ask(real, &target, &waker), Waited::Enqueued);
+}
+
+#[test]
+fn pause_ends_although_another_waiter_has_succeeded() {
+    let (real, target) = reactor();
+    let calls = Calls::new();
+    let waker = calls.waker();
+    let timer = pause(real, &target, &waker);
+    // A future with a waiter of its own reads, and leaves something behind.
+    let id = target.source.lock().state.waiters.add(Direction::Read);
+    real.forgive(&target, WaitPoint { id, ..READER });
+    assert!(real.timers.reset(timer, SOON).is_some());
+    turn(real);
+    assert_eq!(calls.count(), 1);
+    // No operation is contradicted any more, so the task does not look for its pause.
+    let word = target.source.word(Direction::Read);
+    assert!(!word.snapshot().is_contradicted());
+    assert_ne!(ask(real, &target, &waker), Waited::Enqueued);
+}
