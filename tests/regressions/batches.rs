@@ -1,0 +1,236 @@
+//! The wakers of one turn do not wait for each other: what one of them needs from a later one, it
+//! gets.
+//!
+//! A waker may call `block_on`, which then runs the rest of the wakers itself. A waker that blocks
+//! by other means is overtaken: a thread in `block_on`, or the fallback thread, runs the rest.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::Waker;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_channel::{Receiver, Sender, bounded};
+use async_io::{Async, Timer, block_on};
+
+use crate::common::*;
+
+/// Counts the wakers of a group that have been called.
+struct Group {
+    size: usize,
+    called: Arc<Hits>,
+    /// How many calls have returned.
+    returned: AtomicUsize,
+    /// Closed by the call of the last waker.
+    open: Mutex<Option<Sender<()>>>,
+    complete: Receiver<()>,
+}
+
+impl Group {
+    fn new(size: usize) -> Arc<Group> {
+        let (open, complete) = bounded(1);
+        Arc::new(Group {
+            size,
+            called: Hits::new(),
+            returned: AtomicUsize::new(0),
+            open: Mutex::new(Some(open)),
+            complete,
+        })
+    }
+
+    /// Creates the wakers. Each runs `wait`, which may wait until all have been called.
+    fn wakers(self: &Arc<Group>, wait: fn(&Group)) -> Vec<Waker> {
+        let waker = || {
+            let group = Arc::clone(self);
+            waker_fn(move || {
+                group.call();
+                wait(&group);
+                group.returned.fetch_add(1, Ordering::SeqCst);
+            })
+        };
+        (0..self.size).map(|_| waker()).collect()
+    }
+
+    fn call(&self) {
+        std::task::Wake::wake_by_ref(&self.called);
+        if self.called.count() == self.size {
+            self.open.lock().unwrap().take();
+        }
+    }
+
+    /// Waits in `block_on` with nothing else to do.
+    fn wait_idle(&self) {
+        assert!(block_on(self.complete.recv()).is_err());
+    }
+
+    /// Waits in `block_on` and is woken by timers all the time.
+    fn wait_with_timers(&self) {
+        block_on(async {
+            while self.called.count() < self.size {
+                Timer::after(Duration::from_millis(1)).await;
+            }
+        });
+    }
+
+    /// Blocks the thread.
+    fn wait_blocked(&self) {
+        self.called.wait(self.size);
+    }
+
+    /// Waits until all calls have returned, and checks that there was one for each waker.
+    #[track_caller]
+    fn finish(&self) {
+        until("all wakers return", || {
+            self.returned.load(Ordering::SeqCst) >= self.size
+        });
+        assert_eq!(self.called.count(), self.size);
+    }
+}
+
+/// Timers of one deadline, one for each waker: they fire in one turn.
+fn timers_of_one_deadline(wakers: &[Waker]) -> Vec<Timer> {
+    let mut timers: Vec<_> = wakers.iter().map(|_| Timer::after(HOUR)).collect();
+    for (timer, waker) in timers.iter_mut().zip(wakers) {
+        assert!(poll(timer, waker).is_pending());
+    }
+    let deadline = Instant::now() + Duration::from_millis(20);
+    for timer in &mut timers {
+        timer.set_at(deadline);
+    }
+    timers
+}
+
+/// Sources that become ready at the same moment, one for each waker: they share one socket.
+fn sources_of_one_socket(wakers: &[Waker]) -> (Vec<Async<Local>>, Local) {
+    let (ours, peer) = pair();
+    let source = |waker| {
+        let source = Async::new(ours.try_clone().unwrap()).unwrap();
+        assert!(poll_readable(&source, waker).is_pending());
+        source
+    };
+    (wakers.iter().map(source).collect(), peer)
+}
+
+/// Runs two wakers in one turn, with timers and with sources. Each of the two waits for the other:
+/// whichever is called first needs the one behind it. `drive` makes sure that threads turn the
+/// reactor until the group is complete.
+fn wakers_of_one_turn(wait: fn(&Group), drive: fn(&Group)) {
+    for _ in 0..5 {
+        let group = Group::new(2);
+        let timers = timers_of_one_deadline(&group.wakers(wait));
+        drive(&group);
+        group.finish();
+        drop(timers);
+
+        let group = Group::new(2);
+        let (sources, mut peer) = sources_of_one_socket(&group.wakers(wait));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                // Time for the other thread to begin its wait. Without it the test is only less
+                // strict.
+                thread::sleep(Duration::from_millis(5));
+                peer.write_all(b"x").unwrap();
+            });
+            drive(&group);
+        });
+        group.finish();
+        drop(sources);
+    }
+}
+
+#[test]
+fn a_waker_may_wait_in_block_on_for_a_later_one_of_its_batch() {
+    in_child(
+        "batches::a_waker_may_wait_in_block_on_for_a_later_one_of_its_batch",
+        || {
+            for wait in [Group::wait_idle, Group::wait_with_timers] {
+                wakers_of_one_turn(wait, Group::wait_idle);
+            }
+        },
+    );
+}
+
+/// The same on the fallback thread.
+#[test]
+fn a_waker_of_the_fallback_thread_may_wait_in_block_on_for_a_later_one() {
+    in_child(
+        "batches::a_waker_of_the_fallback_thread_may_wait_in_block_on_for_a_later_one",
+        || {
+            for wait in [Group::wait_idle, Group::wait_with_timers] {
+                wakers_of_one_turn(wait, Group::wait_blocked);
+            }
+        },
+    );
+}
+
+/// A batch of many, in which each waker needs all the later ones: the calls nest.
+#[test]
+fn wakers_that_wait_in_block_on_may_nest() {
+    in_child("batches::wakers_that_wait_in_block_on_may_nest", || {
+        let group = Group::new(20);
+        let timers = timers_of_one_deadline(&group.wakers(Group::wait_idle));
+        group.wait_idle();
+        group.finish();
+        drop(timers);
+    });
+}
+
+/// The fallback thread is blocked in a waker. A `block_on` that begins afterwards runs the rest.
+#[test]
+fn a_block_on_runs_the_wakers_behind_one_that_blocks_the_fallback_thread() {
+    in_child(
+        "batches::a_block_on_runs_the_wakers_behind_one_that_blocks_the_fallback_thread",
+        || {
+            for drive in [Group::wait_idle, Group::wait_with_timers] {
+                for _ in 0..5 {
+                    let group = Group::new(2);
+                    let timers = timers_of_one_deadline(&group.wakers(Group::wait_blocked));
+                    group.called.wait(1);
+                    drive(&group);
+                    group.finish();
+                    drop(timers);
+                }
+            }
+        },
+    );
+}
+
+/// A thread in `block_on` is blocked in a waker. The fallback thread runs the rest.
+#[test]
+fn the_fallback_thread_runs_the_wakers_behind_one_that_blocks_a_block_on() {
+    in_child(
+        "batches::the_fallback_thread_runs_the_wakers_behind_one_that_blocks_a_block_on",
+        || wakers_of_one_turn(Group::wait_blocked, Group::wait_idle),
+    );
+}
+
+/// Two threads are in `block_on`, and one of them is blocked in a waker. The other one runs the
+/// rest; the fallback thread is kept busy all the time.
+#[test]
+fn another_block_on_runs_the_wakers_behind_one_that_blocks() {
+    in_child(
+        "batches::another_block_on_runs_the_wakers_behind_one_that_blocks",
+        || {
+            let (release, released) = mpsc::channel::<()>();
+            let released = Mutex::new(released);
+            let (entered, gate) = hits();
+            let blocking = waker_fn(move || {
+                gate.wake_by_ref();
+                _ = released.lock().unwrap().recv();
+            });
+            let mut timer = Timer::after(Duration::from_millis(1));
+            _ = poll(&mut timer, &blocking);
+            entered.wait(1);
+
+            let drive = |group: &Group| {
+                thread::scope(|scope| {
+                    scope.spawn(|| group.wait_idle());
+                    group.wait_idle();
+                });
+            };
+            wakers_of_one_turn(Group::wait_blocked, drive);
+            drop(release);
+        },
+    );
+}

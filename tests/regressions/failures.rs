@@ -1,0 +1,112 @@
+//! Waits of the reactor's own threads that fail, because the program has closed the descriptors or a
+//! sandbox refuses the call.
+
+use std::io::{Read, Write};
+use std::task::Waker;
+use std::thread;
+use std::time::Duration;
+
+use async_io::{Async, Timer, block_on};
+use futures_lite::future::poll_once;
+
+use crate::common::*;
+use crate::support::procfs::{descriptors, fallback_thread, wait_until_asleep};
+use crate::support::raw;
+use crate::support::seccomp::{Filter, Reach, Verdict};
+
+/// The wait on one set fails from now on.
+fn refuse_waits_on(set: i32) {
+    let verdict = Verdict::Fail(libc::EBADF);
+    let filter = Filter::new()
+        .call_on(libc::SYS_epoll_pwait, set, verdict)
+        .call_on(libc::SYS_epoll_pwait2, set, verdict);
+    #[cfg(target_arch = "x86_64")]
+    let filter = filter.call_on(libc::SYS_epoll_wait, set, verdict);
+    filter.install(Reach::AllThreads);
+}
+
+/// Finds the set that the fallback thread waits on while it watches. `reactor` is the reactor's
+/// set. Returns `None` if the thread does not get one in a long time.
+async fn set_of_the_watch(reactor: &[i32]) -> Option<i32> {
+    let (source, mut peer) = local_pair();
+    for _ in 0..200 {
+        // An event makes the fallback thread leave the reactor, in which it may still be.
+        _ = poll_readable(&source, Waker::noop());
+        peer.write_all(b"x").unwrap();
+        Timer::after(Duration::from_millis(5)).await;
+        source.get_ref().read_exact(&mut [0]).unwrap();
+        let sets = descriptors("eventpoll");
+        if let Some(set) = sets.into_iter().find(|set| !reactor.contains(set)) {
+            return Some(set);
+        }
+    }
+    None
+}
+
+/// The fallback thread sets an alarm, and its wait for the alarm fails. The alarm is not lost with
+/// the descriptors: events are dispatched while the thread in `block_on` is busy.
+#[test]
+fn an_alarm_outlives_a_failure_of_the_watch() {
+    in_child("failures::an_alarm_outlives_a_failure_of_the_watch", || {
+        let (source, mut peer) = local_pair();
+        let reactor = descriptors("eventpoll");
+        // A wait of a foreign task starts the fallback thread.
+        let (hits, waker) = hits();
+        assert!(poll_readable(&source, &waker).is_pending());
+        let fallback = fallback_thread();
+        block_on(async {
+            let watch = set_of_the_watch(&reactor).await;
+            let watch = watch.expect("the fallback thread watches on a set of its own");
+            wait_until_asleep(fallback);
+            refuse_waits_on(watch);
+            // Time for the first alarm, whose wait had begun before it was refused, and for those
+            // that follow.
+            thread::sleep(Duration::from_millis(100));
+            peer.write_all(b"x").unwrap();
+            hits.wait(1);
+        });
+    });
+}
+
+/// Reads from the `Debug` form how many events each direction of a source has got.
+fn events(source: &Async<Local>) -> Vec<u32> {
+    let text = format!("{source:?}");
+    let numbers = text.split("events: ").skip(1);
+    let number = |rest: &str| rest.split(',').next()?.parse().ok();
+    let events: Option<Vec<_>> = numbers.map(number).collect();
+    let events = events.unwrap_or_default();
+    assert_eq!(events.len(), 2, "no events in {text}");
+    events
+}
+
+/// A thread fetches an event, and then the reactor loses its set for good. The later turns of that
+/// thread do not dispatch the event again.
+#[test]
+fn turns_without_a_set_repeat_no_event() {
+    in_child("failures::turns_without_a_set_repeat_no_event", || {
+        let (source, mut peer) = local_pair();
+        block_on(async {
+            let mut readable = source.readable();
+            assert!(poll_once(&mut readable).await.is_none());
+            peer.write_all(b"x").unwrap();
+            readable.await.unwrap();
+        });
+        Filter::new()
+            .call(libc::SYS_epoll_create1, Verdict::Fail(libc::ENOSYS))
+            .install(Reach::AllThreads);
+        for set in descriptors("eventpoll") {
+            raw::close(set);
+        }
+        // Another thread finds out first. It has fetched no events.
+        let first = thread::spawn(|| block_on(Timer::after(Duration::from_millis(5))));
+        first.join().unwrap();
+        let before = events(&source);
+        for _ in 0..5 {
+            block_on(Timer::after(Duration::from_millis(2)));
+        }
+        let after = events(&source);
+        // Failures count as events of both directions. The former event was one for readers.
+        let news = [after[0] - before[0], after[1] - before[1]];
+        assert_eq!(news[0], news[1], "events for readers and for writers");
+    });
+}

@@ -1,0 +1,288 @@
+//! A subscriber that panics, in whatever event or span of this crate: the panic may come out of the
+//! call that caused the event, and everything goes on afterwards.
+
+#![cfg(all(feature = "tracing", unix, not(async_io_loom)))]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use async_channel::bounded;
+use async_io::{Timer, block_on};
+use common::*;
+use futures_lite::future::{or, poll_once};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+/// The thread whose events are counted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Victim {
+    Thread(ThreadId),
+    Fallback,
+}
+
+/// The calls that remain until the subscriber panics, and in which thread.
+static PLAN: Mutex<Option<(Victim, usize)>> = Mutex::new(None);
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+/// Panics once, in the `n`th call that the victim causes from now on. `n` counts from zero.
+fn plan(victim: Victim, n: usize) {
+    *PLAN.lock().unwrap() = Some((victim, n));
+}
+
+/// Takes the plan back. Returns whether the panic was still to come.
+fn cancel_plan() -> bool {
+    PLAN.lock().unwrap().take().is_some()
+}
+
+struct Panicking;
+
+fn count_call() {
+    let current = thread::current();
+    let mut plan = PLAN.lock().unwrap();
+    let Some((victim, left)) = plan.as_mut() else {
+        return;
+    };
+    let is_victim = match *victim {
+        Victim::Thread(id) => current.id() == id,
+        Victim::Fallback => current.name() == Some("async-io"),
+    };
+    // A second panic while the first one unwinds would end the process.
+    if !is_victim || thread::panicking() {
+        return;
+    }
+    if *left > 0 {
+        *left -= 1;
+        return;
+    }
+    *plan = None;
+    drop(plan);
+    PANICS.fetch_add(1, Ordering::SeqCst);
+    resume_unwind(Box::new("a subscriber that panics"));
+}
+
+impl Subscriber for Panicking {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("async_io")
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        count_call();
+        Id::from_u64(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        count_call();
+    }
+
+    fn enter(&self, _: &Id) {
+        count_call();
+    }
+
+    fn exit(&self, _: &Id) {
+        count_call();
+    }
+}
+
+fn install() {
+    tracing::subscriber::set_global_default(Panicking).unwrap();
+}
+
+/// Waits for I/O and for a timer.
+async fn io_and_timer() {
+    let (source, mut peer) = local_pair();
+    for _ in 0..3 {
+        assert!(poll_once(source.readable()).await.is_none());
+        let waiter = source.readable();
+        let write = thread::spawn(move || {
+            // Its reader may be gone by then.
+            _ = peer.write_all(b"x");
+            peer
+        });
+        waiter.await.unwrap();
+        source.get_ref().read_exact(&mut [0]).unwrap();
+        peer = write.join().unwrap();
+        Timer::after(Duration::from_micros(300)).await;
+    }
+}
+
+/// How many calls of the subscriber are tried, one after the other. A short program makes fewer
+/// than this.
+const CALLS: usize = 60;
+
+/// A thread that waits in `block_on` for I/O and for timers, before the panic and after it.
+struct Bystander {
+    thread: thread::JoinHandle<()>,
+    stop: async_channel::Sender<()>,
+}
+
+impl Bystander {
+    /// Starts the thread. Calls `waits` when its wait for I/O has begun, and writes what it waits
+    /// for afterwards.
+    fn start() -> Bystander {
+        let (stop, stopped) = bounded::<()>(1);
+        let (waits, is_waiting) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            block_on(async {
+                let (source, mut peer) = local_pair();
+                let mut round = 0;
+                while !stopped.is_closed() {
+                    round += 1;
+                    let readable = source.readable();
+                    let pending = Timer::after(Duration::from_micros(200));
+                    if round == 1 {
+                        waits.send(()).unwrap();
+                    }
+                    pending.await;
+                    assert!(poll_once(source.readable()).await.is_none());
+                    let write = thread::spawn(move || {
+                        peer.write_all(b"x").unwrap();
+                        peer
+                    });
+                    readable.await.unwrap();
+                    source.get_ref().read_exact(&mut [0]).unwrap();
+                    peer = write.join().unwrap();
+                }
+            });
+        });
+        is_waiting.recv().unwrap();
+        Bystander { thread, stop }
+    }
+
+    fn stop(self) {
+        self.stop.close();
+        self.thread.join().unwrap();
+    }
+}
+
+/// Other threads, this thread, and foreign executors if there may be a fallback thread.
+fn everything_works(with_foreign: bool) {
+    thread::spawn(|| block_on(io_and_timer())).join().unwrap();
+    block_on(io_and_timer());
+    if with_foreign {
+        foreign(io_and_timer());
+        foreign(or(
+            async {
+                Timer::after(HOUR).await;
+            },
+            io_and_timer(),
+        ));
+    }
+}
+
+/// Lets the subscriber panic in each of the first calls that a `block_on` of this thread causes.
+fn panic_in_block_on(with_foreign: bool) {
+    install();
+    everything_works(with_foreign);
+    for n in 0..CALLS {
+        let bystander = Bystander::start();
+        let before = PANICS.load(Ordering::SeqCst);
+        plan(Victim::Thread(thread::current().id()), n);
+        let result = catch_unwind(AssertUnwindSafe(|| block_on(io_and_timer())));
+        let missed = cancel_plan();
+        let happened = PANICS.load(Ordering::SeqCst) - before;
+        assert!(missed || happened == 1);
+        assert!(result.is_ok() || happened == 1, "another panic, at {n}");
+        bystander.stop();
+        everything_works(with_foreign);
+    }
+    assert!(PANICS.load(Ordering::SeqCst) > 10, "few panics were caused");
+}
+
+#[test]
+fn a_panic_in_block_on_leaves_other_threads_alone() {
+    in_child("a_panic_in_block_on_leaves_other_threads_alone", || {
+        panic_in_block_on(false);
+        #[cfg(target_os = "linux")]
+        assert_eq!(threads_named("async-io"), 0);
+    });
+}
+
+#[test]
+fn a_panic_in_block_on_leaves_the_fallback_thread_alone() {
+    in_child(
+        "a_panic_in_block_on_leaves_the_fallback_thread_alone",
+        || panic_in_block_on(true),
+    );
+}
+
+/// The fallback thread survives, or another one takes its place.
+#[test]
+fn a_panic_on_the_fallback_thread_stops_nothing() {
+    in_child("a_panic_on_the_fallback_thread_stops_nothing", || {
+        install();
+        foreign(io_and_timer());
+        for n in 0..CALLS {
+            let before = PANICS.load(Ordering::SeqCst);
+            plan(Victim::Fallback, n);
+            // The wait of this thread is in the hands of the one that panics: no wake-up may be
+            // lost.
+            for _ in 0..100 {
+                foreign(io_and_timer());
+                if PANICS.load(Ordering::SeqCst) > before {
+                    break;
+                }
+            }
+            assert!(!cancel_plan(), "no call number {n}");
+            everything_works(true);
+        }
+        assert_eq!(PANICS.load(Ordering::SeqCst), CALLS);
+    });
+}
+
+/// Waits of many tasks that one turn ends: a panic in that turn loses none of them.
+#[test]
+fn a_panic_loses_no_wake_up_of_its_turn() {
+    in_child("a_panic_loses_no_wake_up_of_its_turn", || {
+        install();
+        for n in 0..CALLS {
+            let mut pairs: Vec<_> = (0..5).map(|_| local_pair()).collect();
+            let all: Vec<_> = pairs.iter().map(|_| (hits(), hits())).collect();
+            let mut timers: Vec<_> = pairs.iter().map(|_| Timer::after(HOUR)).collect();
+            for ((pair, (io, time)), timer) in pairs.iter().zip(&all).zip(&mut timers) {
+                assert!(poll_readable(&pair.0, &io.1).is_pending());
+                assert!(poll(timer, &time.1).is_pending());
+            }
+            let mut timers_are_set = false;
+            plan(Victim::Thread(thread::current().id()), n);
+            _ = catch_unwind(AssertUnwindSafe(|| {
+                block_on(async {
+                    for timer in &mut timers {
+                        timer.set_after(Duration::from_millis(1));
+                    }
+                    timers_are_set = true;
+                    for (_, peer) in &mut pairs {
+                        peer.write_all(b"x").unwrap();
+                    }
+                    Timer::after(Duration::from_millis(2)).await;
+                });
+            }));
+            cancel_plan();
+            // The panic may have come before the future ran. Setting a timer a second time would hide a
+            // lost wake-up, so only what was not done is done now.
+            if !timers_are_set {
+                for timer in &mut timers {
+                    timer.set_after(Duration::from_millis(1));
+                }
+            }
+            // A waker that was taken and lost is not called by a second event.
+            for (_, peer) in &mut pairs {
+                peer.write_all(b"x").unwrap();
+            }
+            for (io, time) in &all {
+                io.0.wait(1);
+                time.0.wait(1);
+            }
+        }
+    });
+}

@@ -1,0 +1,136 @@
+//! Waiters that have come and gone leave no memory behind. This test has an allocator of its own,
+//! so it is alone here.
+
+#![cfg(all(unix, not(async_io_loom)))]
+#![allow(unsafe_code)]
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicIsize, Ordering};
+use std::time::Duration;
+
+use async_io::{Async, Timer, block_on};
+use common::*;
+use futures_lite::future::poll_once;
+
+/// Counts the bytes that are allocated.
+struct Counting;
+
+static ALLOCATED: AtomicIsize = AtomicIsize::new(0);
+
+// SAFETY: all is passed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATED.fetch_add(layout.size() as isize, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        ALLOCATED.fetch_sub(layout.size() as isize, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const WAITERS: usize = 20_000;
+
+/// What may stay: buffers of a fixed size.
+const SLACK: isize = 64 * 1024;
+
+fn waiters(source: &Async<Local>) -> Vec<async_io::Readable<'_, Local>> {
+    (0..WAITERS).map(|_| source.readable()).collect()
+}
+
+/// Waits in one `block_on` with the waker of that call.
+async fn wait_and_drop(source: &Async<Local>) {
+    let mut waits = waiters(source);
+    for wait in &mut waits {
+        assert!(poll_once(wait).await.is_none());
+    }
+}
+
+/// Waits, has one event wake all, and finishes the waits.
+async fn wait_and_finish(source: &Async<Local>, mut peer: &Local) {
+    let mut waits = waiters(source);
+    for wait in &mut waits {
+        assert!(poll_once(wait).await.is_none());
+    }
+    peer.write_all(b"x").unwrap();
+    for wait in waits {
+        wait.await.unwrap();
+    }
+    source.get_ref().read_exact(&mut [0]).unwrap();
+}
+
+/// One event on another source, so that a turn has followed.
+async fn one_more_turn() {
+    let (source, mut peer) = local_pair();
+    assert!(poll_once(source.readable()).await.is_none());
+    peer.write_all(b"x").unwrap();
+    source.readable().await.unwrap();
+    Timer::after(Duration::from_millis(1)).await;
+}
+
+#[track_caller]
+fn returns_memory(what: &str, mut body: impl AsyncFnMut()) {
+    // The second time finds all buffers that are made once.
+    for first in [true, false] {
+        let before = ALLOCATED.load(Ordering::Relaxed);
+        block_on(async {
+            body().await;
+            one_more_turn().await;
+        });
+        let kept = ALLOCATED.load(Ordering::Relaxed) - before;
+        assert!(kept < SLACK, "{what} (first: {first}): {kept} bytes kept");
+    }
+}
+
+#[test]
+fn dropped_waiters_leave_no_memory() {
+    in_child("dropped_waiters_leave_no_memory", || {
+        let (source, _peer) = local_pair();
+        block_on(one_more_turn());
+        returns_memory("dropped waiters", async || wait_and_drop(&source).await);
+    });
+}
+
+#[test]
+fn woken_waiters_leave_no_memory() {
+    in_child("woken_waiters_leave_no_memory", || {
+        let (source, peer) = local_pair();
+        block_on(one_more_turn());
+        returns_memory("woken waiters", async || {
+            wait_and_finish(&source, &peer).await;
+        });
+    });
+}
+
+/// The wakers of many waiters are collected before they are called.
+#[test]
+fn waiters_of_other_tasks_leave_no_memory() {
+    in_child("waiters_of_other_tasks_leave_no_memory", || {
+        let (source, mut peer) = local_pair();
+        block_on(one_more_turn());
+        settle();
+        let (hits, waker) = hits();
+        let before = ALLOCATED.load(Ordering::Relaxed);
+        let mut waits = waiters(&source);
+        for wait in &mut waits {
+            assert!(poll(wait, &waker).is_pending());
+        }
+        peer.write_all(b"x").unwrap();
+        hits.wait(WAITERS);
+        drop(waits);
+        source.get_ref().read_exact(&mut [0]).unwrap();
+        settle();
+        block_on(one_more_turn());
+        let kept = ALLOCATED.load(Ordering::Relaxed) - before;
+        assert!(kept < SLACK, "{kept} bytes kept");
+    });
+}
