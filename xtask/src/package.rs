@@ -22,6 +22,9 @@ const NEEDED: &[&str] = &[
     "src/lib.rs",
 ];
 
+/// The one test that is left out, which cargo mentions in a warning: it uses a package that is not published.
+const LEFT_OUT: &str = "ignoring test `programs`";
+
 pub(crate) fn run() -> Outcome {
     let mut list = shell::cargo();
     list.args(["package", "--list", "--allow-dirty"]);
@@ -47,7 +50,8 @@ pub(crate) fn run() -> Outcome {
     if !output.status.success() {
         return Err(format!("`cargo package` failed: {}", output.status));
     }
-    match said.lines().find(|line| line.starts_with("warning")) {
+    let unexpected = |line: &&str| line.starts_with("warning") && !line.contains(LEFT_OUT);
+    match said.lines().find(unexpected) {
         Some(warning) => Err(format!("`cargo package` is not clean: {warning}")),
         None => Ok(()),
     }

@@ -68,7 +68,11 @@ pub(crate) fn capture(command: &mut Command) -> Outcome<String> {
 pub(crate) fn built(arguments: &[&str]) -> Outcome<PathBuf> {
     let mut cargo = cargo();
     cargo.args(["build", "--message-format=json-render-diagnostics"]);
-    let messages = capture(cargo.args(arguments))?;
+    executable(&capture(cargo.args(arguments))?)
+}
+
+/// Returns the path of the program that cargo has built, according to its JSON messages.
+pub(crate) fn executable(messages: &str) -> Outcome<PathBuf> {
     let mut paths = messages
         .lines()
         .filter_map(|line| line.split_once("\"executable\":\"")?.1.split('"').next());

@@ -1,0 +1,80 @@
+//! Random programs over real sockets, pipes and timers, with the kernel as the oracle: see `compat/programs`.
+//!
+//! `PROPTEST_CASES` says how many programs there are in each setting. A failing program is printed as a list of steps.
+//! `cargo xtask differential` runs more of them, and compares with the published async-io 2.6.0.
+
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use common::*;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
+use random_programs::{Bytes, Lab, Program, Setting};
+
+random_programs::runtime!(Ours, async_io, published: false);
+
+/// Programs per setting, unless the environment says how many.
+const CASES: u32 = 1000;
+
+/// How long a wake-up may take after the first program has failed: proptest then minimizes it.
+const IMPATIENT: std::time::Duration = std::time::Duration::from_millis(500);
+
+fn programs() -> impl Strategy<Value = Program> {
+    let steps = proptest::collection::vec(any::<Bytes>(), 0..32);
+    (any::<bool>(), any::<u8>(), steps)
+        .prop_map(|(insists, first, steps)| Program::decode(insists, first, &steps))
+}
+
+/// Runs programs in one setting, in a process that has no other threads.
+fn run(test: &str, setting: Setting) {
+    in_child(test, move || {
+        let mut config = Config::default();
+        if std::env::var_os("PROPTEST_CASES").is_none() {
+            config.cases = CASES;
+        }
+        config.failure_persistence = None;
+        let lab = Lab::<Ours>::new(setting);
+        let threads = threads_named("async-io");
+        let open = open_objects();
+        let result = TestRunner::new(config).run(&programs(), |program| {
+            lab.run(&program).map(drop).map_err(|failure| {
+                lab.set_patience(IMPATIENT);
+                TestCaseError::fail(failure.to_string())
+            })
+        });
+        match result {
+            Ok(()) => {}
+            Err(TestError::Fail(reason, program)) => panic!("{reason}\n{program}"),
+            Err(error) => panic!("{error}"),
+        }
+        // The waker of `block_on` needs no other thread.
+        let most = if setting == Setting::Alone { 0 } else { 1 };
+        assert!(threads_named("async-io") <= threads + most);
+        // The listener of the last TCP pairs stays open, and the reactor itself.
+        assert!(open_objects() <= open + 8);
+    });
+}
+
+#[test]
+fn programs_whose_waits_all_belong_to_block_on() {
+    run(
+        "programs_whose_waits_all_belong_to_block_on",
+        Setting::Alone,
+    );
+}
+
+#[test]
+fn programs_inside_of_block_on() {
+    run("programs_inside_of_block_on", Setting::Inside);
+}
+
+#[test]
+fn programs_on_a_thread_that_parks() {
+    run("programs_on_a_thread_that_parks", Setting::Parked);
+}
+
+#[test]
+fn programs_between_short_calls_of_block_on() {
+    run("programs_between_short_calls_of_block_on", Setting::Between);
+}
