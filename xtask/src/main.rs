@@ -6,6 +6,8 @@
 mod compat;
 mod debian;
 mod deny;
+#[cfg(target_os = "linux")]
+mod differential;
 mod faults;
 mod fuzz;
 mod guards;
@@ -134,6 +136,13 @@ const RECIPES: &[Recipe] = &[
         arguments: "[--only NAME]",
         summary: "run dependents and their published test suites on this crate",
         run: compat::run,
+    },
+    #[cfg(target_os = "linux")]
+    Recipe {
+        name: "differential",
+        arguments: "[--programs N] [--seed S] [--jobs J]",
+        summary: "run random programs on this crate and on the published 2.6.0, and compare",
+        run: differential::run,
     },
     Recipe {
         name: "web",

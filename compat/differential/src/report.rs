@@ -1,0 +1,50 @@
+//! The counts of a child, as the text that it prints and the parent adds up.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How many programs were run, and how often each of the counted things has happened.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) programs: u64,
+    counts: BTreeMap<String, u64>,
+}
+
+impl Report {
+    pub(crate) fn count(&mut self, name: &str, number: u64) {
+        *self.counts.entry(name.into()).or_default() += number;
+    }
+
+    pub(crate) fn add(&mut self, other: &Report) {
+        self.programs += other.programs;
+        for (name, number) in &other.counts {
+            self.count(name, *number);
+        }
+    }
+
+    /// Reads what `Display` has written.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut report = Report::default();
+        for line in text.lines() {
+            let parsed = line
+                .rsplit_once(": ")
+                .and_then(|(name, number)| Some((name.trim(), number.trim().parse::<u64>().ok()?)));
+            match parsed {
+                Some(("programs", number)) => report.programs = number,
+                Some((name, number)) => report.count(name, number),
+                None => return Err(format!("a child has printed {line:?}")),
+            }
+        }
+        Ok(report)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "programs: {}", self.programs)?;
+        for (name, number) in &self.counts {
+            write!(f, "\n  {name}: {number}")?;
+        }
+        Ok(())
+    }
+}
