@@ -215,15 +215,13 @@ impl<P: Poller> Reactor<P> {
             .found_ready(words, direction, id, request, waker, latest);
         let others = self.doubt_arming(target, direction, &mut slot.state);
         drop(slot);
-        // An event, or a task that displaced this one, has taken the waker and calls it.
-        let is_woken = found.former.is_none();
         wake::discard(found.former);
         others.run_all();
         Ok(match (request, found.step) {
             (Request::Ready, Step::Proceed) => Waited::Ready,
             (Request::Ready, Step::Pause(pause)) => self.pause_or_yield(target, at, waker, pause),
             (_, Step::Proceed) => Waited::TryAgain,
-            (_, Step::Yield) if is_woken => Waited::Enqueued,
+            (_, Step::Yield) if found.is_woken => Waited::Enqueued,
             (_, Step::Yield) => Waited::Yield,
             (_, Step::Pause(pause)) => Waited::Pause(pause),
         })

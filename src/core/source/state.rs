@@ -115,6 +115,8 @@ pub(crate) enum Enqueue {
 #[derive(Debug)]
 pub(crate) struct FoundReady {
     pub(crate) step: Step,
+    /// An event has taken the waiter's waker, and calls it.
+    pub(crate) is_woken: bool,
     /// The waiter's waker, to be dropped without the lock.
     pub(crate) former: Option<Waker>,
 }
@@ -394,11 +396,17 @@ impl State {
             words.get(direction).set_contradicted(true);
             self.contradictions.get_mut(direction).next(REFUSED)
         };
+        let waiter = self.waiters.get(direction, id);
+        let is_woken = waiter.is_some_and(|waiter| !waiter.is_enqueued());
         let former = self.leave(direction, id, waker);
         if matches!((request, step), (Request::Ready, Step::Yield)) {
             self.grant(direction, id);
         }
-        FoundReady { step, former }
+        FoundReady {
+            step,
+            is_woken,
+            former,
+        }
     }
 
     /// Makes the waiter ready: its next poll reports so.

@@ -11,7 +11,7 @@ use crate::core::wake::WakeBatch;
 use crate::driver::shell::Turning;
 use crate::reactor::waiting::{Pausing, WaitPoint, Waited};
 use crate::reactor::{Reactor, Target};
-use std::task::Waker;
+use std::task::{RawWaker, RawWakerVTable, Waker};
 
 type Real = Reactor<Scripted<false>>;
 
@@ -73,6 +73,26 @@ fn event_during_a_question_wakes_the_task() {
     assert_eq!(ask(real, &target, &calls.waker()), Waited::Ready);
 }
 
+#[test]
+fn refused_task_that_an_event_wakes_does_not_yield() {
+    let (real, target) = reactor();
+    let calls = Calls::new();
+    let refused = || real.wait_for(&target, READER, Request::Refused, &calls.waker());
+    set_ready(true);
+    // Takes the event that the registration causes.
+    turn(real);
+    assert_eq!(refused().unwrap(), Waited::TryAgain);
+    kernel(|it| {
+        it.after_question = Some(Box::new(move || {
+            kernel(|it| it.arrive(0, Direction::Read));
+            turn(real);
+        }));
+    });
+    assert_eq!(refused().unwrap(), Waited::Enqueued);
+    assert_eq!(calls.count(), 1);
+    assert_eq!(refused().unwrap(), Waited::Yield);
+}
+
 /// Has a task ask until the reactor suspects that the object refuses operations.
 fn ask_until_suspicion(real: &Real, target: &Target<'_, u16>, waker: &Waker) {
     for round in 0..64 {
@@ -123,13 +143,40 @@ fn task_that_enqueues_itself_during_a_question_is_not_forgotten() {
             assert_eq!(waited.unwrap(), Waited::Enqueued);
         }));
     });
-    assert_eq!(ask(real, &target, &first.waker()), Waited::Enqueued);
-    // The second task has displaced the first one, which was woken and polls again.
-    assert_eq!(first.count(), 1);
+    assert_eq!(ask(real, &target, &first.waker()), Waited::Yield);
+    // The second task has displaced the first one, which polls again because it yields.
     let before = second.count();
     ask(real, &target, &first.waker());
     let is_waiting = target.source.lock().state.waiters.any(Direction::Read);
     assert!(is_waiting || second.count() > before, "its waker is lost");
+}
+
+/// A waker whose clones differ from it for `will_wake`, which may return `false` without a reason.
+#[allow(unsafe_code)]
+fn unlike_its_clones() -> Waker {
+    const fn table(clone: unsafe fn(*const ()) -> RawWaker) -> RawWakerVTable {
+        unsafe fn ignore(_data: *const ()) {}
+        RawWakerVTable::new(clone, ignore, ignore, ignore)
+    }
+    unsafe fn clone(_data: *const ()) -> RawWaker {
+        static CLONED: RawWakerVTable = table(clone);
+        RawWaker::new(std::ptr::null(), &CLONED)
+    }
+    static ORIGINAL: RawWakerVTable = table(clone);
+    let raw = RawWaker::new(std::ptr::null(), &ORIGINAL);
+    // SAFETY: the functions of the table use no data, so they meet the contract of a waker.
+    unsafe { Waker::from_raw(raw) }
+}
+
+#[test]
+fn waker_that_differs_from_its_clones_is_not_left_waiting() {
+    let (real, target) = reactor();
+    let waker = unlike_its_clones();
+    assert!(!waker.will_wake(&waker.clone()));
+    set_ready(true);
+    for _ in 0..20 {
+        assert_ne!(ask(real, &target, &waker), Waited::Enqueued);
+    }
 }
 
 /// Has a task pause as the shared waiter although the object is ready.
