@@ -46,7 +46,7 @@ pub(super) const EPOLL_EDGES: Kind = Kind {
     idle_hang_up: IdleHangUp::Once,
     levels: false,
 };
-/// Edges are requested and levels reported: an object whose driver has nothing else.
+/// Edges are requested and levels reported. Some drivers have nothing else.
 pub(super) const LEVELS_FOR_EDGES: Kind = Kind {
     levels: true,
     ..EPOLL_EDGES

@@ -32,7 +32,7 @@ enum Step {
     Run(usize),
     /// A task that waits is polled although it was not woken, with another waker if the flag is set.
     Poll(usize, bool),
-    /// A task whose operation found nothing is enqueued.
+    /// A task is enqueued after its operation found nothing.
     Enqueue(usize),
     /// An enqueued task asks the kernel, or records the answer.
     Ask(usize),
@@ -95,7 +95,7 @@ impl Wake for Calls {
 
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    /// Waits for nothing.
+    /// Does not wait.
     Idle,
     /// The operation found nothing, as of this snapshot. The turn was read after it.
     Refused(Snapshot, Turn),

@@ -79,7 +79,7 @@ struct Pause {
 struct Waiter {
     object: usize,
     at: WaitPoint,
-    /// The task whose waker the source holds.
+    /// The source holds the waker of this task.
     enqueued: Option<Rc<Task>>,
     /// The turn at the previous poll, if the kernel's "not ready" stands.
     polled: Option<u32>,
@@ -468,7 +468,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         }
     }
 
-    /// The wait goes on without a question.
+    /// The task waits, or keeps waiting, without a question.
     fn keep(&mut self, which: usize, request: Request, keeps: bool) {
         let waiter = &mut self.waiters[which];
         let dated = match request {

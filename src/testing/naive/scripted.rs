@@ -1,5 +1,5 @@
-//! The scripted poller: a kernel with four objects, whose readiness is what the script says.
-//! Everything happens on one thread, and each thread has its own kernel.
+//! The scripted poller: a kernel with four objects. The script sets their readiness. Everything
+//! happens on one thread, and each thread has its own kernel.
 
 use crate::core::clock::{Clock, Deadline};
 use crate::core::source::state::{Nature, Reporting, Traits};
