@@ -151,7 +151,7 @@ fn task_that_enqueues_itself_during_a_question_is_not_forgotten() {
     assert!(is_waiting || second.count() > before, "its waker is lost");
 }
 
-/// A waker whose clones differ from it for `will_wake`, which may return `false` without a reason.
+/// Returns a waker that differs from its clones: `will_wake` may return `false` without a reason.
 #[allow(unsafe_code)]
 fn unlike_its_clones() -> Waker {
     const fn table(clone: unsafe fn(*const ()) -> RawWaker) -> RawWakerVTable {
