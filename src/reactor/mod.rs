@@ -293,7 +293,9 @@ impl<P: Poller> Reactor<P> {
         drop(slot);
         self.registry.give_back(target.key.slot);
         if let Some(contents) = contents {
-            contents.discard(|pause| wake::discard(self.timers.remove(pause)));
+            for pause in contents.discard() {
+                wake::discard(self.timers.remove(pause));
+            }
         }
         result
     }

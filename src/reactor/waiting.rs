@@ -364,8 +364,8 @@ impl<P: Poller> Reactor<P> {
         exception: Exception,
         waker: &Waker,
     ) -> io::Result<bool> {
-        let own = waker.clone();
         let poller = self.poller()?;
+        let own = waker.clone();
         let mut others = WakeBatch::default();
         let mut slot = target.source.lock();
         let (former, missing) = slot.state.enqueue_for_exception(id, own);

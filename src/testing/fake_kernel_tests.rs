@@ -496,7 +496,7 @@ impl World {
     fn replace(&mut self) {
         let contents = self.source.lock().state.vacate();
         if let Some(contents) = contents {
-            contents.discard(|_| {});
+            assert!(contents.discard().is_empty());
         }
         let key = occupy(&self.source, self.kind);
         self.kernel = FakeKernel::new(self.kind, key, initial(self.kind));

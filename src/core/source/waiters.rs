@@ -447,13 +447,13 @@ pub(crate) struct Contents {
 }
 
 impl Contents {
-    /// Drops the wakers, and gives the timers of pauses to `cancel`. Panics of wakers are caught.
-    pub(crate) fn discard(self, mut cancel: impl FnMut(TimerKey)) {
+    /// Drops the wakers; their panics are caught. Returns the timers of pauses, for the caller to
+    /// cancel.
+    pub(crate) fn discard(self) -> Vec<TimerKey> {
         let PerDirection { read, write } = self.shared;
+        let mut pauses = Vec::new();
         let mut discard = |waiter: Waiter| {
-            if let Some(key) = waiter.pause {
-                cancel(key);
-            }
+            pauses.extend(waiter.pause);
             wake::discard(waiter.waker);
         };
         discard(read);
@@ -463,6 +463,7 @@ impl Contents {
                 discard(entry.waiter);
             }
         }
+        pauses
     }
 }
 
@@ -513,7 +514,7 @@ mod tests {
         for (direction, id) in ids {
             waiters.enqueue(direction, id, Arc::new(PanicsInDrop(&DROPPED)).into());
         }
-        waiters.take_contents().unwrap().discard(|_| {});
+        assert!(waiters.take_contents().unwrap().discard().is_empty());
         assert!(waiters.take_contents().is_none());
         assert_eq!(DROPPED.load(Ordering::Relaxed), ids.len());
     }

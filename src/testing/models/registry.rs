@@ -33,7 +33,7 @@ fn remove(registry: &Sources, key: Key) {
     drop(slot);
     registry.give_back(key.slot);
     if let Some(contents) = contents {
-        contents.discard(|_| {});
+        assert!(contents.discard().is_empty());
     }
 }
 

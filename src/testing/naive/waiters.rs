@@ -235,7 +235,7 @@ impl Model {
     fn end(self, real: &mut Waiters) {
         let mut cancelled = Vec::new();
         if let Some(contents) = real.take_contents() {
-            contents.discard(|key| cancelled.push(key));
+            cancelled.extend(contents.discard());
         }
         let pauses = self.rows.iter().filter_map(|row| row.pause);
         assert_eq!(cancelled.len(), pauses.count());
