@@ -342,7 +342,10 @@ impl Timer {
         match &mut self.listener {
             Some(listener) => {
                 listener.set_task(waker);
-                listener.wait_until(deadline);
+                // Another poll is no new scheduling: the order among equal deadlines stays.
+                if !listener.waits_until(deadline) {
+                    listener.wait_until(deadline);
+                }
             }
             None => self.listener = Some(Listener::new(deadline, waker)),
         }
@@ -396,6 +399,13 @@ impl Listener {
         };
         wake::discard(Some(former));
         wake::discard(unused);
+    }
+
+    /// Returns whether the queue will wake the task at this deadline.
+    fn waits_until(&self, deadline: Deadline) -> bool {
+        let timers = &Driver::global().reactor.timers;
+        self.key
+            .is_some_and(|key| timers.has_deadline(key, deadline))
     }
 
     /// Wakes the task at a deadline; `NEVER` for as long as there is none.

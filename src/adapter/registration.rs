@@ -93,11 +93,13 @@ impl Registration {
         would_block: WouldBlock,
         cx: &mut Context<'_>,
     ) -> bool {
-        // Not for writes: `WouldBlock` may be about the receiver, which no edge reports.
-        let reads = at.direction == Direction::Read;
         let reactor = &self.driver.reactor;
-        if reads && would_block == WouldBlock::Conclusive {
-            return reactor.keeps_waiting(&self.target, at, cx.waker());
+        // Not for writes: `WouldBlock` may be about the receiver, which no edge reports.
+        if at.direction == Direction::Read
+            && would_block == WouldBlock::Conclusive
+            && reactor.keeps_waiting(&self.target, at, cx.waker())
+        {
+            return true;
         }
         self.snapshot(at.direction).is_contradicted()
             && reactor.pausing(&self.target, at, cx.waker()) == Pausing::Yes
@@ -243,9 +245,11 @@ impl Registration {
         let at = WaitPoint { direction, id };
         if self.snapshot(direction).is_contradicted() {
             match self.driver.reactor.pausing(&self.target, at, cx.waker()) {
-                Pausing::No => {}
                 Pausing::Yes => return Poll::Pending,
-                Pausing::Over => return Poll::Ready(Ok(())),
+                Pausing::Over if self.driver.reactor.is_ready_now(&self.target, direction) => {
+                    return Poll::Ready(Ok(()));
+                }
+                Pausing::Over | Pausing::No => {}
             }
         }
         match self.wait(at, Request::Ready, cx) {
@@ -288,8 +292,7 @@ impl Registration {
         reactor.wait_for(&self.target, at, request, cx.waker())
     }
 
-    /// Makes the task yield or pause. An event does not help it: either a refused attempt may cause
-    /// one itself, or an event ends the pause.
+    /// Makes the task yield or pause. Events do not help it: a refused attempt may cause one itself.
     #[cold]
     fn slow_down<R>(&self, at: WaitPoint, waited: Waited, cx: &mut Context<'_>) -> Poll<R> {
         match waited {

@@ -36,7 +36,8 @@ use std::task::{Context, Poll, Waker};
 /// # Errors
 ///
 /// None. If the system refuses a poller (because no descriptors are left, or in a sandbox), the
-/// thread sleeps without one, and timers still fire.
+/// thread sleeps without one, and timers still fire. In a forked child whose parent has used this crate,
+/// a call that has to wait may not return; call `exec` first.
 ///
 /// # Panics
 ///
@@ -155,7 +156,8 @@ impl Session {
                     let clock = self.driver.reactor.clock();
                     left_at.is_some_and(|left_at| policy::is_overdue(clock, left_at))
                 };
-                if self.pace.needs_turn(is_overdue) || local(|it| it.turn_is_wanted.take()) {
+                let is_wanted = local(|it| it.turn_is_wanted.take());
+                if self.pace.needs_turn(is_overdue) || is_wanted {
                     self.pace.reset();
                     let workspace = self.workspace.get_or_insert_with(new_workspace);
                     self.driver.turn_without_waiting(&self.thread, workspace);
@@ -176,19 +178,23 @@ struct Call<'a> {
     driver: &'static Driver,
     thread: &'a Thread,
     outer_has_waited: bool,
+    outer_turn_is_wanted: bool,
 }
 
 impl<'a> Call<'a> {
     fn begin(driver: &'static Driver, thread: &'a Thread) -> Self {
-        let outer_has_waited = local(|it| {
+        let (outer_has_waited, outer_turn_is_wanted) = local(|it| {
             it.running.borrow_mut().push(thread.id());
-            it.turn_is_wanted.set(false);
-            it.has_waited.replace(false)
+            (
+                it.has_waited.replace(false),
+                it.turn_is_wanted.replace(false),
+            )
         });
         Call {
             driver,
             thread,
             outer_has_waited,
+            outer_turn_is_wanted,
         }
     }
 }
@@ -198,6 +204,7 @@ impl Drop for Call<'_> {
         local(|it| {
             it.running.borrow_mut().pop();
             it.has_waited.set(self.outer_has_waited);
+            it.turn_is_wanted.set(self.outer_turn_is_wanted);
         });
         self.driver.retire(self.thread);
     }

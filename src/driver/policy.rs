@@ -121,7 +121,7 @@ const POLLS_PER_READING: u32 = 8;
 /// milliseconds must not delay I/O for many of them. So there are two modes. In the slow mode, each
 /// self-wake reads the clock and gives the reactor a turn. Two self-wakes in quick succession lead to
 /// the fast mode, which counts polls and reads the clock now and then. A loop that becomes slow is
-/// noticed within twice [`POLLS_PER_READING`] polls.
+/// noticed within [`POLLS_PER_READING`] polls and one more.
 #[derive(Debug)]
 pub(crate) struct Pace {
     is_fast: bool,
@@ -177,8 +177,12 @@ impl Pace {
     }
 
     fn has_become_slow(&mut self, now: Instant) -> bool {
-        let latest = self.latest_reading.replace(now);
-        self.is_fast = latest.is_none_or(|latest| now < latest + SLOW);
+        let Some(latest) = self.latest_reading.replace(now) else {
+            // Nothing to compare with yet. The next poll reads the clock again.
+            self.until_reading = 1;
+            return false;
+        };
+        self.is_fast = now < latest + SLOW;
         !self.is_fast
     }
 }

@@ -124,7 +124,7 @@ impl<P: Poller> Reactor<P> {
         };
         // A wait without a poller does not touch the events.
         events.clear();
-        let notified = self.wait(until, events);
+        let notified = self.wait(until, events, batch);
         for (key, event) in events.iter() {
             self.dispatch(key, event, turn, batch);
         }
@@ -134,18 +134,18 @@ impl<P: Poller> Reactor<P> {
     }
 
     /// Returns whether a notification may have been used up.
-    fn wait(&self, until: Until, events: &mut P::Events) -> bool {
+    fn wait(&self, until: Until, events: &mut P::Events, batch: &mut WakeBatch) -> bool {
         let Some(poller) = self.poller.get() else {
             return self.wait_bare(until);
         };
-        if self.broken.load(Ordering::Relaxed) && self.reopen(poller, events).is_err() {
+        if self.broken.load(Ordering::Relaxed) && self.reopen(poller, events, batch).is_err() {
             return self.wait_bare(until);
         }
         if poller.wait(events, until).is_ok() {
             return events.was_notified();
         }
         // The program has closed the poller's descriptor. The waiting tasks find out by trying again.
-        let _ = self.reopen(poller, events);
+        let _ = self.reopen(poller, events, batch);
         events.clear();
         true
     }
@@ -174,13 +174,12 @@ impl<P: Poller> Reactor<P> {
 
     /// Opens the poller again and registers everything, or else makes all tasks try again.
     #[cold]
-    fn reopen(&self, poller: &P, failed: &P::Events) -> io::Result<()> {
+    fn reopen(&self, poller: &P, failed: &P::Events, batch: &mut WakeBatch) -> io::Result<()> {
         let reopened = poller.reopen(failed);
         if let Ok(false) = reopened {
             return Ok(());
         }
         self.broken.store(reopened.is_err(), Ordering::Relaxed);
-        let mut batch = WakeBatch::default();
         for (number, source) in self.registry.iter() {
             let mut slot = source.lock();
             let Some(raw) = slot.raw else { continue };
@@ -188,7 +187,7 @@ impl<P: Poller> Reactor<P> {
                 slot: number,
                 generation: slot.state.generation,
             };
-            slot.state.fail(source.words(), &mut batch);
+            slot.state.fail(source.words(), batch);
             if reopened.is_err() {
                 continue;
             }
@@ -199,7 +198,6 @@ impl<P: Poller> Reactor<P> {
                 slot.state.has_armed(interest);
             }
         }
-        batch.run();
         reopened.map(drop)
     }
 

@@ -12,7 +12,7 @@ use super::{Reactor, Target};
 use crate::core::source::backoff::Step;
 use crate::core::source::readiness::Snapshot;
 use crate::core::source::state::{Enqueue, Request};
-use crate::core::source::waiters::{Knowledge, WaiterId};
+use crate::core::source::waiters::WaiterId;
 use crate::core::source::{Answer, Direction, Exception};
 use crate::core::timers::TimerKey;
 use crate::core::wake::{self, WakeBatch};
@@ -207,7 +207,8 @@ impl<P: Poller> Reactor<P> {
             Answer::OnlyUrgent => slot.state.take_urgent(id),
         };
         if !ready {
-            slot.state.found_unready(words, direction, id, latest);
+            slot.state
+                .found_unready(words, direction, id, waker, latest);
             return Ok(Waited::Enqueued);
         }
         let found = slot
@@ -219,7 +220,7 @@ impl<P: Poller> Reactor<P> {
         others.run_all();
         Ok(match (request, found.step) {
             (Request::Ready, Step::Proceed) => Waited::Ready,
-            (Request::Ready, Step::Pause(pause)) => self.pause_or_yield(target, at, waker, pause),
+            (Request::Ready, Step::Pause(pause)) => self.pause_or_yield(target, at, pause),
             (_, Step::Proceed) => Waited::TryAgain,
             (_, Step::Yield) if found.is_woken => Waited::Enqueued,
             (_, Step::Yield) => Waited::Yield,
@@ -233,7 +234,6 @@ impl<P: Poller> Reactor<P> {
         &self,
         target: &Target<'_, P::Raw>,
         at: WaitPoint,
-        waker: &Waker,
         pause: Duration,
     ) -> Waited {
         let WaitPoint { direction, id } = at;
@@ -241,14 +241,8 @@ impl<P: Poller> Reactor<P> {
             target.source.lock().state.yield_instead(direction, id);
             return Waited::Yield;
         }
-        let own = waker.clone();
-        let latest = self.turns.latest();
-        let mut slot = target.source.lock();
-        let words = target.source.words();
-        let former = slot.state.enqueue_paused(words, direction, id, own, latest);
-        drop(slot);
-        // This waiter had left the queue, so a former waker is that of another task.
-        release(former, true);
+        // The task stays out of the queue: its own attempts may cause events.
+        target.source.word(direction).set_contradicted(true);
         Waited::Pause(pause)
     }
 
@@ -290,7 +284,9 @@ impl<P: Poller> Reactor<P> {
             None => Some(timer),
         };
         drop(slot);
-        self.cancel(former);
+        // Another task that pauses as the shared waiter is displaced.
+        let waker = former.and_then(|timer| self.timers.remove(timer));
+        release(waker, at.id == WaiterId::Shared);
     }
 
     /// Returns whether a waiter pauses. If it does, it waits with this waker from now on.
@@ -301,45 +297,18 @@ impl<P: Poller> Reactor<P> {
         at: WaitPoint,
         waker: &Waker,
     ) -> Pausing {
-        let WaitPoint { direction, id } = at;
         let mut slot = target.source.lock();
-        let Some(waiter) = slot.state.waiters.get(direction, id) else {
+        let Some(waiter) = slot.state.waiters.get(at.direction, at.id) else {
             return Pausing::No;
         };
         let Some(timer) = waiter.pause else {
             return Pausing::No;
         };
-        let has_news = waiter.knowledge == Knowledge::Ready;
-        if !has_news && self.timers.is_pending(timer) {
-            let is_new = waiter.is_enqueued() && !waiter.would_wake(waker);
-            drop(slot);
-            self.keep_pausing(target, at, timer, is_new, waker);
-            return Pausing::Yes;
+        if !self.timers.is_pending(timer) {
+            waiter.pause = None;
+            return Pausing::Over;
         }
-        waiter.pause = None;
-        let former = slot.state.leave_unless_ready(direction, id, waker);
         drop(slot);
-        wake::discard(former);
-        self.cancel(Some(timer));
-        if has_news { Pausing::No } else { Pausing::Over }
-    }
-
-    /// A waiter that pauses is polled: the end of its pause, or an event, calls this waker.
-    fn keep_pausing(
-        &self,
-        target: &Target<'_, P::Raw>,
-        at: WaitPoint,
-        timer: TimerKey,
-        is_new: bool,
-        waker: &Waker,
-    ) {
-        if is_new {
-            let own = waker.clone();
-            let mut slot = target.source.lock();
-            let former = slot.state.waiters.enqueue(at.direction, at.id, own);
-            drop(slot);
-            wake::discard(former);
-        }
         match self.timers.set_waker(timer, waker.clone()) {
             Ok(Some(former)) if at.id == WaiterId::Shared && !former.will_wake(waker) => {
                 wake::wake(former);
@@ -348,6 +317,13 @@ impl<P: Poller> Reactor<P> {
             // The pause has ended meanwhile, and the former waker was called.
             Err(unused) => wake::wake(unused),
         }
+        Pausing::Yes
+    }
+
+    /// Asks the kernel whether an object is ready now, for a task whose pause is over.
+    #[cold]
+    pub(crate) fn is_ready_now(&self, target: &Target<'_, P::Raw>, direction: Direction) -> bool {
+        matches!(P::ready_now(target.raw, direction), Ok(Answer::Yes))
     }
 
     fn cancel(&self, timer: Option<TimerKey>) {
@@ -397,7 +373,7 @@ impl<P: Poller> Reactor<P> {
         if slot.state.generation != target.key.generation {
             return; // The object was dropped, and its waiters with it.
         }
-        let released = slot.state.waiters.remove(id);
+        let released = slot.state.remove_waiter(id);
         drop(slot);
         wake::discard(released.waker);
         self.cancel(released.pause);

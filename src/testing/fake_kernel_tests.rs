@@ -389,7 +389,9 @@ impl World {
             }
             Phase::Answered(false, latest) => {
                 let state = &mut self.source.lock().state;
-                state.found_unready(self.source.words(), direction, task.id, latest);
+                let words = self.source.words();
+                let waker = Waker::from(task.calls.clone());
+                state.found_unready(words, direction, task.id, &waker, latest);
                 task.polled = task.is_enqueued.then_some(latest);
                 task.phase = Phase::Asleep;
             }

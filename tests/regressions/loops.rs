@@ -216,6 +216,36 @@ fn a_loop_around_readable_lets_a_timer_end_it() {
     });
 }
 
+/// The receiver never reads, so the loop has to pause. Each refused attempt causes an event of its own.
+#[test]
+fn a_loop_around_writable_pauses_while_the_receiver_is_full() {
+    in_child(
+        "loops::a_loop_around_writable_pauses_while_the_receiver_is_full",
+        || {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("receiver");
+            let _receiver = UnixDatagram::bind(&path).unwrap();
+            for means in MEANS {
+                for run in RUNNERS {
+                    let sender = Arc::new(Async::new(UnixDatagram::unbound().unwrap()).unwrap());
+                    while sender.get_ref().send_to(b"x", &path).is_ok() {}
+                    let iterations = Iterations::default();
+                    let endless = async {
+                        loop {
+                            iterations.count();
+                            let sent = sender.get_ref().send_to(b"x", &path);
+                            assert!(would_block(&sent));
+                            means.writable(&sender).await;
+                        }
+                    };
+                    let span = until_a_timer_fires(run, endless);
+                    iterations.assert_few(&format!("{means:?}"), span);
+                }
+            }
+        },
+    );
+}
+
 /// A loop that waits first, and whose waits all carry fresh wakers, as in some executors.
 #[test]
 fn a_loop_around_readable_with_changing_wakers_lets_a_timer_end_it() {

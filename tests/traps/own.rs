@@ -119,3 +119,30 @@ fn up4_failing_notifications_end_nothing() {
         waking.join().unwrap();
     });
 }
+
+/// The descriptors are made again during a turn. A waker of that turn calls `block_on`, which needs
+/// the role of the leader.
+#[test]
+fn a_waker_may_call_block_on_when_our_descriptors_are_made_again() {
+    isolated(
+        "own::a_waker_may_call_block_on_when_our_descriptors_are_made_again",
+        || {
+            struct Nests;
+            impl std::task::Wake for Nests {
+                fn wake(self: std::sync::Arc<Self>) {
+                    async_io::block_on(Timer::after(Duration::from_millis(10)));
+                }
+            }
+            let (local, _peer) = UnixStream::pair().unwrap();
+            let source = Async::new(local).unwrap();
+            let mut readable = source.readable();
+            let waker = std::sync::Arc::new(Nests).into();
+            assert!(poll(&mut readable, &waker).is_pending());
+            wait_until_asleep(fallback_thread());
+            for fd in descriptors("eventpoll") {
+                raw::close(fd);
+            }
+            async_io::block_on(Timer::after(Duration::from_millis(50)));
+        },
+    );
+}

@@ -41,7 +41,7 @@
 
 use super::backoff::{Backoff, READY_AT_ONCE, REFUSED, Step};
 use super::readiness::{Readiness, Snapshot};
-use super::waiters::{Contents, Knowledge, WaiterId, Waiters, WakeReason};
+use super::waiters::{Contents, Knowledge, Released, WaiterId, Waiters, WakeReason};
 use super::{Direction, Event, Exception, Interest, PerDirection, Turn};
 use crate::core::wake::WakeBatch;
 use std::task::Waker;
@@ -358,6 +358,7 @@ impl State {
         words: &PerDirection<Readiness>,
         direction: Direction,
         id: WaiterId,
+        waker: &Waker,
         latest: Turn,
     ) {
         self.forgive(words, direction);
@@ -370,7 +371,8 @@ impl State {
             waiter.knowledge,
             Knowledge::Nothing | Knowledge::Urgent | Knowledge::NotReadySince(_)
         );
-        if asked && waiter.is_enqueued() {
+        // The shared waiter may be that of another task by now.
+        if asked && waiter.would_wake(waker) {
             waiter.knowledge = Knowledge::NotReadySince(latest);
         }
     }
@@ -409,11 +411,22 @@ impl State {
         }
     }
 
-    /// Makes the waiter ready: its next poll reports so.
+    /// Makes the waiter, which has left the queue, ready: its next poll reports so.
     fn grant(&mut self, direction: Direction, id: WaiterId) {
-        if let Some(waiter) = self.waiters.get(direction, id) {
+        let waiter = self.waiters.get(direction, id);
+        // If it is enqueued, another task has displaced this one.
+        if let Some(waiter) = waiter.filter(|waiter| !waiter.is_enqueued()) {
             waiter.knowledge = Knowledge::Ready;
         }
+    }
+
+    /// Removes a listed waiter. An event that its task was not told of is kept, if the system reports
+    /// the object once.
+    pub(crate) fn remove_waiter(&mut self, id: WaiterId) -> Released {
+        if self.nature.reported_once && self.take_ready(Direction::Read, id) {
+            self.missed = true;
+        }
+        self.waiters.remove(id)
     }
 
     /// The object of a waiter that was to pause cannot be refusing: the task yields only.
@@ -422,23 +435,6 @@ impl State {
             .get_mut(direction)
             .keep_yielding(READY_AT_ONCE);
         self.grant(direction, id);
-    }
-
-    /// Enqueues a waiter that pauses although the kernel said "ready": an event ends the pause.
-    pub(crate) fn enqueue_paused(
-        &mut self,
-        words: &PerDirection<Readiness>,
-        direction: Direction,
-        id: WaiterId,
-        waker: Waker,
-        latest: Turn,
-    ) -> Option<Waker> {
-        words.get(direction).set_contradicted(true);
-        let former = self.waiters.enqueue(direction, id, waker);
-        if let Some(waiter) = self.waiters.get(direction, id) {
-            waiter.knowledge = Knowledge::Paused(latest);
-        }
-        former
     }
 
     /// Takes a waiter out of the queue, unless another task has displaced it meanwhile.
@@ -453,19 +449,6 @@ impl State {
             return None;
         }
         self.waiters.leave(direction, id)
-    }
-
-    /// The pause of a waiter has ended. It leaves the queue, unless an event has made it ready.
-    pub(crate) fn leave_unless_ready(
-        &mut self,
-        direction: Direction,
-        id: WaiterId,
-        waker: &Waker,
-    ) -> Option<Waker> {
-        if self.take_ready(direction, id) {
-            return None;
-        }
-        self.leave(direction, id, waker)
     }
 
     /// Starts over with contradictions: an operation was done, or the kernel agrees that it cannot.
@@ -536,12 +519,13 @@ impl State {
         wanted: &mut Interest,
     ) -> bool {
         words.get(direction).deliver(event.is_plain());
-        self.immediate.get_mut(direction).reset();
         let claimed = self.waiters.take(direction, reason, batch);
         let unclaimed = self.unclaimed.get_mut(direction);
         if claimed {
             *unclaimed = 0;
-        } else if self.armed.has(direction) {
+            // An unclaimed event is no progress: a refused attempt may have caused it.
+            self.immediate.get_mut(direction).reset();
+        } else if self.armed.has(direction) && !self.nature.reported_once {
             *unclaimed += 1;
             if *unclaimed >= *UNCLAIMED_LIMIT.get(direction) {
                 *unclaimed = 0;

@@ -35,9 +35,6 @@ pub(crate) enum Knowledge {
     /// The kernel said "not ready". No turn later than this one had begun at the waiter's latest
     /// poll.
     NotReadySince(Turn),
-    /// The kernel said "ready", and the task pauses all the same. An event of a later turn than this
-    /// ends the pause.
-    Paused(Turn),
     /// As `Nothing`, and an event reported urgent data: even that alone makes a reader ready.
     Urgent,
     /// As `Nothing`, and the kernel cannot be asked: the next event is the answer.
@@ -93,22 +90,16 @@ impl Waiter {
         } else {
             self.waker.take()?
         };
-        use Knowledge::{NotReadySince, Nothing, OnlyEventsTell, Paused, Ready, Urgent};
+        use Knowledge::{NotReadySince, Nothing, OnlyEventsTell, Ready, Urgent};
         let urgent = matches!(reason, WakeReason::Event { urgent: true, .. });
         if self.knowledge == Nothing && !urgent {
             return Some(waker);
         }
         self.knowledge = match (self.knowledge, reason) {
-            (NotReadySince(asked) | Paused(asked), WakeReason::Event { turn, .. })
-                if turn.is_after(asked) =>
-            {
-                Ready
-            }
+            (NotReadySince(asked), WakeReason::Event { turn, .. }) if turn.is_after(asked) => Ready,
             (OnlyEventsTell, WakeReason::Event { .. }) => Ready,
-            (Nothing | NotReadySince(_) | Paused(_), WakeReason::Event { urgent: true, .. }) => {
-                Urgent
-            }
-            (NotReadySince(_) | Paused(_), _) => Nothing,
+            (Nothing | NotReadySince(_), WakeReason::Event { urgent: true, .. }) => Urgent,
+            (NotReadySince(_), _) => Nothing,
             (knowledge, _) => knowledge,
         };
         Some(waker)

@@ -87,6 +87,11 @@ impl Timers {
         found.then_some(earliest)
     }
 
+    /// Returns whether a timer is pending and has this deadline.
+    pub(crate) fn has_deadline(&self, key: TimerKey, deadline: Deadline) -> bool {
+        self.queue.lock().has_deadline(key, deadline)
+    }
+
     /// Replaces the waker and returns the former one. Returns the new one if the timer has fired.
     pub(crate) fn set_waker(&self, key: TimerKey, waker: Waker) -> Result<Option<Waker>, Waker> {
         self.queue.lock().set_waker(key, waker)

@@ -132,6 +132,12 @@ impl Queue {
         true
     }
 
+    /// Returns whether the timer is pending and has this deadline.
+    pub(crate) fn has_deadline(&self, key: TimerKey, deadline: Deadline) -> bool {
+        let position = self.entries.find(key).filter(|position| *position != IDLE);
+        position.is_some_and(|position| self.nodes.get(position as usize).deadline() == deadline)
+    }
+
     /// Replaces the waker and returns the former one. Returns the new one if the timer has fired.
     pub(crate) fn set_waker(
         &mut self,

@@ -84,12 +84,19 @@ pub(crate) fn may_refuse(raw: RawSource, direction: Direction) -> bool {
     // SAFETY: as in `ready_now`.
     let fd = unsafe { BorrowedFd::borrow_raw(raw) };
     match direction {
-        Direction::Read => rustix::io::ioctl_fionread(fd) == Ok(0),
+        Direction::Read => rustix::io::ioctl_fionread(fd) == Ok(0) && !has_exceptions(fd),
         Direction::Write => {
             let family = rustix::net::getsockname(fd).map(|address| address.address_family());
             family == Ok(AddressFamily::UNIX) && sockopt::socket_type(fd) == Ok(SocketType::DGRAM)
         }
     }
+}
+
+/// Returns whether the error queue has messages, or urgent data is there. FIONREAD counts neither.
+fn has_exceptions(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::PRI)];
+    let asked = poll(&mut fds, Some(&Timespec::default()));
+    asked.is_ok() && fds[0].revents().intersects(PollFlags::PRI | PollFlags::ERR)
 }
 
 /// The events for readers: data, urgent data, and (if the system reports it) a half-closed peer.

@@ -83,8 +83,6 @@ struct Waiter {
     enqueued: Option<Rc<Task>>,
     /// The turn at the previous poll, if the kernel's "not ready" stands.
     polled: Option<u32>,
-    /// The waiter pauses although the kernel said "ready": an event makes it ready.
-    is_paused: bool,
     /// The next poll for readiness is told "ready" without a question.
     is_granted: bool,
     pause: Option<Pause>,
@@ -99,7 +97,6 @@ impl Waiter {
             at: WaitPoint { direction, id },
             enqueued: None,
             polled: None,
-            is_paused: false,
             is_granted: false,
             pause: None,
             is_left_over: false,
@@ -119,7 +116,6 @@ impl Waiter {
     fn leave(&mut self) {
         self.enqueued = None;
         self.polled = None;
-        self.is_paused = false;
         self.is_granted = false;
     }
 }
@@ -317,7 +313,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         let keeps_waker = script.next()? % 4 != 0;
         let turn_before_pause = script.next()? % 4 == 0;
         let (task, is_same) = self.task_for(which, keeps_waker);
-        if self.pausing(which, &task, is_same) != Pausing::No {
+        if self.pausing(which, &task) != Pausing::No {
             return Some(());
         }
         if let Some(Waited::Pause(_)) = self.wait_for(which, request, &task, is_same) {
@@ -332,7 +328,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
     /// An operation that found nothing, as of a snapshot, waits.
     fn operate(&mut self, which: usize, seen: Snapshot, keeps_waker: bool) {
         let (task, is_same) = self.task_for(which, keeps_waker);
-        if self.pausing(which, &task, is_same) != Pausing::No {
+        if self.pausing(which, &task) != Pausing::No {
             return;
         }
         let waiter = &mut self.waiters[which];
@@ -386,7 +382,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         }
         for _ in 0..script.next()? {
             let (task, is_same) = self.task_for(which, true);
-            if self.pausing(which, &task, is_same) != Pausing::No {
+            if self.pausing(which, &task) != Pausing::No {
                 break;
             }
             if let Some(Waited::Pause(_)) = self.wait_for(which, request, &task, is_same) {
@@ -459,7 +455,6 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
     fn enter(&mut self, which: usize, task: &Rc<Task>, is_same: bool) {
         let waiter = &mut self.waiters[which];
         let former = waiter.enqueued.replace(Rc::clone(task));
-        waiter.is_paused = false;
         waiter.is_granted = false;
         waiter.is_left_over = false;
         if let Some(former) = former.filter(|_| !is_same && waiter.at.id == WaiterId::Shared) {
@@ -510,8 +505,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
                 Waited::Ready
             }
             Step::Pause(pause) if may_refuse => {
-                waiter.polled = None;
-                waiter.is_paused = true;
+                waiter.leave();
                 Waited::Pause(pause)
             }
             step => {
@@ -540,7 +534,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
     }
 
     /// Polls the pause of a waiter, if there may be one.
-    fn pausing(&mut self, which: usize, task: &Rc<Task>, is_same: bool) -> Pausing {
+    fn pausing(&mut self, which: usize, task: &Rc<Task>) -> Pausing {
         let waiter = &mut self.waiters[which];
         let target = self.targets[waiter.object].unwrap();
         let word = target.source.word(waiter.at.direction);
@@ -550,27 +544,16 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         let pausing = self.real.pausing(&target, waiter.at, &task.waker);
         let expected = match &mut waiter.pause {
             None => Pausing::No,
-            Some(_) if waiter.is_granted => Pausing::No,
             Some(pause) if pause.has_fired => Pausing::Over,
             Some(pause) => {
                 let former = std::mem::replace(&mut pause.task, Rc::clone(task));
                 if waiter.at.id == WaiterId::Shared && !Rc::ptr_eq(&former, task) {
                     former.expect_call();
                 }
-                if let Some(enqueued) = &mut waiter.enqueued {
-                    *enqueued = Rc::clone(task);
-                }
                 Pausing::Yes
             }
         };
         assert_eq!(pausing, expected);
-        if expected == Pausing::Over {
-            if waiter.enqueued.is_none() || is_same {
-                waiter.leave();
-            } else {
-                waiter.is_left_over = true;
-            }
-        }
         if expected != Pausing::Yes {
             waiter.pause = None;
         }
@@ -635,7 +618,6 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         for waiter in self.waiters.iter_mut().filter(|it| it.object == object) {
             if waiter.take() {
                 waiter.polled = None;
-                waiter.is_paused = false;
             }
         }
     }
@@ -653,13 +635,13 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         let (reported, refused) = kernel(|it| (it.reported.clone(), it.refused.clone()));
         for (object, direction) in reported {
             let backoffs = self.objects[object].backoffs.get_mut(direction);
-            backoffs.ready.reset();
             let here = |it: &&mut Waiter| it.object == object && it.at.direction == direction;
             for waiter in self.waiters.iter_mut().filter(here) {
                 if waiter.take() {
+                    // An event that no task waited for is no progress.
+                    backoffs.ready.reset();
                     // The event is newer than the kernel's "not ready".
-                    let is_paused = std::mem::take(&mut waiter.is_paused);
-                    waiter.is_granted = waiter.polled.take().is_some() || is_paused;
+                    waiter.is_granted = waiter.polled.take().is_some();
                 }
             }
         }
@@ -709,7 +691,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         }
         let will_end = |it: &Waiter| it.pause.as_ref().is_some_and(|pause| !pause.has_fired);
         let waits = |it: &&Waiter| {
-            let has_to_poll = it.is_paused || it.is_left_over;
+            let has_to_poll = it.is_left_over;
             it.enqueued.is_some() && !has_to_poll && !will_end(it)
         };
         for waiter in self.waiters.iter().filter(waits) {

@@ -109,7 +109,7 @@ fn ask_until_suspicion(real: &Real, target: &Target<'_, u16>, waker: &Waker) {
 }
 
 #[test]
-fn task_that_is_displaced_by_a_pause_is_woken() {
+fn pause_does_not_displace_a_task_that_waits() {
     let (real, target) = reactor();
     let (first, second) = (Calls::new(), Calls::new());
     set_ready(true);
@@ -124,6 +124,9 @@ fn task_that_is_displaced_by_a_pause_is_woken() {
     });
     let waited = ask(real, &target, &first.waker());
     assert!(matches!(waited, Waited::Pause(_)), "{waited:?}");
+    assert_eq!(second.count(), 0);
+    kernel(|it| it.arrive(0, Direction::Read));
+    turn(real);
     assert_eq!(second.count(), 1);
 }
 

@@ -151,12 +151,11 @@ impl Model {
 
     fn enqueue(&mut self, script: &mut Script<'_>, real: &mut Waiters) -> Option<()> {
         let which = script.below(self.rows.len())?;
-        let knowledge = match script.below(6)? {
+        let knowledge = match script.below(5)? {
             0 => Knowledge::Nothing,
             1 => Knowledge::NotReadySince(Turn(script.below(4)? as u32)),
             2 => Knowledge::OnlyEventsTell,
             3 => Knowledge::Urgent,
-            4 => Knowledge::Paused(Turn(script.below(4)? as u32)),
             _ => self.rows[which].knowledge,
         };
         let (calls, order) = (Calls::new(), Arc::clone(&self.order));
@@ -265,21 +264,15 @@ fn reason(script: &mut Script<'_>) -> Option<WakeReason> {
 fn after(knowledge: Knowledge, reason: WakeReason) -> Knowledge {
     let WakeReason::Event { turn, urgent } = reason else {
         return match knowledge {
-            Knowledge::NotReadySince(_) | Knowledge::Paused(_) => Knowledge::Nothing,
+            Knowledge::NotReadySince(_) => Knowledge::Nothing,
             unchanged => unchanged,
         };
     };
     match knowledge {
-        Knowledge::NotReadySince(Turn(dated)) | Knowledge::Paused(Turn(dated))
-            if turn.0 > dated =>
-        {
-            Knowledge::Ready
-        }
+        Knowledge::NotReadySince(Turn(dated)) if turn.0 > dated => Knowledge::Ready,
         Knowledge::OnlyEventsTell => Knowledge::Ready,
-        Knowledge::Nothing | Knowledge::NotReadySince(_) | Knowledge::Paused(_) if urgent => {
-            Knowledge::Urgent
-        }
-        Knowledge::NotReadySince(_) | Knowledge::Paused(_) => Knowledge::Nothing,
+        Knowledge::Nothing | Knowledge::NotReadySince(_) if urgent => Knowledge::Urgent,
+        Knowledge::NotReadySince(_) => Knowledge::Nothing,
         unchanged => unchanged,
     }
 }

@@ -39,6 +39,8 @@ struct Bench {
     batch: WakeBatch,
     /// The turn that began last.
     turn: Turn,
+    /// The waker that was enqueued last.
+    latest: Waker,
 }
 
 impl Bench {
@@ -54,6 +56,7 @@ impl Bench {
             state,
             batch: WakeBatch::default(),
             turn: Turn(0),
+            latest: plain().clone(),
         }
     }
 
@@ -64,6 +67,7 @@ impl Bench {
         request: Request,
         waker: &Waker,
     ) -> Enqueue {
+        self.latest = waker.clone();
         let (words, latest) = (&self.words, self.turn);
         self.state
             .enqueue(words, direction, id, request, waker.clone(), latest)
@@ -101,7 +105,8 @@ impl Bench {
 
     /// The kernel says "not ready" to a reader.
     fn say_no(&mut self, id: WaiterId) {
-        self.state.found_unready(&self.words, Read, id, self.turn);
+        let (words, waker) = (&self.words, &self.latest);
+        self.state.found_unready(words, Read, id, waker, self.turn);
     }
 
     /// The kernel says "ready".
@@ -613,7 +618,12 @@ fn readiness_again_and_again_yields_and_is_then_granted() {
     }
     let pause = Step::Pause(Duration::from_millis(1));
     assert_eq!(bench.say_yes(Read, Request::Ready), pause);
-    // An event is progress.
+    // An event that no task waits for may be due to a refused attempt.
+    bench.deliver(Event::READABLE, EDGES);
+    let pause = Step::Pause(Duration::from_millis(2));
+    assert_eq!(bench.say_yes(Read, Request::Ready), pause);
+    // An event that a task waits for is progress.
+    assert!(bench.asks(Shared, plain()));
     bench.deliver(Event::READABLE, EDGES);
     assert_eq!(bench.say_yes(Read, Request::Ready), Step::Proceed);
 }
@@ -639,19 +649,51 @@ fn readiness_of_both_directions_once_per_turn_is_not_slowed_down() {
 }
 
 #[test]
-fn event_ends_a_pause() {
+fn events_of_an_object_that_is_reported_once_do_not_disarm_it() {
     let mut bench = Bench::new(Interest::READ);
-    let former = bench
-        .state
-        .enqueue_paused(&bench.words, Read, Shared, waker(), bench.turn);
-    assert!(former.is_none());
-    assert!(bench.words.get(Read).snapshot().is_contradicted());
-    bench.deliver(Event::READABLE, EDGES);
-    assert_eq!(bench.batch.len(), 1);
-    // The end of the pause leaves the knowledge to the next poll.
-    let left = bench.state.leave_unless_ready(Read, Shared, plain());
-    assert!(left.is_none());
+    let nature = Nature {
+        reported_once: true,
+        stays_ready: false,
+    };
+    bench.state.occupy(nature, Interest::READ);
+    for _ in 0..5 {
+        assert_eq!(bench.deliver(Event::READABLE, EDGES), None);
+    }
     bench.assert_ready(Shared);
+}
+
+#[test]
+fn event_of_a_cancelled_wait_is_kept_if_the_object_is_reported_once() {
+    let mut bench = Bench::new(Interest::READ);
+    let nature = Nature {
+        reported_once: true,
+        stays_ready: false,
+    };
+    bench.state.occupy(nature, Interest::READ);
+    let id = bench.state.waiters.add(Read);
+    assert!(!bench.asks(id, plain()));
+    bench.deliver(Event::READABLE, EDGES);
+    drop(bench.state.remove_waiter(id));
+    let next = bench.state.waiters.add(Read);
+    bench.assert_ready(next);
+    drop(bench.state.remove_waiter(next));
+    assert!(!bench.asks(Shared, plain()), "an event is reported once");
+    assert!(bench.state.waiters.any(Read));
+}
+
+#[test]
+fn answer_to_a_displaced_task_says_nothing_to_the_next_one() {
+    let mut bench = Bench::new(Interest::READ);
+    let (first, second) = (waker(), waker());
+    assert!(bench.asks(Shared, &first));
+    assert!(bench.asks(Shared, &second));
+    let (words, turn) = (&bench.words, bench.turn);
+    bench.state.found_unready(words, Read, Shared, &first, turn);
+    bench.begin_turn();
+    assert!(
+        bench.asks(Shared, &second),
+        "its own question has no answer yet"
+    );
 }
 
 #[test]
