@@ -182,6 +182,22 @@ fn waker_that_differs_from_its_clones_is_not_left_waiting() {
     }
 }
 
+#[test]
+fn task_that_pauses_as_the_shared_waiter_is_woken_if_another_one_pauses() {
+    let (real, target) = reactor();
+    let (first, second) = (Calls::new(), Calls::new());
+    let pause = |calls: &std::sync::Arc<Calls>| {
+        let (timer, _) = real.timers.insert(LATE, calls.waker()).unwrap();
+        real.set_pause(&target, READER, timer);
+        timer
+    };
+    let timer = pause(&first);
+    assert_eq!(first.count(), 0);
+    pause(&second);
+    assert_eq!((first.count(), second.count()), (1, 0));
+    assert!(!real.timers.is_pending(timer));
+}
+
 /// Has a task pause as the shared waiter although the object is ready.
 fn pause(real: &'static Real, target: &Target<'_, u16>, waker: &Waker) -> TimerKey {
     set_ready(true);
