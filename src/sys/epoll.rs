@@ -166,6 +166,7 @@ impl poller::Poller for Poller {
         reporting: Reporting::Edges,
         rearms_idle: false,
         arms_silently: false,
+        queues_events: false,
     };
 
     const CONCURRENT_WAITS: bool = true;

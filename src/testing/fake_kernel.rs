@@ -36,6 +36,7 @@ const fn traits(reporting: Reporting) -> Traits {
         reporting,
         rearms_idle: false,
         arms_silently: false,
+        queues_events: false,
     }
 }
 
@@ -59,6 +60,7 @@ pub(super) const EPOLL_ONE_SHOT: Kind = Kind {
 pub(super) const KQUEUE_ONE_SHOT: Kind = Kind {
     traits: Traits {
         arms_silently: true,
+        queues_events: false,
         ..traits(Reporting::OneShot)
     },
     per_direction: true,
@@ -69,6 +71,7 @@ pub(super) const KQUEUE_ONE_SHOT: Kind = Kind {
 pub(super) const KQUEUE_EDGES: Kind = Kind {
     traits: Traits {
         arms_silently: true,
+        queues_events: false,
         ..traits(Reporting::Edges)
     },
     ..KQUEUE_ONE_SHOT

@@ -404,13 +404,17 @@ pub(crate) fn pipe() -> (File, File) {
 /// Writes until the system takes no more, and tells how much it took.
 pub(crate) fn fill(mut writer: impl Write) -> usize {
     let mut total = 0;
-    loop {
-        match writer.write(&[7; 4096]) {
-            Ok(count) => total += count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return total,
-            Err(error) => panic!("cannot fill: {error}"),
+    // Windows may refuse a large write and take a small one.
+    for size in [4096, 1] {
+        loop {
+            match writer.write(&[7; 4096][..size]) {
+                Ok(count) => total += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => panic!("cannot fill: {error}"),
+            }
         }
     }
+    total
 }
 
 /// The same once and for all: TCP moves what was written into the peer's window for a while, and this fills both.

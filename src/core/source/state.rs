@@ -64,6 +64,9 @@ pub(crate) struct Traits {
     pub(crate) rearms_idle: bool,
     /// Whether arming an interest that is ready already may succeed without reporting it.
     pub(crate) arms_silently: bool,
+    /// Whether an event is queued when its cause arises, and fetched although the cause may be gone by
+    /// then. Such an event does not make a waiter ready: the kernel is asked again.
+    pub(crate) queues_events: bool,
 }
 
 /// Properties of the registered object that differ from those of a descriptor.
@@ -475,7 +478,12 @@ impl State {
         batch: &mut WakeBatch,
     ) -> Option<Interest> {
         let urgent = event.intersects(Event::PRIORITY);
-        let reason = WakeReason::Event { turn, urgent };
+        let proves_nothing = traits.queues_events && event.is_plain() && !self.nature.reported_once;
+        let reason = if proves_nothing {
+            WakeReason::Failure
+        } else {
+            WakeReason::Event { turn, urgent }
+        };
         let mut wanted = self.armed;
         let mut needless = true;
         if event.intersects(Event::EXCEPTIONAL) {

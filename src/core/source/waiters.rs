@@ -48,7 +48,7 @@ pub(crate) enum Knowledge {
 pub(crate) enum WakeReason {
     /// An event that was fetched in this turn.
     Event { turn: Turn, urgent: bool },
-    /// Events may have been lost: each task finds out for itself.
+    /// Events may have been lost, or say nothing about the present: each task finds out for itself.
     Failure,
 }
 

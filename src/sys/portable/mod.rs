@@ -106,6 +106,8 @@ impl poller::Poller for Poller {
         // On a kqueue `polling` takes the refusal "the other end of this pipe is closed" (EPIPE) for
         // success, and no event follows.
         arms_silently: cfg!(async_io_kqueue),
+        // A completion packet is queued when the socket becomes ready, and may be fetched long after.
+        queues_events: cfg!(windows),
     };
 
     const CONCURRENT_WAITS: bool = false;

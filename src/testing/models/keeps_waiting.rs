@@ -147,7 +147,7 @@ impl Task {
             let _ = state.found_ready(words, read, self.id, request, &waker, latest);
             return Result::Ready;
         }
-        state.found_unready(&object.words, read, self.id, latest);
+        state.found_unready(&object.words, read, self.id, &waker, latest);
         Result::Asked
     }
 

@@ -96,6 +96,7 @@ const fn with(reporting: Reporting) -> Traits {
         reporting,
         rearms_idle: false,
         arms_silently: false,
+        queues_events: false,
     }
 }
 

@@ -120,7 +120,7 @@ fn stale_event_meets_a_question() {
         assert!(!is_ready);
         let (words, read) = (&object.words, Direction::Read);
         let mut state = object.state.lock();
-        state.found_unready(words, read, shared, latest);
+        state.found_unready(words, read, shared, Waker::noop(), latest);
         drop(state);
         leader.join().unwrap();
         let mut state = object.state.lock();

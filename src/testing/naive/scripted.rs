@@ -123,6 +123,7 @@ impl<const ONE_SHOT: bool> poller::Poller for Scripted<ONE_SHOT> {
         },
         rearms_idle: false,
         arms_silently: false,
+        queues_events: false,
     };
 
     const CONCURRENT_WAITS: bool = true;

@@ -9,6 +9,7 @@ const EDGES: Traits = Traits {
     reporting: Reporting::Edges,
     rearms_idle: false,
     arms_silently: false,
+    queues_events: false,
 };
 const ONE_SHOT: Traits = Traits {
     reporting: Reporting::OneShot,
@@ -646,6 +647,26 @@ fn readiness_of_both_directions_once_per_turn_is_not_slowed_down() {
         }
         bench.begin_turn();
     }
+}
+
+#[test]
+fn event_that_was_queued_wakes_the_task_which_asks_again() {
+    let mut bench = Bench::new(Interest::READ);
+    let queued = Traits {
+        queues_events: true,
+        ..EDGES
+    };
+    assert!(bench.asks(Shared, plain()));
+    bench.say_no(Shared);
+    bench.begin_turn();
+    bench.deliver(Event::READABLE, queued);
+    assert_eq!(bench.batch.len(), 1);
+    assert!(bench.asks(Shared, plain()));
+    // More than data is news.
+    bench.say_no(Shared);
+    bench.begin_turn();
+    bench.deliver(Event::HANG_UP, queued);
+    bench.assert_ready(Shared);
 }
 
 #[test]
