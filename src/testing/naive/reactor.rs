@@ -525,12 +525,19 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         let target = self.targets[waiter.object].unwrap();
         let (timer, _) = self.real.timers.insert(LATE, task.waker.clone()).unwrap();
         self.real.set_pause(&target, waiter.at, timer);
-        waiter.pause = Some(Pause {
+        let pause = Pause {
             timer,
             task,
             is_due: false,
             has_fired: false,
-        });
+        };
+        let former = waiter.pause.replace(pause);
+        if let Some(former) = former.filter(|former| !former.has_fired) {
+            // Another task that pauses as the shared waiter is displaced.
+            if waiter.at.id == WaiterId::Shared {
+                former.task.expect_call();
+            }
+        }
     }
 
     /// Polls the pause of a waiter, if there may be one.
