@@ -489,14 +489,23 @@ impl State {
         if event.intersects(Event::EXCEPTIONAL) {
             wanted.exceptions &= self.wake_for_exceptions(event, batch);
         }
+        // Progress is an edge that a task waited for. An unclaimed one may be due to a refused attempt,
+        // and one-shot events only report again what is ready.
+        let edges = traits.reporting == Reporting::Edges;
         if event.concerns(Direction::Write) {
             let claimed =
                 self.deliver_to(Direction::Write, words, event, reason, batch, &mut wanted);
+            if claimed && edges {
+                self.immediate.write.reset();
+            }
             needless &= !claimed;
         }
         if event.concerns(Direction::Read) {
             let claimed =
                 self.deliver_to(Direction::Read, words, event, reason, batch, &mut wanted);
+            if claimed && edges {
+                self.immediate.read.reset();
+            }
             self.missed = !claimed || self.nature.stays_ready;
             if urgent {
                 self.urgent = !claimed;
@@ -531,8 +540,6 @@ impl State {
         let unclaimed = self.unclaimed.get_mut(direction);
         if claimed {
             *unclaimed = 0;
-            // An unclaimed event is no progress: a refused attempt may have caused it.
-            self.immediate.get_mut(direction).reset();
         } else if self.armed.has(direction) && !self.nature.reported_once {
             *unclaimed += 1;
             if *unclaimed >= *UNCLAIMED_LIMIT.get(direction) {

@@ -645,8 +645,10 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
             let here = |it: &&mut Waiter| it.object == object && it.at.direction == direction;
             for waiter in self.waiters.iter_mut().filter(here) {
                 if waiter.take() {
-                    // An event that no task waited for is no progress.
-                    backoffs.ready.reset();
+                    // An edge that a task waited for is progress.
+                    if !ONE_SHOT {
+                        backoffs.ready.reset();
+                    }
                     // The event is newer than the kernel's "not ready".
                     waiter.is_granted = waiter.polled.take().is_some();
                 }
