@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 /// How often a task was woken.
@@ -58,22 +58,22 @@ impl Task {
 }
 
 /// The numbers of the wakers that were woken, in this order.
-pub(crate) type Log = Arc<Mutex<Vec<usize>>>;
+pub(crate) type Log = Arc<Mutex<Vec<(usize, ThreadId)>>>;
 
-/// A waker that writes its number into a log.
+/// A waker that writes its number into a log, and the thread that called it.
 pub(crate) fn logging_waker(log: &Log, number: usize) -> Waker {
     struct Logging(Log, usize);
     impl Wake for Logging {
         fn wake(self: Arc<Self>) {
             let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            log.push(self.1);
+            log.push((self.1, thread::current().id()));
         }
     }
     Waker::from(Arc::new(Logging(log.clone(), number)))
 }
 
-/// The numbers in a log.
-pub(crate) fn logged(log: &Log) -> Vec<usize> {
+/// The calls in a log.
+pub(crate) fn logged(log: &Log) -> Vec<(usize, ThreadId)> {
     log.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
