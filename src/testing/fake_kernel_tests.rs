@@ -8,6 +8,7 @@
 //! Six tasks share one object, three for each direction. They take the steps of `reactor::waiting`
 //! one at a time, so that an event can come between any two steps.
 
+use super::Calls;
 use super::fake_kernel::{
     AFD, EPOLL_EDGES, EPOLL_ONE_SHOT, FakeKernel, KQUEUE_EDGES, KQUEUE_ONE_SHOT, Kind,
     LEVELS_FOR_EDGES, POLL, Refusal,
@@ -21,8 +22,6 @@ use crate::core::wake::WakeBatch;
 use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
 
 const TASKS: usize = 6;
 
@@ -84,15 +83,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..120)
 }
 
-#[derive(Default)]
-struct Calls(AtomicUsize);
-
-impl Wake for Calls {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     /// Does not wait.
@@ -137,11 +127,11 @@ struct Task {
 
 impl Task {
     fn is_woken(&self) -> bool {
-        self.calls.0.load(Ordering::Relaxed) > self.handled
+        self.calls.count() > self.handled
     }
 
     fn notice_calls(&mut self) {
-        let calls = self.calls.0.load(Ordering::Relaxed);
+        let calls = self.calls.count();
         if std::mem::replace(&mut self.noticed, calls) < calls {
             self.polled = None;
             self.is_enqueued = false;
@@ -149,7 +139,7 @@ impl Task {
     }
 
     fn change_waker(&mut self) {
-        self.calls = Arc::default();
+        self.calls = Calls::new();
         (self.handled, self.noticed) = (0, 0);
     }
 
@@ -219,7 +209,7 @@ impl World {
                     purpose,
                     id,
                     phase: Phase::Idle,
-                    calls: Arc::default(),
+                    calls: Calls::new(),
                     handled: 0,
                     noticed: 0,
                     is_enqueued: false,
@@ -282,7 +272,7 @@ impl World {
         }
         if task.purpose == Purpose::ListedOperation {
             let expected = !other_waker && task.may_keep_waiting(turn);
-            let waker = Waker::from(task.calls.clone());
+            let waker = task.calls.waker();
             let state = &mut self.source.lock().state;
             let keeps = state.keeps_waiting(task.direction, task.id, &waker, turn);
             assert_eq!(keeps, expected, "whether a poll keeps waiting");
@@ -323,7 +313,7 @@ impl World {
             Request::Retry(_) => after_call,
             _ => self.turn,
         };
-        let waker = Waker::from(task.calls.clone());
+        let waker = task.calls.waker();
         let mut slot = self.source.lock();
         let key = Key {
             slot: 0,
@@ -390,7 +380,7 @@ impl World {
             Phase::Answered(false, latest) => {
                 let state = &mut self.source.lock().state;
                 let words = self.source.words();
-                let waker = Waker::from(task.calls.clone());
+                let waker = task.calls.waker();
                 state.found_unready(words, direction, task.id, &waker, latest);
                 task.polled = task.is_enqueued.then_some(latest);
                 task.phase = Phase::Asleep;
@@ -405,7 +395,7 @@ impl World {
         let (direction, id) = (task.direction, task.id);
         let words = self.source.words();
         let request = task.request(words.get(direction).snapshot());
-        let waker = Waker::from(task.calls.clone());
+        let waker = task.calls.waker();
         let mut others = WakeBatch::default();
         let mut slot = self.source.lock();
         let state = &mut slot.state;

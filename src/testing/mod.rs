@@ -8,3 +8,31 @@ mod fake_kernel_tests;
 mod models;
 #[cfg(all(any(test, async_io_fuzzing), unix, not(async_io_loom)))]
 pub mod naive;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
+
+/// Counts the calls of one waker. The count is no step of a loom model.
+#[derive(Debug, Default)]
+struct Calls(AtomicUsize);
+
+impl Calls {
+    fn new() -> Arc<Calls> {
+        Arc::default()
+    }
+
+    fn waker(self: &Arc<Self>) -> Waker {
+        Waker::from(Arc::clone(self))
+    }
+
+    fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Wake for Calls {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -26,6 +26,7 @@ mod system;
 mod waiters;
 mod wakers;
 
+use super::Calls;
 use crate::core::source::readiness::{Readiness, Snapshot};
 use crate::core::source::state::{Enqueue, Nature, Reporting, Request, State, Traits};
 use crate::core::source::waiters::WaiterId;
@@ -34,7 +35,7 @@ use crate::core::sync::Mutex;
 use crate::core::wake::{self, WakeBatch};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
+use std::task::Waker;
 use std::time::Instant;
 
 /// Runs a model in all interleavings, and prints how many there were.
@@ -63,30 +64,6 @@ fn explore_within(
         count.load(Ordering::Relaxed),
         begin.elapsed().as_secs_f32()
     );
-}
-
-/// A waker that counts its calls. The count is no step of the model.
-#[derive(Default)]
-struct Calls(AtomicUsize);
-
-impl Calls {
-    fn new() -> Arc<Calls> {
-        Arc::default()
-    }
-
-    fn waker(self: &Arc<Self>) -> Waker {
-        Waker::from(Arc::clone(self))
-    }
-
-    fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Wake for Calls {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 const EDGES: Traits = with(Reporting::Edges);

@@ -24,10 +24,8 @@ pub use registry::registry;
 pub use timers::timers;
 pub use waiters::waiters;
 
+use super::Calls;
 use crate::core::source::Direction;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
 
 /// What happens, byte by byte.
 struct Script<'a>(&'a [u8]);
@@ -50,30 +48,6 @@ impl Script<'_> {
 
     fn coin(&mut self) -> Option<bool> {
         Some(self.next()? & 1 == 1)
-    }
-}
-
-/// Counts the calls of one waker.
-#[derive(Debug, Default)]
-struct Calls(AtomicUsize);
-
-impl Calls {
-    fn new() -> Arc<Calls> {
-        Arc::default()
-    }
-
-    fn waker(self: &Arc<Self>) -> Waker {
-        Waker::from(Arc::clone(self))
-    }
-
-    fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Wake for Calls {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
