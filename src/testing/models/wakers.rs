@@ -33,9 +33,8 @@ fn register<const C: bool, P: Policy>(
     assert!(!driver.reactor.poll(1, &Arc::clone(gate).into()));
 }
 
-fn blocking_waker_meets_an_idle_thread<const C: bool, P: Policy>(driver: &'static Driver<C, P>) {
-    let gate = Gate::new();
-    register(driver, Arc::new(Blocks(Arc::clone(&gate))).into(), &gate);
+/// The batch is posted while two threads wait, each for a task of its own.
+fn post_to_two_calls<const C: bool, P: Policy>(driver: &'static Driver<C, P>, gate: &Gate) {
     let threads = [2, 3].map(|task| {
         thread::spawn(move || {
             let mut call = Participant::new(driver);
@@ -49,6 +48,12 @@ fn blocking_waker_meets_an_idle_thread<const C: bool, P: Policy>(driver: &'stati
     for thread in threads {
         thread.join().unwrap();
     }
+}
+
+fn blocking_waker_meets_an_idle_thread<const C: bool, P: Policy>(driver: &'static Driver<C, P>) {
+    let gate = Gate::new();
+    register(driver, Arc::new(Blocks(Arc::clone(&gate))).into(), &gate);
+    post_to_two_calls(driver, &gate);
 }
 
 fn blocking_waker_meets_the_fallback_thread<const C: bool, P: Policy>(
@@ -104,19 +109,7 @@ fn nested_call_meets_an_idle_thread<const C: bool, P: Policy>(driver: &'static D
         gate: Arc::clone(&gate),
     };
     register(driver, Arc::new(first).into(), &gate);
-    let threads = [2, 3].map(|task| {
-        thread::spawn(move || {
-            let mut call = Participant::new(driver);
-            call.block_on_task(task);
-            call.retire();
-        })
-    });
-    driver.reactor.post(&BATCH);
-    gate.wait();
-    driver.reactor.post(&[2, 3]);
-    for thread in threads {
-        thread.join().unwrap();
-    }
+    post_to_two_calls(driver, &gate);
 }
 
 fn two_threads_have_wakers<const C: bool, P: Policy>(driver: &'static Driver<C, P>) {

@@ -198,6 +198,18 @@ fn numbered(log: &Arc<Mutex<Vec<usize>>>, name: usize) -> Waker {
     Waker::from(Arc::new(Named { name, log }))
 }
 
+fn insert_equal(
+    queue: &mut Queue,
+    log: &Arc<Mutex<Vec<usize>>>,
+    names: impl IntoIterator<Item = usize>,
+) {
+    for name in names {
+        queue
+            .insert(Deadline::from_nanos(5), numbered(log, name))
+            .unwrap();
+    }
+}
+
 fn expire(queue: &mut Queue, now: u64, limit: usize) {
     let mut batch = WakeBatch::default();
     queue.expire(Deadline::from_nanos(now), limit, &mut batch);
@@ -208,11 +220,7 @@ fn expire(queue: &mut Queue, now: u64, limit: usize) {
 fn equal_deadlines_fire_in_insertion_order() {
     let log = Arc::default();
     let mut queue = Queue::default();
-    for name in 0..100 {
-        queue
-            .insert(Deadline::from_nanos(5), numbered(&log, name))
-            .unwrap();
-    }
+    insert_equal(&mut queue, &log, 0..100);
     expire(&mut queue, 5, usize::MAX);
     assert!(log.lock().unwrap().iter().copied().eq(0..100));
 }
@@ -221,16 +229,10 @@ fn equal_deadlines_fire_in_insertion_order() {
 fn equal_deadlines_fire_in_insertion_order_across_expirations_with_a_limit() {
     let log = Arc::default();
     let mut queue = Queue::default();
-    for name in 0..50 {
-        queue
-            .insert(Deadline::from_nanos(5), numbered(&log, name))
-            .unwrap();
-    }
+    insert_equal(&mut queue, &log, 0..50);
     for name in 50..100 {
         expire(&mut queue, 5, 3);
-        queue
-            .insert(Deadline::from_nanos(5), numbered(&log, name))
-            .unwrap();
+        insert_equal(&mut queue, &log, [name]);
     }
     expire(&mut queue, 5, usize::MAX);
     assert!(log.lock().unwrap().iter().copied().eq(0..100));
