@@ -17,53 +17,32 @@ use futures_lite::{AsyncRead, AsyncWrite, Stream};
 
 use crate::common::*;
 
-static TARGET: u8 = 0;
-
-fn original() -> *const () {
-    ptr::null()
-}
-
-fn copy() -> *const () {
-    (&raw const TARGET).cast()
-}
-
 /// Not `panic!`, which would print a message for each.
 fn fail() {
     resume_unwind(Box::new("a waker that panics"));
 }
 
-/// Creates a waker whose copies panic when they are woken or dropped. The original panics when it
-/// is woken.
-fn bad_waker() -> Waker {
+/// Creates a waker of a task. Its copies panic when they are woken or dropped. The original panics
+/// when it is woken.
+fn bad_waker(task: usize) -> Waker {
     static TABLE: RawWakerVTable = RawWakerVTable::new(
-        |_| RawWaker::new(copy(), &TABLE),
+        |data| RawWaker::new(copy(data), &TABLE),
         |_| fail(),
         |_| fail(),
         |data| {
-            if data == copy() {
+            if data == copy(data) {
                 fail();
             }
         },
     );
-    // SAFETY: the functions do nothing with the pointer but compare it.
-    unsafe { Waker::from_raw(RawWaker::new(original(), &TABLE)) }
+    // The lowest bit marks a copy.
+    let original = ptr::without_provenance(2 * task);
+    // SAFETY: the functions do nothing with the pointer but look at its address.
+    unsafe { Waker::from_raw(RawWaker::new(original, &TABLE)) }
 }
 
-/// Creates a waker of another task that does the same. Its address differs, so the two do not wake
-/// the same task.
-fn other_bad_waker() -> Waker {
-    static TABLE: RawWakerVTable = RawWakerVTable::new(
-        |_| RawWaker::new(copy(), &TABLE),
-        |_| fail(),
-        |_| fail(),
-        |data| {
-            if data == copy() {
-                fail();
-            }
-        },
-    );
-    // SAFETY: as above.
-    unsafe { Waker::from_raw(RawWaker::new(original(), &TABLE)) }
+fn copy(data: *const ()) -> *const () {
+    ptr::without_provenance(data.addr() | 1)
 }
 
 #[track_caller]
@@ -93,7 +72,7 @@ fn a_panic_of_the_waker_stays_out_of_a_contradicted_poll() {
     guarded(|| {
         let (source, mut peer) = local_pair();
         peer.write_all(b"data").unwrap();
-        let waker = bad_waker();
+        let waker = bad_waker(0);
         let mut reading = Box::pin(source.read_with(|_| refuse::<()>()));
         let mut writing = Box::pin(source.write_with(|_| refuse::<()>()));
         for _ in 0..30 {
@@ -135,7 +114,7 @@ fn a_panic_of_the_waker_stays_out_of_a_contradicted_stream() {
         let (ours, mut peer) = pair();
         peer.write_all(b"data").unwrap();
         let source = Async::new(Unwilling(ours)).unwrap();
-        let waker = bad_waker();
+        let waker = bad_waker(0);
         let cx = &mut Context::from_waker(&waker);
         let mut stream = &source;
         for _ in 0..30 {
@@ -160,7 +139,7 @@ fn a_panic_of_the_waker_stays_out_of_a_loop_around_readiness() {
     guarded(|| {
         let (source, mut peer) = local_pair();
         peer.write_all(b"data").unwrap();
-        let waker = bad_waker();
+        let waker = bad_waker(0);
         for _ in 0..1000 {
             let mut ready = source.readable();
             _ = swallowed("readable", || poll(&mut ready, &waker));
@@ -180,7 +159,7 @@ fn a_panic_of_a_displaced_waker_stays_out_of_the_poll() {
     guarded(|| {
         let (source, peer) = local_pair();
         fill(source.get_ref());
-        let wakers = [bad_waker(), other_bad_waker()];
+        let wakers = [bad_waker(0), bad_waker(1)];
         assert!(!wakers[0].will_wake(&wakers[1]));
         let (mut readable, mut writable) = (source.readable(), source.writable());
         for _ in 0..3 {
@@ -204,7 +183,7 @@ fn a_panic_of_a_displaced_waker_stays_out_of_the_poll() {
 fn a_panic_of_a_waker_given_back_stays_out_of_the_poll() {
     guarded(|| {
         let (source, mut peer) = local_pair();
-        let waker = bad_waker();
+        let waker = bad_waker(0);
         let mut readable = source.readable();
         let mut reading = Box::pin(source.read_with(|mut io| io.read(&mut [0; 2])));
         swallowed("poll", || {
@@ -237,7 +216,7 @@ fn a_panic_of_a_waker_given_back_stays_out_of_the_poll() {
 #[test]
 fn a_panic_of_the_waker_stays_out_of_timers() {
     guarded(|| {
-        let wakers = [bad_waker(), other_bad_waker()];
+        let wakers = [bad_waker(0), bad_waker(1)];
         let mut timer = Timer::after(HOUR);
         for waker in [&wakers[0], &wakers[1], &wakers[0]] {
             for _ in 0..2 {
@@ -283,7 +262,7 @@ fn a_panic_of_the_waker_stays_out_of_a_timer_without_a_thread() {
                 .call(libc::SYS_clone, Verdict::Fail(libc::EAGAIN))
                 .call(libc::SYS_clone3, Verdict::Fail(libc::EAGAIN))
                 .install(Reach::AllThreads);
-            let waker = bad_waker();
+            let waker = bad_waker(0);
             let mut timer = Timer::after(HOUR);
             for _ in 0..3 {
                 swallowed("poll", || assert!(poll(&mut timer, &waker).is_pending()));
