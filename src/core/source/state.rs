@@ -250,7 +250,7 @@ impl State {
             }
             Request::Refused => ask = true,
             Request::Ready => {
-                if self.take_missed() || self.take_ready(direction, id) {
+                if self.take_missed() || self.was_made_ready(direction, id) {
                     let former = self.waiters.leave(direction, id);
                     return Enqueue::unneeded(true, waker, former);
                 }
@@ -330,7 +330,7 @@ impl State {
     }
 
     /// Returns whether an event has made the waiter ready.
-    fn take_ready(&mut self, direction: Direction, id: WaiterId) -> bool {
+    fn was_made_ready(&mut self, direction: Direction, id: WaiterId) -> bool {
         let waiter = self.waiters.get(direction, id);
         waiter.is_some_and(|waiter| waiter.knowledge == Knowledge::Ready)
     }
@@ -426,7 +426,7 @@ impl State {
     /// Removes a listed waiter. An event that its task was not told of is kept, if the system reports
     /// the object once.
     pub(crate) fn remove_waiter(&mut self, id: WaiterId) -> Released {
-        if self.nature.reported_once && self.take_ready(Direction::Read, id) {
+        if self.nature.reported_once && self.was_made_ready(Direction::Read, id) {
             self.missed = true;
         }
         self.waiters.remove(id)
