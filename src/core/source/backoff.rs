@@ -12,7 +12,11 @@
 //! In both cases the first few rounds proceed at once, the next ones yield to the executor, so that
 //! other tasks of the thread run, and after that the task pauses for a time that doubles up to
 //! [`LONGEST_PAUSE`]. In the second case the pause is made only if the system confirms that the
-//! object may be refusing (`Poller::may_refuse`). Any evidence of progress starts over.
+//! object may be refusing (`Poller::may_refuse`).
+//!
+//! The kernel's answer "not ready" starts both counts over. An operation that succeeds starts the
+//! first one over, and an edge that a task waited for the second. A one-shot event does not: arming
+//! reports again what is ready, so the event proves no progress.
 
 use std::time::Duration;
 
