@@ -289,6 +289,13 @@ impl Registration {
     fn wait(&self, at: WaitPoint, request: Request, cx: &mut Context<'_>) -> io::Result<Waited> {
         self.driver.promise(cx.waker())?;
         let reactor = &self.driver.reactor;
+        // Arming again would report again what is ready, and end the pause.
+        if matches!(request, Request::Refused)
+            && self.snapshot(at.direction).is_contradicted()
+            && reactor.pausing(&self.target, at, cx.waker()) == Pausing::Yes
+        {
+            return Ok(Waited::Enqueued);
+        }
         reactor.wait_for(&self.target, at, request, cx.waker())
     }
 
@@ -304,9 +311,6 @@ impl Registration {
 
     fn pause(&self, at: WaitPoint, pause: Duration, cx: &mut Context<'_>) {
         let reactor = &self.driver.reactor;
-        if reactor.pausing(&self.target, at, cx.waker()) == Pausing::Yes {
-            return;
-        }
         let deadline = reactor.clock().now().plus(pause);
         match self.driver.schedule(None, deadline, cx.waker()) {
             Some(timer) => reactor.set_pause(&self.target, at, timer),
