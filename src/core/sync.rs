@@ -38,6 +38,34 @@ pub(crate) const fn is_planted(_name: &str) -> bool {
     false
 }
 
+/// Returns a number of the calling thread. Threads that run at the same time mostly have different
+/// ones. Loom's threads share one, so that they meet.
+#[inline]
+pub(crate) fn thread_number() -> usize {
+    use std::cell::Cell;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    static STARTED: AtomicUsize = AtomicUsize::new(1);
+    thread_local! {
+        /// Zero until the number is needed.
+        static NUMBER: Cell<usize> = const { Cell::new(0) };
+    }
+    #[cold]
+    fn assign() -> usize {
+        // Relaxed: the number says nothing about other memory.
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        NUMBER.set(number);
+        number
+    }
+    if cfg!(async_io_loom) {
+        return 0;
+    }
+    match NUMBER.get() {
+        0 => assign(),
+        number => number,
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(imp::Mutex<T>);
 

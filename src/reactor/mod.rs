@@ -256,6 +256,7 @@ impl<P: Poller> Reactor<P> {
     /// # Errors
     ///
     /// There is no poller, the registry is full, or the system refuses the object.
+    #[inline]
     pub(crate) fn insert(&self, raw: P::Raw) -> io::Result<Target<'_, P::Raw>> {
         let poller = self.poller()?;
         let (number, source) = self.registry.take()?;
@@ -280,6 +281,7 @@ impl<P: Poller> Reactor<P> {
     }
 
     /// Removes an object from the poller. The wakers of its waiters are dropped, not called.
+    #[inline]
     pub(crate) fn remove(&self, target: &Target<'_, P::Raw>) -> io::Result<()> {
         let mut slot = target.source.lock();
         let result = match self.poller.get() {

@@ -216,6 +216,7 @@ impl poller::Poller for Poller {
         Ok(true)
     }
 
+    #[inline]
     fn register(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
         self.check_home()?;
         let data = EventData::new_u64(key.token());
@@ -235,6 +236,7 @@ impl poller::Poller for Poller {
     }
 
     /// In a forked child this does nothing: the set is the parent's.
+    #[inline]
     fn deregister(&self, raw: RawSource) -> io::Result<()> {
         if self.home.is_here() {
             epoll::delete(self.set()?, borrow(raw))?;
@@ -445,21 +447,28 @@ impl Poller {
     }
 
     /// The set of sources; EBADF if its number may name another one by now.
+    #[inline]
     fn set(&self) -> io::Result<BorrowedFd<'_>> {
         let lost = LOSSES.load(Ordering::SeqCst) != self.opened.load(Ordering::Acquire);
         let set = self.epoll.get().filter(|_| !lost);
         set.ok_or_else(|| Errno::BADF.into())
     }
 
+    #[inline]
     fn check_home(&self) -> io::Result<()> {
         if self.home.is_here() {
             return Ok(());
         }
-        Err(io::Error::new(
+        Err(Self::forked())
+    }
+
+    #[cold]
+    fn forked() -> io::Error {
+        io::Error::new(
             io::ErrorKind::Unsupported,
             "this process was forked from the one that made the reactor and cannot use it; call exec, or do not touch \
              async I/O between fork and exec",
-        ))
+        )
     }
 }
 
@@ -531,6 +540,7 @@ fn event_of(flags: EventFlags) -> Event {
 
 const RDHUP_SHIFT: u32 = EventFlags::RDHUP.bits().trailing_zeros() - 5;
 
+#[inline]
 fn flags(interest: Interest) -> EventFlags {
     let mut flags = EventFlags::ET;
     if interest == Interest::NONE {

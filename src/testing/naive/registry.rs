@@ -16,9 +16,14 @@ pub fn registry(script: &[u8]) {
     while let Some(what) = script.below(5) {
         if what < 3 {
             let (slot, content) = real.take().unwrap();
-            // The slot that was given back last is taken first, and a new one only if none is vacant.
-            let expected = vacant.pop().unwrap_or(taken.len() as u32);
-            assert_eq!(slot, expected);
+            // A new slot is taken only if none is vacant.
+            match vacant.iter().position(|other| *other == slot) {
+                Some(index) => drop(vacant.swap_remove(index)),
+                None => {
+                    assert!(vacant.is_empty());
+                    assert_eq!(slot, taken.len() as u32);
+                }
+            }
             if slot as usize == taken.len() {
                 taken.push(0);
             }

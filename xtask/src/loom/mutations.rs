@@ -54,6 +54,10 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "slot_is_given_out_twice",
         "registry::two_objects_are_added_while_one_is_removed",
     ),
+    (
+        "slot_is_put_over_another",
+        "registry::two_slots_are_given_back_at_once",
+    ),
     // Timers.
     (
         "write_does_not_precede_read",
