@@ -161,6 +161,7 @@ impl Entries {
         let number = self.open;
         let chunk = &mut self.chunks[number as usize];
         let index = usize::from(chunk.free);
+        self.positions[number as usize][index] = position;
         let entry = &mut chunk.entries[index];
         let next = entry.next;
         let key = TimerKey::new(number * CHUNK as u32 + index as u32, entry.generation);
@@ -173,7 +174,6 @@ impl Entries {
         if next == FULL {
             self.close(number);
         }
-        self.set_position(key.entry(), position);
         key
     }
 

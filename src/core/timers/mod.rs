@@ -60,6 +60,7 @@ impl Timers {
     ///
     /// With the deadline `NEVER` the timer is idle until it is reset. Returns the waker if there are
     /// too many timers.
+    #[inline]
     pub(crate) fn insert(
         &self,
         deadline: Deadline,
@@ -103,6 +104,7 @@ impl Timers {
     }
 
     /// Removes a timer and returns its waker, or `None` if the timer has fired.
+    #[inline]
     pub(crate) fn remove(&self, key: TimerKey) -> Option<Waker> {
         let mut queue = self.queue.lock();
         let waker = queue.remove(key);
@@ -118,6 +120,7 @@ impl Timers {
         self.publish(&queue);
     }
 
+    #[inline]
     fn publish(&self, queue: &Queue) {
         let pending = !queue.next().is_never();
         // A store is a full barrier, which is expensive. The flag rarely changes.
