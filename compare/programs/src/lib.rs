@@ -1,4 +1,4 @@
-//! What the programs share: how they say what they have used.
+//! Shared by the programs: measuring throughput and CPU time, and reading arguments.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 /// Any error ends the program.
 pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// The clocks at some moment.
+/// A reading of the wall clock and the CPU clock.
 pub struct Moment {
     wall: Instant,
     cpu: u64,
@@ -21,7 +21,8 @@ impl Moment {
         }
     }
 
-    /// Prints what this process has used since, all its threads, for so many things done.
+    /// Prints the throughput and the CPU time per operation since this reading, for `done`
+    /// operations. The CPU time is that of all threads of this process.
     pub fn report(&self, done: u64) {
         let wall = self.wall.elapsed().as_nanos() as f64;
         let cpu = (cpu_time() - self.cpu) as f64;
@@ -35,11 +36,11 @@ fn cpu_time() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// An argument of the program.
+/// Returns a command-line argument, parsed.
 pub fn argument<T: std::str::FromStr>(index: usize) -> Outcome<T> {
     let text = std::env::args()
         .nth(index)
         .ok_or("an argument is missing")?;
     text.parse()
-        .map_err(|_| format!("{text:?} is not what was expected").into())
+        .map_err(|_| format!("invalid argument: {text:?}").into())
 }

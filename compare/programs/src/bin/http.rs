@@ -1,7 +1,9 @@
-//! An HTTP server of hyper on smol, and its load.
+//! A hyper HTTP server on smol, and its load generator.
 //!
-//! `http serve`: prints its port, serves until its standard input ends, and tells what it has used.
-//! `http load PORT CONNECTIONS REQUESTS`: keep-alive connections, one request in flight on each.
+//! * `http serve`: prints its port, serves until its standard input ends, then prints the CPU time
+//!   that it used.
+//! * `http load PORT CONNECTIONS REQUESTS`: sends requests over keep-alive connections, with one
+//!   request in flight on each.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -44,12 +46,12 @@ async fn serve() -> Outcome {
     let served = executor
         .run(smol::future::or(accept, async { Ok(end.await.map(drop)?) }))
         .await;
-    // The parent knows how many requests were answered.
+    // Report the total: the parent process knows how many requests were answered.
     start.report(1);
     served
 }
 
-/// With the timeout that hyper puts around each request's head.
+/// Serves one connection, with hyper's timeout for reading the head of each request.
 async fn connection(stream: smol::net::TcpStream) {
     let served = http1::Builder::new()
         .timer(SmolTimer::new())
@@ -57,7 +59,7 @@ async fn connection(stream: smol::net::TcpStream) {
         .serve_connection(FuturesIo::new(stream), service_fn(hello))
         .await;
     if let Err(error) = served {
-        eprintln!("http: a connection: {error}");
+        eprintln!("http: a connection failed: {error}");
     }
 }
 
@@ -92,7 +94,7 @@ fn load(port: u16, connections: usize, requests: u64) -> Outcome {
     Ok(())
 }
 
-/// Reads one answer and looks at it.
+/// Reads one response and checks it.
 fn answer(stream: &mut TcpStream) -> Outcome {
     let mut buffer = [0; 1024];
     let mut length = 0;
@@ -105,7 +107,7 @@ fn answer(stream: &mut TcpStream) -> Outcome {
         let text = std::str::from_utf8(&buffer[..length])?;
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             if !head.starts_with("HTTP/1.1 200 ") || body.len() > BODY.len() {
-                return Err(format!("a wrong answer: {text}").into());
+                return Err(format!("wrong response: {text}").into());
             }
             if body == BODY {
                 return Ok(());

@@ -1,4 +1,4 @@
-//! A D-Bus client: pings the daemon at the given address, one call after the other, then many at once.
+//! A D-Bus client that pings the daemon at the given address, one call at a time or many at once.
 //!
 //! `ping ADDRESS one-by-one|at-once CALLS`
 
@@ -7,7 +7,7 @@ use programs::{Moment, Outcome, argument};
 use zbus::connection::Builder;
 use zbus::names::BusName;
 
-/// How many calls are under way at once.
+/// The number of calls in flight with `at-once`.
 const AT_ONCE: u64 = 32;
 
 fn main() -> Outcome {
@@ -55,6 +55,6 @@ async fn ping(connection: &zbus::Connection) -> Outcome {
     let reply = connection
         .call_method(Some(bus), "/org/freedesktop/DBus", peer, "Ping", &())
         .await?;
-    // A ping's reply is empty.
+    // The reply to a ping is empty.
     Ok(reply.body().deserialize::<()>()?)
 }
