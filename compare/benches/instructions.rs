@@ -1,8 +1,10 @@
-//! Counts the instructions of operations with callgrind, through gungraun. Instructions in the kernel are not seen.
+//! Counts the instructions of operations with callgrind, through gungraun. Instructions in the
+//! kernel are not counted.
 //!
-//! Each operation is run in two counts: the difference is free of what happens once. `cargo xtask guards` compares it with
-//! `guards.baseline`. Alone (`cargo bench`), this shows what has changed since the last run, and leaves profiles for
-//! `callgrind_annotate` in `target/gungraun`.
+//! Each operation runs with two numbers of rounds. One-time costs cancel out in the difference of
+//! the two counts, which `cargo xtask guards` compares with `guards.baseline`. If `cargo bench` is
+//! run by hand, this benchmark shows what has changed since the last run, and writes profiles for
+//! `callgrind_annotate` to `target/gungraun`.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! Checks what must not get worse: see `src/guards/mod.rs`.
+//! Checks the guarded counts: see `src/guards/mod.rs`.
 
 use std::process::ExitCode;
 

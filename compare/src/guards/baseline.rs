@@ -1,5 +1,5 @@
-//! The counts that are recorded in `guards.baseline`. It is in the repository, so that each change
-//! of a line is reviewed.
+//! The counts recorded in `guards.baseline`. The file is in the repository, so that every change of
+//! a count is reviewed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use crate::harness::Outcome;
 
-/// A smaller change comes from the compiler or from chance.
+/// The relative change that is attributed to the compiler or to chance.
 const TOLERANCE: f64 = 0.05;
 
 /// Instructions, or ratios of instructions, by name.
 pub(super) type Counts = BTreeMap<String, f64>;
 
-/// A count beside its baseline. One of them may be missing.
+/// A count and its baseline. One of them may be missing.
 pub(super) struct Change {
     name: String,
     expected: Option<f64>,
@@ -25,8 +25,8 @@ impl Change {
         Some(self.counted? / self.expected?)
     }
 
-    /// An improvement beyond the tolerance is not small: without a new baseline, losing it again would
-    /// pass.
+    /// Returns whether the change is within the tolerance. A larger improvement is not small
+    /// either: without a new baseline, losing it again would go unnoticed.
     pub(super) fn is_small(&self) -> bool {
         self.ratio()
             .is_some_and(|ratio| (ratio - 1.0).abs() <= TOLERANCE)
@@ -49,13 +49,13 @@ impl fmt::Display for Change {
             }
             _ => write!(
                 f,
-                "instructions, {name}: has a baseline, and is not counted"
+                "instructions, {name}: has a baseline but was not counted"
             ),
         }
     }
 }
 
-/// Ratios have decimals, instructions have none.
+/// Formats a count. Ratios have decimals, instructions have none.
 fn figure(count: f64) -> String {
     if count < 10.0 {
         format!("{count:.3}")
@@ -64,7 +64,7 @@ fn figure(count: f64) -> String {
     }
 }
 
-/// Compares the counts and the lines of the baseline with names that start with `prefix`.
+/// Compares `counts` with the baseline, for the names that start with `prefix`.
 pub(super) fn changes(counts: &Counts, prefix: &str) -> Outcome<Vec<Change>> {
     let baseline = read()?;
     let mut names: Vec<&String> = baseline.keys().chain(counts.keys()).collect();
@@ -79,13 +79,15 @@ pub(super) fn changes(counts: &Counts, prefix: &str) -> Outcome<Vec<Change>> {
     Ok(names.into_iter().map(change).collect())
 }
 
-/// Records `counts`, and keeps the other lines that do not start with `prefix`.
+/// Writes `counts` to the baseline, in place of the names that start with `prefix`. Keeps all other
+/// lines.
 pub(super) fn write(counts: Counts, prefix: &str) -> Outcome<()> {
     let mut all = read()?;
     all.retain(|name, _| !name.starts_with(prefix));
     all.extend(counts);
-    let mut text =
-        String::from("# Instructions per operation, counted by callgrind, and ratios.\n");
+    let mut text = String::from(
+        "# Instructions per operation (callgrind), and ratios to other implementations.\n",
+    );
     for (name, count) in all {
         text.push_str(&format!("{} {name}\n", figure(count)));
     }

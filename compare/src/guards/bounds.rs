@@ -1,7 +1,7 @@
-//! Counters of rows that must not exceed a bound: system calls, allocations, context switches.
+//! Upper bounds on counters of rows: system calls, allocations and context switches.
 //!
-//! The calls of the raw loop are bounded as well: if it made more, the other implementations would
-//! look better.
+//! The calls of the raw loop are bounded as well. If it made more, the other implementations would
+//! look better than they are.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -13,7 +13,7 @@ use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::rows;
 
-/// One sample of one implementation: a row, or the part of a row that has a name.
+/// Identifies a sample: the implementation, and the row or the named part of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Source {
     row: u8,
@@ -21,7 +21,7 @@ struct Source {
     peer: Peer,
 }
 
-/// The most that a figure of a sample may be.
+/// An upper bound on one figure of a sample.
 pub(super) struct Bound {
     source: Source,
     figure: &'static str,
@@ -35,8 +35,9 @@ const TIMEOUT: Source = part(4, rows::TIMEOUT);
 const READABLE: Source = part(23, rows::CALLS);
 const HEAP: Source = whole(19, Peer::Ours);
 
-// The machine's speed decides how many requests share a wait, or an alarm of the watch (at most one
-// per millisecond). These are bounded loosely, the calls that a request makes itself are not.
+// The number of requests that share one wait, or one alarm of the watcher (at most one per
+// millisecond), depends on the speed of the machine. These counts have loose bounds. The calls that
+// a request makes itself have tight ones.
 pub(super) const BOUNDS: &[Bound] = &[
     bound(
         RAW_ECHO,
@@ -172,7 +173,7 @@ const fn bound(source: Source, figure: &'static str, label: &'static str, most: 
     }
 }
 
-/// The samples that were taken so far: several bounds read the same one.
+/// The samples taken so far. Several bounds read the same sample.
 #[derive(Default)]
 pub(super) struct Samples(BTreeMap<Source, Sample>);
 
@@ -182,7 +183,7 @@ impl Samples {
             Entry::Occupied(taken) => taken.into_mut(),
             Entry::Vacant(place) => place.insert(bound.source.take()?),
         };
-        // strace does not report the calls that were not made.
+        // strace does not report calls that were never made. Their figure is zero.
         let unmade = bound.figure.starts_with("call/").then_some(0.0);
         let figure = sample.get(bound.figure).or(unmade);
         figure.ok_or_else(|| format!("no figure {}", bound.figure).into())

@@ -1,14 +1,14 @@
-//! User instructions of a whole echo request: the library, the executor, libc and everything else in
-//! the server's process.
+//! Counts the user-mode instructions of a whole echo request: the library, the executor, libc and
+//! everything else in the process of the server.
 //!
-//! The server of row 1 (64 connections, one thread) runs under callgrind, once with few requests and
-//! once with many. The difference of the two runs, divided by the difference of the requests, is
-//! free of what happens once. The client is a process of its own and runs at full speed, faster than
-//! the server, so that nearly all connections are ready at each wait: 40 to 60 requests share one,
-//! as without callgrind.
+//! The server of row 1 (64 connections, one thread) runs under callgrind twice, with few requests
+//! and with many. The difference of the counts is divided by the difference of the requests, so
+//! that one-time costs cancel out. The client is a separate process and runs at full speed. It is
+//! faster than the server, so nearly all connections are ready at each wait: 40 to 60 requests
+//! share one wait, as they do without callgrind.
 //!
-//! The published crate has a thread of its own, and which thread waits depends on timing: its count
-//! varies by 3 % from run to run, the others by 1 %. Of several runs the middle one counts.
+//! The published crate has a thread of its own, and timing decides which thread waits. Its count
+//! varies by 3 % from run to run, the others by 1 %. The median of several runs is used.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -23,7 +23,7 @@ use crate::harness::process::this_program;
 use crate::work::client::LoadOptions;
 use crate::work::echo::{self, Echo};
 
-/// How the names of the guarded counts start.
+/// The prefix of the names of the guarded counts.
 pub(super) const PREFIX: &str = "echo_request";
 
 const CONNECTIONS: usize = 64;
@@ -31,10 +31,10 @@ const SHORT: u64 = 10_000;
 const LONG: u64 = 40_000;
 const RUNS: usize = 3;
 
-/// In the order of the table's columns.
+/// The implementations, in the order of the columns of the table.
 const PEERS: [Peer; 4] = [Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw];
 
-/// Libraries, and the crates that they use and that executors and programs do not.
+/// The libraries, and those of their dependencies that neither the executors nor the programs use.
 const PRIVATE: &[&str] = &[
     LIBRARY, "parking", "polling", "rustix", "slab", "tokio", "mio", "typeid",
 ];
@@ -59,7 +59,7 @@ impl Requests {
         meant.fold(0.0, |sum, (_, cost)| sum + cost)
     }
 
-    /// What is guarded.
+    /// Returns the counts that are compared with the baseline.
     pub(super) fn counts(&self) -> Counts {
         let ours = self.total(Peer::Ours);
         let own = self.sum(Peer::Ours, |place| owner(place) == LIBRARY);
@@ -77,7 +77,7 @@ impl Requests {
         counts.map(|(name, count)| (name.to_owned(), count)).into()
     }
 
-    /// A row per owner of code, a column per implementation.
+    /// Formats a table with one row per owner of code and one column per implementation.
     pub(super) fn table(&self) -> String {
         let costs = |is_meant: &dyn Fn(&Place) -> bool| PEERS.map(|peer| self.sum(peer, is_meant));
         let is_private = |place: &Place| PRIVATE.contains(&owner(place).as_str());
@@ -114,7 +114,7 @@ fn whole(cost: f64) -> i64 {
     cost.round() as i64
 }
 
-/// The middle one of several counts.
+/// Returns the median of several runs, by total.
 fn middle_request(peer: Peer) -> Outcome<Profile> {
     let runs = (0..RUNS).map(|_| request(peer));
     let mut runs = runs.collect::<Outcome<Vec<Profile>>>()?;
@@ -122,7 +122,7 @@ fn middle_request(peer: Peer) -> Outcome<Profile> {
     Ok(runs.swap_remove(RUNS / 2))
 }
 
-/// The difference of two runs of the server, per request.
+/// Returns the difference of two runs of the server, per request.
 pub(super) fn request(peer: Peer) -> Outcome<Profile> {
     let long = profile(&server(peer, LONG)?)?;
     let short = profile(&server(peer, SHORT)?)?;
@@ -139,7 +139,7 @@ fn server(peer: Peer, requests: u64) -> Outcome<Command> {
     Ok(command)
 }
 
-/// The server's process.
+/// Runs the server in this process, and prints its sample.
 pub(super) fn serve(peer: &str, requests: &str) -> Outcome<()> {
     let job = super::job(1, Peer::from_name(peer)?, "")?;
     let sample = echo::measure(&job, Echo::plain(CONNECTIONS, requests.parse()?))?;

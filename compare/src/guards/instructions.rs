@@ -1,7 +1,8 @@
 //! Instructions per operation, counted by callgrind through gungraun.
 //!
-//! `benches/instructions.rs` has gungraun count each operation in two numbers of rounds. The difference, divided by the
-//! rounds between, is free of what happens once.
+//! gungraun runs each operation of `benches/instructions.rs` with two numbers of rounds. The
+//! difference of the counts is divided by the difference of the rounds, so that one-time costs
+//! cancel out.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,12 +34,12 @@ pub(super) fn count() -> Outcome<Counts> {
     per_operation(&String::from_utf8(output.stdout)?)
 }
 
-/// Each line tells of one operation with one number of rounds.
+/// Parses the output of gungraun. Each line reports one operation with one number of rounds.
 fn per_operation(told: &str) -> Outcome<Counts> {
     let mut runs: BTreeMap<String, Vec<Run>> = BTreeMap::new();
     for line in told.lines().filter(|line| line.starts_with('{')) {
         let (operation, run) = Run::from_json(line)
-            .ok_or_else(|| format!("gungraun says what is not understood: {line}"))?;
+            .ok_or_else(|| format!("cannot parse a line of gungraun: {line}"))?;
         runs.entry(operation).or_default().push(run);
     }
     let counts = runs.into_iter().map(|(operation, runs)| match runs[..] {
@@ -58,10 +59,10 @@ struct Run {
 }
 
 impl Run {
-    /// The name of the operation, and what one run of it has counted.
+    /// Parses one line into the name of the operation and its run.
     fn from_json(line: &str) -> Option<(String, Run)> {
         let told: Value = serde_json::from_str(line).ok()?;
-        // The argument as it stands in the source: "(20_000)".
+        // The argument as it is written in the source: "(20_000)".
         let rounds = told["description"].as_str()?.replace(['(', ')', '_'], "");
         let run = Run {
             rounds: rounds.parse().ok()?,

@@ -1,7 +1,7 @@
-//! What must not get worse, counted and not timed, so that it can be checked on any machine, however
-//! busy.
+//! Checks for regressions. They count instead of measuring time, so they work on any machine,
+//! however busy it is.
 //!
-//! * Counters of the samples of rows, against fixed bounds: see [`bounds`].
+//! * Counters of samples of rows, against fixed bounds: see [`bounds`].
 //! * Instructions per operation, against `guards.baseline`: see [`instructions`].
 //! * Instructions per echo request, of the whole process, against `guards.baseline` and against the
 //!   other implementations: see [`echo`].
@@ -23,7 +23,7 @@ pub mod operations;
 mod owner;
 mod profile;
 
-/// The whole program of the guards.
+/// Parses the command line of the guards and runs the command.
 pub fn run(args: Vec<OsString>) -> Outcome<()> {
     let words: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
     match words[..] {
@@ -33,7 +33,7 @@ pub fn run(args: Vec<OsString>) -> Outcome<()> {
         ["--only", "echo", "--write-baseline"] => baseline::write(count_echo()?, echo::PREFIX),
         ["--profile", "echo"] => show_profile(Peer::Ours),
         ["--profile", "echo", peer] => show_profile(Peer::from_name(peer)?),
-        // This program has started itself, under callgrind or to take a sample.
+        // The program starts itself with these: under callgrind, or to take a sample.
         ["--echo", peer, requests] => echo::serve(peer, requests),
         _ => crate::run(args),
     }
@@ -44,7 +44,7 @@ fn show_profile(peer: Peer) -> Outcome<()> {
     Ok(())
 }
 
-/// Prints the table, and returns what is guarded of it.
+/// Counts the echo request, prints the table, and returns the guarded counts.
 fn count_echo() -> Outcome<Counts> {
     let requests = echo::Requests::count()?;
     print!("{}", requests.table());
@@ -61,7 +61,7 @@ fn write_baseline() -> Outcome<()> {
     baseline::write(count_all()?, "")
 }
 
-/// How many counts were good so far, and how many were not.
+/// The numbers of checks that passed and that failed.
 #[derive(Default)]
 struct Verdict {
     passed: u32,
@@ -113,7 +113,7 @@ fn check() -> Outcome<()> {
     verdict.end()
 }
 
-/// A sample of a row, with small counts.
+/// Returns the job for one sample of a row, with small counts.
 fn job(row: u8, peer: Peer, part: &str) -> Outcome<Job> {
     let (near, far) = match system::cores()?[..] {
         [near, .., far] => (near, far),

@@ -1,7 +1,8 @@
-//! The operations whose instructions are counted: `benches/instructions.rs` has a benchmark for each.
+//! The operations of `benches/instructions.rs`, which counts their instructions.
 //!
-//! All do their work so many times on one thread. What each costs once (a reactor that starts, a tenth of the rounds to
-//! warm up) is in every count.
+//! Each function repeats its operation `count` times on one thread. The reactor starts once in
+//! every run, which cancels out in the difference of two runs. Most functions also warm up for
+//! another tenth of `count`, which does not cancel out.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};

@@ -2,14 +2,14 @@
 
 use crate::harness::callgrind::Place;
 
-/// The owner of this repository's crate, and of the published one.
+/// The name under which both this crate and the published one own code.
 pub(super) const LIBRARY: &str = "async-io";
 
-/// The owner of the programs in `compare/`.
+/// The name under which the programs in `compare/` own code.
 pub(super) const PROGRAM: &str = "program";
 
-/// The crate's name, [`PROGRAM`], "std" or "libc", or else the name of the executable or shared
-/// library.
+/// Returns the name of the crate, [`PROGRAM`], "std" or "libc". Other code belongs to its
+/// executable or shared library.
 pub(super) fn owner(place: &Place) -> String {
     let file = place.file.as_str();
     let here = env!("CARGO_MANIFEST_DIR");
@@ -31,7 +31,8 @@ pub(super) fn owner(place: &Place) -> String {
     name.to_owned()
 }
 
-/// Is the place in a source file of `library`, or in code that was inlined into one of its functions?
+/// Returns whether the place is in a source file of `library`, or in code that was inlined into one
+/// of its functions.
 pub(super) fn is_within(place: &Place, library: &str) -> bool {
     owner(place) == library || place.function.contains(&module(library))
 }
@@ -40,7 +41,7 @@ fn module(library: &str) -> String {
     library.replace('-', "_") + "::"
 }
 
-/// The name of a package that was unpacked below `registry/src`, without its version.
+/// Returns the name, without the version, of a package that is unpacked below `registry/src`.
 fn registry_crate(file: &str) -> Option<&str> {
     let (_, inside) = file.split_once("/registry/src/")?;
     let folder = inside.split('/').nth(1)?;

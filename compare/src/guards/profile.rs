@@ -1,4 +1,4 @@
-//! Where the instructions of an echo request go inside of this repository's crate.
+//! Lists the functions and lines of a library that execute the instructions of an echo request.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,11 @@ use crate::harness::peer::Peer;
 /// How many lines of each list are printed.
 const SHOWN: usize = 40;
 
-/// Source files, line by line.
+/// The lines of each source file.
 type Sources = BTreeMap<String, Vec<String>>;
 
-/// The most expensive functions and lines of the library of `peer`, instructions per request.
+/// Lists the most expensive functions and lines of the library of `peer`, with their instructions
+/// per request.
 pub(super) fn of(peer: Peer) -> Outcome<String> {
     let profile = echo::request(peer)?;
     let library = match peer {
@@ -76,7 +77,7 @@ fn sources(profile: &Profile, library: &str) -> Sources {
     let mut sources = Sources::new();
     for place in files {
         sources.entry(place.file.clone()).or_insert_with(|| {
-            // A list without source text is still of use.
+            // The lists are useful even without source text.
             let text = std::fs::read_to_string(&place.file).unwrap_or_default();
             text.lines().map(str::to_owned).collect()
         });
@@ -89,7 +90,8 @@ fn source_line<'a>(sources: &'a Sources, place: &Place) -> Option<&'a str> {
     Some(sources.get(&place.file)?.get(index)?.as_str())
 }
 
-/// Names the function that contains the line: the last one that begins at or before it.
+/// Returns the name of the function that contains the line: the last function that begins at or
+/// before it.
 fn enclosing(sources: &Sources, place: &Place) -> String {
     let lines = sources.get(&place.file).map_or(&[][..], Vec::as_slice);
     let before = lines.iter().take(place.line as usize);
@@ -97,7 +99,8 @@ fn enclosing(sources: &Sources, place: &Place) -> String {
     name.map_or_else(|| inside(place), str::to_owned)
 }
 
-/// The compiler gives no line to code that it has merged from several.
+/// Describes a place without a line. The compiler gives no line to code that it has merged from
+/// several places.
 fn inside(place: &Place) -> String {
     format!("(no line) in {}", place.function)
 }
@@ -114,7 +117,7 @@ fn function_name(line: &str) -> Option<&str> {
     (end > 0).then(|| &after[..end])
 }
 
-/// The path without what all files of a crate have in common.
+/// Returns the path inside of the crate, without the folders that all its files share.
 fn short(file: &str) -> String {
     file.rsplit_once("/src/")
         .map_or(file, |(_, inside)| inside)
