@@ -1,4 +1,4 @@
-//! A global allocator that counts: how often memory was asked for, and how many bytes are live.
+//! A global allocator that counts allocations and live bytes.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 static ASKED: AtomicU64 = AtomicU64::new(0);
 static LIVE: AtomicI64 = AtomicI64::new(0);
 
-/// The system's allocator with two counters, the same for every implementation.
+/// The system allocator with two counters. All implementations use it.
 #[derive(Debug)]
 pub(crate) struct Counting;
 
-/// How often memory was asked for since the start of the process; growing a block counts.
+/// Returns the number of allocations since the process started. Resizing a block counts as one.
 pub(crate) fn asked() -> u64 {
     ASKED.load(Ordering::Relaxed)
 }
 
-/// The bytes that are allocated now.
+/// Returns the number of bytes that are currently allocated.
 pub(crate) fn live() -> i64 {
     LIVE.load(Ordering::Relaxed)
 }

@@ -1,6 +1,7 @@
-//! Runs a program under callgrind, and reads how many instructions each source line took.
+//! Runs a program under callgrind, and reads how many instructions each source line executed.
 //!
-//! The compiler's line table attributes inlined code to the file it was written in, and so does callgrind.
+//! Inlined code counts for the file that it was written in: callgrind follows the line table of the
+//! compiler.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -21,11 +22,12 @@ pub(crate) struct Place {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Profile(pub(crate) BTreeMap<Place, f64>);
 
-/// Runs `program` to its end. The processes that it starts are not counted.
+/// Runs `program` until it ends, and returns its profile. The processes that it starts are not
+/// counted.
 pub(crate) fn profile(program: &Command) -> Outcome<Profile> {
     let report = report_file();
     let mut command = Command::new("valgrind");
-    // Threads get their turns in order, as they do without valgrind.
+    // Schedule threads fairly, as the kernel does without valgrind.
     command.args(["--tool=callgrind", "--quiet", "--fair-sched=try"]);
     command.arg(format!("--callgrind-out-file={}", report.display()));
     command.arg(program.get_program()).args(program.get_args());
@@ -45,7 +47,7 @@ fn report_file() -> PathBuf {
 }
 
 impl Profile {
-    /// What this run executed in excess of `shorter`, divided by `count`.
+    /// Returns what this run executed in excess of `shorter`, divided by `count`.
     pub(crate) fn excess(mut self, shorter: &Profile, count: f64) -> Profile {
         for (place, instructions) in &shorter.0 {
             *self.0.entry(place.clone()).or_default() -= instructions;
@@ -54,7 +56,7 @@ impl Profile {
         self
     }
 
-    /// The sum of the places that `group` gives the same name.
+    /// Adds up the costs of the places that `group` gives the same name.
     pub(crate) fn sums(&self, group: impl Fn(&Place) -> Option<String>) -> BTreeMap<String, f64> {
         let mut sums = BTreeMap::new();
         for (place, cost) in &self.0 {
@@ -74,17 +76,18 @@ impl Profile {
         for line in text.lines() {
             reader
                 .line(line)
-                .ok_or_else(|| format!("callgrind wrote a line that is not understood: {line}"))?;
+                .ok_or_else(|| format!("cannot parse a line of callgrind: {line}"))?;
         }
         let (counted, total) = (reader.profile.total(), reader.total);
         if total == 0.0 || counted != total {
-            return Err(format!("the lines have {counted} instructions of {total}").into());
+            return Err(format!("the lines add up to {counted} of {total} instructions").into());
         }
         Ok(reader.profile)
     }
 }
 
-/// The state of the text format: names are written once and abbreviated afterwards, lines are relative.
+/// The parser of the text format. The format abbreviates a name after its first use, and line
+/// numbers may be relative.
 #[derive(Default)]
 struct Reader {
     names: HashMap<(Kind, u64), String>,
@@ -92,7 +95,8 @@ struct Reader {
     file: String,
     function: String,
     line: u64,
-    /// The next line has the costs of a call, which its callee has already.
+    /// Whether the next line has the cost of a call. The lines of the callee already include that
+    /// cost.
     is_call: bool,
     profile: Profile,
     total: f64,
@@ -106,7 +110,7 @@ enum Kind {
 }
 
 impl Reader {
-    /// Nothing if the line is not of the format.
+    /// Parses one line. Returns `None` if the line does not match the format.
     fn line(&mut self, line: &str) -> Option<()> {
         if line.starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first)) {
             return self.cost(line);
@@ -118,7 +122,7 @@ impl Reader {
             "ob" => self.object = self.name(Kind::Object, value)?,
             "fl" | "fi" | "fe" => self.file = self.name(Kind::File, value)?,
             "fn" => self.function = self.name(Kind::Function, value)?,
-            // The names of callees may be defined here.
+            // Callees are not recorded, but these lines may define names.
             "cob" => drop(self.name(Kind::Object, value)?),
             "cfi" | "cfl" => drop(self.name(Kind::File, value)?),
             "cfn" => drop(self.name(Kind::Function, value)?),

@@ -1,26 +1,27 @@
-//! Counting system calls: by the kernel's tracepoints where we may, or else by strace, which slows down what it counts.
+//! Counts system calls, with the tracepoints of the kernel if that is permitted, or else with
+//! strace. strace slows down the process that it counts.
 
 use std::collections::BTreeMap;
 
 use super::{Outcome, perf, strace};
 
-/// Counts until it is detached.
+/// A count of the system calls of this process that runs until it is detached.
 pub(crate) enum Counter {
     Perf(perf::Counter),
     Strace(strace::Counter),
 }
 
-/// Is there a tool?
+/// Fails if no tool for counting is available.
 pub(crate) fn are_counted() -> Outcome<()> {
     if perf::is_present() || strace::is_present() {
         Ok(())
     } else {
-        Err("neither perf (which needs root's rights) nor strace is installed".into())
+        Err("neither perf (which needs root) nor strace is available".into())
     }
 }
 
 impl Counter {
-    /// Attaches to this process and returns once the counting goes on.
+    /// Attaches to this process. Returns once the count has started.
     pub(crate) fn attach() -> Outcome<Counter> {
         if perf::is_present() {
             perf::Counter::attach().map(Counter::Perf)
@@ -29,7 +30,7 @@ impl Counter {
         }
     }
 
-    /// How often each call was made since, by name.
+    /// Stops the count. Returns how often each call was made, by name.
     pub(crate) fn detach(self) -> Outcome<BTreeMap<String, u64>> {
         match self {
             Counter::Perf(counter) => counter.detach(),

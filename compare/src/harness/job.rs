@@ -1,24 +1,24 @@
-//! What one sample is: a row, an implementation, and where to run.
+//! The description of one sample: a row, an implementation, and the cores to run on.
 
 use super::peer::Peer;
 
-/// The order to take one sample, as the parent gives it to its child.
+/// A request to take one sample. The parent passes it to its child process.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) row: u8,
     pub(crate) peer: Peer,
-    /// Small counts: the run is to finish in two minutes.
+    /// Whether to use small counts, so that the whole run takes two minutes.
     pub(crate) quick: bool,
-    /// The core of what is measured.
+    /// The core of the measured process.
     pub(crate) near: usize,
-    /// The core of what only makes load.
+    /// The core of the processes that only make load.
     pub(crate) far: usize,
-    /// Rows that consist of several processes name them.
+    /// The name of the part to run, for rows that consist of several processes.
     pub(crate) part: String,
 }
 
 impl Job {
-    /// The one of two counts that fits the kind of run.
+    /// Returns `quick` in a quick run, and `full` otherwise.
     pub(crate) fn count(&self, quick: u64, full: u64) -> u64 {
         if self.quick { quick } else { full }
     }

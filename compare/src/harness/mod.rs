@@ -1,4 +1,4 @@
-//! Processes, pinning, counters and statistics; knows nothing of what is measured.
+//! Processes, pinning, counters and statistics, independent of what is measured.
 
 pub(crate) mod alloc;
 pub(crate) mod callgrind;
@@ -13,5 +13,5 @@ mod strace;
 pub(crate) mod system;
 pub(crate) mod usage;
 
-/// Any error ends the run of a row with one sentence.
+/// The result of anything that can fail. The message of the error is shown to the user.
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

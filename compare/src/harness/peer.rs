@@ -1,4 +1,4 @@
-//! Who is compared.
+//! The implementations that are compared.
 
 use super::Outcome;
 
@@ -7,24 +7,24 @@ use super::Outcome;
 pub(crate) enum Peer {
     /// This repository.
     Ours,
-    /// This repository, with its fallback thread alive and one wait pending in an executor that is not ours.
+    /// This repository, with the fallback thread alive: one wait is pending in another executor.
     Foreign,
     /// async-io 2.6.0 as published.
     Upstream,
-    /// tokio on the thread that calls it.
+    /// The current-thread runtime of tokio.
     Tokio,
-    /// tokio on a pool of two threads.
+    /// The multi-thread runtime of tokio, with two threads.
     TokioMulti,
-    /// monoio, on io_uring; with the feature `uring`.
+    /// monoio on io_uring, with the feature `uring`.
     Monoio,
-    /// compio, on io_uring; with the feature `uring`.
+    /// compio on io_uring, with the feature `uring`.
     Compio,
-    /// A hand-written edge-triggered epoll loop without futures: the limit.
+    /// A hand-written edge-triggered epoll loop without futures, as the lower limit of the cost.
     Raw,
 }
 
 impl Peer {
-    /// Who serves echoes on one thread.
+    /// The implementations that have an echo server on one thread.
     pub(crate) const ECHO: &'static [Peer] = &[
         Peer::Ours,
         Peer::Upstream,
@@ -65,7 +65,7 @@ impl Peer {
         found.ok_or_else(|| format!("no implementation is called {name}").into())
     }
 
-    /// The error of a row that was asked for an implementation which it does not have.
+    /// Returns the error of a row that has no program for this implementation.
     pub(crate) fn missing<T>(self) -> Outcome<T> {
         Err(format!("this row has no program for {}", self.name()).into())
     }

@@ -1,7 +1,8 @@
-//! Counts this process's system calls between two moments, by name, with the kernel's tracepoints (`perf stat`).
+//! Counts this process's system calls between two moments, by name, with the kernel's tracepoints
+//! (`perf stat`).
 //!
-//! The process is not stopped for it, so it does in the measurement what it does outside of it. That needs the right to use
-//! tracepoints: root's, as a rule.
+//! Tracepoints do not stop the process, so it behaves as it does without them. As a rule, only root
+//! may use tracepoints.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,7 +17,7 @@ use super::Outcome;
 
 const ALL: &str = "raw_syscalls:sys_enter";
 
-/// Calls that are told apart, where the processor has them.
+/// Calls that are counted by name, on processors that have them.
 const NAMED: &[&str] = &[
     "epoll_wait",
     "epoll_pwait",
@@ -34,7 +35,7 @@ const NAMED: &[&str] = &[
     "close",
 ];
 
-/// Can it count here?
+/// Returns whether perf is installed and may use tracepoints.
 pub(crate) fn is_present() -> bool {
     let mut command = Command::new("perf");
     command.args(["stat", "-e", ALL, "true"]);
@@ -51,7 +52,7 @@ pub(crate) struct Counter {
 }
 
 impl Counter {
-    /// Attaches to this process and returns once the counting goes on.
+    /// Attaches to this process. Returns once the count has started.
     pub(crate) fn attach() -> Outcome<Counter> {
         let id = std::process::id().to_string();
         let folder = std::env::temp_dir().join(format!("compare-perf-{id}"));
@@ -70,7 +71,7 @@ impl Counter {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let perf = command.spawn()?;
-        // Opened for both ways, so that opening does not wait for perf.
+        // Open for reading and writing, so that opening does not wait for perf.
         let open = |path| File::options().read(true).write(true).open(path);
         let mut counter = Counter {
             perf,
@@ -82,7 +83,7 @@ impl Counter {
         Ok(counter)
     }
 
-    /// How often each call was made since.
+    /// Stops the count. Returns how often each call was made, by name.
     pub(crate) fn detach(mut self) -> Outcome<BTreeMap<String, u64>> {
         self.order("disable")?;
         let id = Pid::from_child(&self.perf);
@@ -122,7 +123,8 @@ fn events() -> String {
     })
 }
 
-/// The report's lines: `count,unit,event,…`. What has no name of its own is "others".
+/// Parses the lines of the report: `count,unit,event,…`. Calls that are not counted by name are
+/// added up as "others".
 fn by_name(text: &str) -> Outcome<BTreeMap<String, u64>> {
     let counts = text.lines().filter_map(|line| {
         let mut words = line.split(',');

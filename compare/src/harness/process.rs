@@ -1,4 +1,4 @@
-//! Starting this program again: one sample, one process.
+//! Starts this program again, to take each sample in a process of its own.
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
@@ -7,19 +7,19 @@ use super::Outcome;
 use super::job::Job;
 use super::sample::Sample;
 
-/// This program, to be started again.
+/// Returns a command that starts this program, with its output piped.
 pub(crate) fn this_program() -> Outcome<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     Ok(command)
 }
 
-/// A process that is ended with its owner.
+/// A child process that is killed when this guard is dropped.
 pub(crate) struct Guarded(pub(crate) Child);
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to do.
+        // Ignore errors: the process may already have ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -40,12 +40,12 @@ pub(crate) fn start(job: &Job) -> Outcome<Guarded> {
     Ok(Guarded(command.spawn()?))
 }
 
-/// Takes one sample in a process of its own: what most rows do.
+/// Takes one sample in a process of its own, as most rows do.
 pub(crate) fn in_child(job: &Job) -> Outcome<Sample> {
     finish(start(job)?)
 }
 
-/// Waits for a process that was started, and reads its sample.
+/// Waits for a child process to end, and reads its sample.
 pub(crate) fn finish(mut child: Guarded) -> Outcome<Sample> {
     let mut text = String::new();
     let output = child.0.stdout.take();

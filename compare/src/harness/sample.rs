@@ -1,10 +1,11 @@
-//! Named figures, and how they travel from a child to its parent: one `name value` a line.
+//! Named figures, and the format in which a child sends them to its parent: one `name value` per
+//! line.
 
 use std::collections::BTreeMap;
 
 use super::Outcome;
 
-/// What was measured once.
+/// The figures of one measurement.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sample(pub(crate) BTreeMap<String, f64>);
 
@@ -18,13 +19,13 @@ impl Sample {
         self
     }
 
-    /// Both; where both have a figure, the later one counts.
+    /// Merges two samples. If both have a figure, the one of `later` is kept.
     pub(crate) fn and(mut self, later: Sample) -> Sample {
         self.0.extend(later.0);
         self
     }
 
-    /// The same figures under names that start with `prefix`.
+    /// Returns the same figures with `prefix` before their names.
     pub(crate) fn prefixed(self, prefix: &str) -> Sample {
         let renamed = self.0.into_iter();
         Sample(

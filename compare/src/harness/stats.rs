@@ -1,6 +1,6 @@
-//! Medians with spread, and ratios of what was measured in the same round.
+//! Medians with their spread, and ratios of figures of the same round.
 
-/// The middle of some figures, and how far they lie apart.
+/// The median of some figures, and the least and the greatest of them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Middle {
     pub(crate) median: f64,
@@ -9,7 +9,7 @@ pub(crate) struct Middle {
 }
 
 impl Middle {
-    /// Nothing if there are no figures.
+    /// Returns `None` if there are no figures.
     pub(crate) fn of(figures: &[f64]) -> Option<Middle> {
         let mut sorted = figures.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -28,7 +28,8 @@ impl Middle {
     }
 }
 
-/// The median of the ratios round by round: a disturbance of the machine meets both sides of a pair.
+/// Returns the median of the ratios of all rounds. A disturbance of the machine affects both
+/// figures of a round.
 pub(crate) fn paired_ratio(over: &[f64], under: &[f64]) -> Option<Middle> {
     let ratios: Vec<f64> = over
         .iter()

@@ -12,12 +12,13 @@ use super::Outcome;
 /// strace, attached to every thread of this process.
 pub(crate) struct Counter {
     strace: Child,
-    /// Kept open: a strace that cannot write its last words would die of it before its report.
+    /// Kept open: strace would die before writing its report if it could not write its last
+    /// messages.
     _words: BufReader<ChildStderr>,
     report: PathBuf,
 }
 
-/// Is the tool there?
+/// Returns whether strace is installed.
 pub(crate) fn is_present() -> bool {
     let mut command = Command::new("strace");
     command
@@ -28,7 +29,7 @@ pub(crate) fn is_present() -> bool {
 }
 
 impl Counter {
-    /// Attaches to this process and returns once the counting goes on.
+    /// Attaches to this process. Returns once the count has started.
     pub(crate) fn attach() -> Outcome<Counter> {
         let id = std::process::id().to_string();
         let report = std::env::temp_dir().join(format!("compare-strace-{id}"));
@@ -44,7 +45,7 @@ impl Counter {
             .stderr
             .take()
             .ok_or("strace's messages are not piped")?;
-        // One message says how many threads it has attached to.
+        // strace prints one message, which says how many threads it has attached to.
         let mut words = BufReader::new(told);
         let mut line = String::new();
         words.read_line(&mut line)?;
@@ -58,7 +59,7 @@ impl Counter {
         })
     }
 
-    /// How often each call was made since.
+    /// Stops the count. Returns how often each call was made, by name.
     pub(crate) fn detach(mut self) -> Outcome<BTreeMap<String, u64>> {
         let id = Pid::from_child(&self.strace);
         kill_process(id, Signal::INT)?;
@@ -69,7 +70,7 @@ impl Counter {
     }
 }
 
-/// A line of the report: `% time, seconds, usecs/call, calls, [errors,] syscall`.
+/// Parses a line of the report: `% time, seconds, usecs/call, calls, [errors,] syscall`.
 fn parse(line: &str) -> Option<(String, u64)> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let name = words.last()?;

@@ -1,4 +1,4 @@
-//! The few system calls around a measurement: pinning, limits, priorities.
+//! The system calls around a measurement: pinning, limits and priorities.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -6,7 +6,7 @@ use std::io;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Keeps the calling thread, and the threads and processes it starts from now on, on these cores.
+/// Pins the calling thread to these cores, and the threads and processes that it starts later.
 pub(crate) fn pin(cores: &[usize]) -> io::Result<()> {
     let mut set = CpuSet::new();
     for &core in cores {
@@ -15,7 +15,7 @@ pub(crate) fn pin(cores: &[usize]) -> io::Result<()> {
     Ok(sched_setaffinity(None, &set)?)
 }
 
-/// The cores this process may use.
+/// Returns the cores that this process may use.
 pub(crate) fn cores() -> io::Result<Vec<usize>> {
     let set = sched_getaffinity(None)?;
     Ok((0..CpuSet::MAX_CPU)
@@ -23,7 +23,8 @@ pub(crate) fn cores() -> io::Result<Vec<usize>> {
         .collect())
 }
 
-/// Makes room for `descriptors`, as far as we are allowed to.
+/// Raises the limit of open descriptors to `descriptors`. Fails if that needs a privilege that this
+/// process does not have.
 pub(crate) fn allow_descriptors(descriptors: u64) -> io::Result<()> {
     let now = getrlimit(Resource::Nofile);
     if now.current.is_none_or(|current| current >= descriptors) {
@@ -34,7 +35,7 @@ pub(crate) fn allow_descriptors(descriptors: u64) -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, Rlimit { current, maximum })?)
 }
 
-/// Lets the calling thread run only where a core would otherwise be idle.
+/// Makes the calling thread run only where a core would otherwise be idle.
 pub(crate) fn only_when_idle() -> io::Result<()> {
     let parameters = libc::sched_param { sched_priority: 0 };
     // SAFETY: the pointer is to a live `sched_param`; 0 is the calling thread.
@@ -46,7 +47,7 @@ pub(crate) fn only_when_idle() -> io::Result<()> {
     }
 }
 
-/// The voluntary context switches of every thread of a process, added up.
+/// Returns the sum of the voluntary context switches of all threads of a process.
 pub(crate) fn voluntary_switches(process: u32) -> io::Result<u64> {
     let mut sum = 0;
     for task in std::fs::read_dir(format!("/proc/{process}/task"))? {

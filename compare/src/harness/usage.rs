@@ -1,4 +1,4 @@
-//! What a process has used so far, and the difference of two such moments.
+//! The counters of what this process has used, and their differences.
 #![allow(unsafe_code)]
 
 use std::time::Instant;
@@ -45,7 +45,7 @@ impl Moment {
         }
     }
 
-    /// What was used since.
+    /// Returns what was used since this moment.
     pub(crate) fn spent(self) -> Spent {
         self.until(Moment::now())
     }
@@ -63,7 +63,7 @@ impl Moment {
 }
 
 impl Spent {
-    /// Everything, divided by a count of operations.
+    /// Returns the figures per operation.
     pub(crate) fn per(&self, count: u64) -> Sample {
         let count = count as f64;
         Sample::of("cpu_ns", self.cpu_ns / count)
@@ -74,7 +74,8 @@ impl Spent {
     }
 }
 
-/// The voluntary and involuntary context switches of all threads of this process, also of those that have ended.
+/// Returns the voluntary and involuntary context switches of all threads of this process, including
+/// those that have ended.
 fn switches() -> (i64, i64) {
     // SAFETY: an all-zero `rusage` is a valid value of that plain struct.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -84,7 +85,8 @@ fn switches() -> (i64, i64) {
     (usage.ru_nvcsw, usage.ru_nivcsw)
 }
 
-/// The CPU time of all threads. By libc, since rustix asks the vDSO for its functions, and there is none under valgrind.
+/// Returns the CPU time of all threads. Calls libc, because rustix looks up its functions in the
+/// vDSO, and there is none under valgrind.
 fn cpu_ns() -> i64 {
     let mut time = libc::timespec {
         tv_sec: 0,
