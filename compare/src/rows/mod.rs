@@ -1,4 +1,5 @@
-//! The rows of the table of targets. The head of each module says how its row is measured.
+//! The rows of the table in `docs/performance.md`. The head of each module says how its row is
+//! measured.
 
 use crate::harness::Outcome;
 use crate::harness::job::Job;
@@ -37,38 +38,38 @@ pub(crate) const CALLS: &str = "calls";
 /// The part of row 4 that has a timeout around every read.
 pub(crate) const TIMEOUT: &str = "timeout";
 
-/// What a figure of ours must be.
+/// A target for a figure of ours.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
-    /// At most so many times the peer's.
+    /// At most this multiple of the figure of the peer.
     AtMost(f64, Peer),
-    /// At least so many times the peer's.
+    /// At least this multiple of the figure of the peer.
     AtLeast(f64, Peer),
-    /// Between these two, whatever the peers do.
+    /// Between these two values (inclusive), whatever the figures of the peers are.
     Within(f64, f64),
 }
 
 /// One figure of a row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Figure {
-    /// Its name in the samples.
+    /// The name in the samples.
     pub(crate) name: &'static str,
-    /// What it is, for people.
+    /// The name in reports.
     pub(crate) label: &'static str,
     pub(crate) targets: &'static [Target],
 }
 
-/// One line of the table of targets.
+/// One row of the table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
     pub(crate) number: u8,
     pub(crate) title: &'static str,
     pub(crate) peers: &'static [Peer],
-    /// Rounds of a quick and of a full run.
+    /// The numbers of rounds in a quick and in a full run.
     pub(crate) rounds: (usize, usize),
-    /// Takes one sample; what most rows do is `process::in_child`.
+    /// Takes one sample. Most rows use `process::in_child`.
     pub(crate) take: fn(&Job) -> Outcome<Sample>,
-    /// What the process of a sample does.
+    /// Runs in the process of a sample.
     pub(crate) child: fn(&Job) -> Outcome<Sample>,
     pub(crate) figures: &'static [Figure],
 }
@@ -102,7 +103,7 @@ pub(crate) static ROWS: &[Row] = &[
     r26_by_connections::ROW,
 ];
 
-/// A figure that is reported and has no target.
+/// Returns a figure that is reported but has no target.
 pub(crate) const fn told(name: &'static str, label: &'static str) -> Figure {
     aimed(name, label, &[])
 }
@@ -124,7 +125,8 @@ pub(crate) fn by_number(number: u8) -> Outcome<&'static Row> {
     row.ok_or_else(|| format!("there is no row {number}").into())
 }
 
-/// For rows whose samples are not taken in a child.
+/// Returns an error. This is `child` for the rows that do not take their samples in a child
+/// process.
 pub(crate) fn no_child(job: &Job) -> Outcome<Sample> {
     Err(format!("row {} has no child process", job.row).into())
 }

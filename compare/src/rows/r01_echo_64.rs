@@ -1,7 +1,9 @@
-//! Row 1. TCP echo of 64 bytes over 64 connections, one request in flight on each. The server is one process with one
-//! task per connection on one thread, pinned to one core; the client process has the other core. The figure is the CPU
-//! time of the whole server process (user and system, all its threads) between two moments at which nothing is in
-//! flight, per request.
+//! Row 1. TCP echo of 64 bytes over 64 connections, with one request in flight on each.
+//!
+//! The server is one process with one task per connection, on one thread that is pinned to one
+//! core. The client process has the other core. The figure is the CPU time of the whole server
+//! process (user and system, all its threads) per request. It is taken between two moments at which
+//! no request is in flight.
 
 use super::{Row, Target::AtMost, aimed, told};
 use crate::harness::Outcome;

@@ -1,4 +1,4 @@
-//! Row 2. Row 1 with 1000 connections.
+//! Row 2. Like row 1, with 1000 connections.
 
 use super::{Row, Target::AtMost, aimed, told};
 use crate::harness::Outcome;

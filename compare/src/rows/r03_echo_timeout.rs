@@ -1,4 +1,5 @@
-//! Row 3. Row 1 with a timeout of 10 s around every read: it is set with each read, and never fires.
+//! Row 3. Like row 1, with a timeout of 10 s around every read. It is set with each read and never
+//! expires.
 
 use super::{Row, Target::AtMost, aimed, told};
 use crate::harness::Outcome;

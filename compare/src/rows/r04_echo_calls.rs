@@ -1,7 +1,10 @@
-//! Row 4. The system calls of row 1's server between two moments at which nothing is in flight, counted by the kernel's
-//! tracepoints. The work (everything but waiting) must be one receive and one send; the waits are compared with those of the
-//! raw loop. Without the right to use tracepoints strace counts: it slows the server down and so makes its batches larger
-//! than any real ones, for all alike.
+//! Row 4. The system calls of the server of row 1, between two moments at which no request is in
+//! flight.
+//!
+//! The tracepoints of the kernel count them. Apart from waiting, each request must cost one receive
+//! and one send. The number of waits is compared with that of the raw loop. Without permission to
+//! use tracepoints, strace counts. It slows the server down, so that more requests share a wait
+//! than in reality, for all implementations alike.
 
 use super::{Row, TIMEOUT, Target::AtMost, Target::Within, aimed};
 use crate::harness::Outcome;

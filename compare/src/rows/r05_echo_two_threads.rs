@@ -1,5 +1,6 @@
-//! Row 5. Row 1 with the executor on two threads: async-executor's `Executor` run by two `block_on` threads, and tokio's
-//! pool of two. Server and client share both cores, because there may be no third one.
+//! Row 5. Like row 1, with the executor on two threads: async-executor's `Executor`, run by two
+//! threads in `block_on`, and tokio's pool of two threads. Server and client share both cores,
+//! because a third one may not exist.
 
 use super::{Row, Target::AtLeast, Target::AtMost, aimed, told};
 use crate::harness::Outcome;

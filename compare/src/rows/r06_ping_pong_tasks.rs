@@ -1,5 +1,7 @@
-//! Row 6. Two tasks on one pinned thread send one byte to and fro through a Unix socket pair. The raw loop has both ends
-//! in one epoll, and reads each until it would block, as one must on a Unix socket. CPU time of the process per round.
+//! Row 6. Two tasks on one pinned thread send one byte back and forth through a Unix socket pair.
+//!
+//! The raw loop has both ends in one epoll set. It reads each end until it would block, which is
+//! necessary on a Unix socket. The figure is the CPU time of the process per round.
 
 use super::{Row, Target::AtMost, aimed, told};
 use crate::harness::Outcome;

@@ -1,5 +1,8 @@
-//! Row 7. Row 6 between two threads on one core, each in its own `block_on` (tokio: each with its own runtime; raw: each
-//! with its own epoll). One core, because a wake-up across cores costs more on a virtual machine than all the rest.
+//! Row 7. Like row 6, between two threads on one core.
+//!
+//! Each thread has its own `block_on` (tokio: its own runtime, raw: its own epoll). They share one
+//! core, because a wake-up across cores of a virtual machine costs more than everything else
+//! together.
 
 use super::{Row, Target::AtMost, aimed, told};
 use crate::harness::Outcome;

@@ -1,6 +1,9 @@
-//! Row 8. Ping-pong between a thread that blocks in its calls and a future awaited in futures-lite's `block_on`, which
-//! knows nothing of the library: the fallback thread does the waiting. Both cores are kept awake by processes that run
-//! only where a core is idle. Wall time per round; CPU time is told beside it.
+//! Row 8. Ping-pong between a thread that makes blocking calls and a future that is awaited in
+//! futures-lite's `block_on`.
+//!
+//! That `block_on` does not know the library, so the fallback thread does the waiting. Both cores
+//! are kept awake by processes that run only where a core is idle. The figure is the wall time per
+//! round. The CPU time is reported as well.
 
 use super::{Row, Target::AtMost, aimed, told};
 use crate::harness::Outcome;

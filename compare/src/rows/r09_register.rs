@@ -1,5 +1,7 @@
-//! Row 9. Registers one connected TCP stream and takes it back, without opening or closing it: `Async::new_nonblocking`
-//! and `into_inner`, tokio's `from_std` and `into_std`, and `epoll_ctl` twice in the raw loop. CPU time per pair.
+//! Row 9. Registers and deregisters one connected TCP stream, without opening or closing it.
+//!
+//! The calls are `Async::new_nonblocking` and `into_inner`, tokio's `from_std` and `into_std`, and
+//! `epoll_ctl` twice in the raw loop. The figure is the CPU time per pair of calls.
 
 use std::net::{TcpListener, TcpStream};
 

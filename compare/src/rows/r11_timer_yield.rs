@@ -1,5 +1,8 @@
-//! Row 11. Row 10 in a task of an executor (async-executor's `LocalExecutor`, tokio's `LocalSet`), which yields while
-//! the timer is pending, so that the reactor may get its turn. The yield alone is told too.
+//! Row 11. Like row 10, in a task of an executor (async-executor's `LocalExecutor`, tokio's
+//! `LocalSet`).
+//!
+//! The task yields while the timer is pending, so that the reactor can run a turn. The cost of the
+//! yield alone is reported as well.
 
 use super::{Row, Target::AtMost, aimed, told};
 use crate::harness::Outcome;

@@ -1,5 +1,7 @@
-//! Row 15. 20 ticks of an interval of 100 ms in `block_on`: the context switches and the CPU time of the whole process
-//! between the first tick and the last. Raw sets a timerfd for each tick.
+//! Row 15. 20 ticks of an interval of 100 ms in `block_on`, after a first tick that is not counted.
+//!
+//! The figures are the context switches and the CPU time of the whole process. Raw sets a timerfd
+//! for each tick.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
-//! Row 16. A server without clients: `block_on` has served a timer and waits for somebody to connect. The voluntary
-//! context switches of all its threads in 3 s, read from outside, in /proc.
+//! Row 16. A server without clients: `block_on` has awaited a timer and waits for a connection. The
+//! figure is the voluntary context switches of all its threads in 3 s, which another process reads
+//! from /proc.
 
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
@@ -31,7 +32,7 @@ fn take(job: &Job) -> Outcome<Sample> {
     let mut child = start(job)?;
     let output = child.0.stdout.take().ok_or("the output is not piped")?;
     BufReader::new(output).read_line(&mut String::new())?;
-    // Let it come to rest.
+    // Give the process time to become idle.
     std::thread::sleep(Duration::from_millis(300));
     let before = voluntary_switches(child.0.id())?;
     std::thread::sleep(Duration::from_secs(3));
@@ -47,5 +48,5 @@ fn child(job: &Job) -> Outcome<Sample> {
         Peer::Tokio => tokio_side::idle::wait_for_ever(&is_idle)?,
         other => return other.missing(),
     }
-    Err("somebody connected to an idle server".into())
+    Err("the idle server got a connection".into())
 }

@@ -1,5 +1,7 @@
-//! Row 17. Heap bytes per pending timer (500 000 with random deadlines, each polled once; the `Timer` values themselves
-//! lie in memory that was reserved before) and per registered source (8000 Unix streams), by a counting allocator.
+//! Row 17. Heap bytes per pending timer and per registered source, by a counting allocator.
+//!
+//! There are 500 000 timers with random deadlines, each polled once. The `Timer` values themselves
+//! are in memory that was allocated before. The sources are 8000 Unix streams.
 
 use std::os::unix::net::UnixStream;
 

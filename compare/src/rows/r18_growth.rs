@@ -1,8 +1,14 @@
-//! Row 18. What an operation costs as things become many. Sources: batches of ten bytes are written to Unix sockets taken
-//! in random order, each read by a task of its own (raw: by the loop, until it would block), with 10 to 9500 sources.
-//! Timers: a random one of 1000 to 1 000 000 pending timers is replaced by one with a random deadline. CPU time per event
-//! and per replacement; the growth is the last figure by the first. Caches grow no better for anybody: compare with raw.
-//! (9500 and not 10 000, since a source takes two descriptors, and 20 000 is a common limit.)
+//! Row 18. How the cost of an operation grows with the number of sources or timers.
+//!
+//! Sources: with 10 to 9500 Unix sockets, each batch writes one byte to ten of them, in random
+//! order. Each socket is read by a task of its own (raw: by the loop, until it would block).
+//! Timers: a random one of 1000 to 1 000 000 pending timers is replaced by one with a random
+//! deadline.
+//!
+//! The figures are the CPU time per event and per replacement. The growth is the last figure
+//! divided by the first. Cache misses increase for every implementation, so compare the growth with
+//! that of raw. The limit is 9500 sources instead of 10 000, because each takes two descriptors and
+//! 20 000 is a common limit.
 
 use super::{Row, Target::AtMost, Target::Within, aimed, told};
 use crate::harness::Outcome;

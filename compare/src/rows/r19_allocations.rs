@@ -1,6 +1,9 @@
-//! Row 19. How often the global allocator is asked in the steady state: per request of an echo server with one connection
-//! in `block_on` itself, per timer that is set and dropped, and per timer that fires; all threads, after a warm-up. The
-//! server of row 1 is told too: its executor's queue asks for a block once in 31 wake-ups, which is not the library's.
+//! Row 19. The number of heap allocations in the steady state, of all threads, after a warm-up.
+//!
+//! They are counted per request of an echo server with one connection in `block_on` itself, per
+//! timer that is set and dropped, and per timer that fires. The server of row 1 is reported as
+//! well. The queue of its executor, which is not part of the library, allocates a block once in 31
+//! wake-ups.
 
 use super::{Row, Target::Within, aimed, told};
 use crate::harness::Outcome;
@@ -11,7 +14,8 @@ use crate::harness::sample::Sample;
 use crate::work::echo::{self, Echo, Style};
 use crate::{ours, upstream};
 
-// The conductor of the echo load allocates a few times in all: less than this per request.
+// The conductor thread of the echo load allocates a few times in all. Per request, that is less
+// than this.
 const NONE: &[super::Target] = &[Within(0.0, 0.002)];
 
 pub(super) const ROW: Row = Row {

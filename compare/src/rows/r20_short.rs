@@ -1,5 +1,6 @@
-//! Row 20. Short connections: connect, one exchange of 64 bytes, reset. 32 blocking client threads in a process on the
-//! other core; the server accepts each connection into a task of its own. CPU time of the server per connection.
+//! Row 20. Short connections: connect, one exchange of 64 bytes, reset. 32 threads with blocking
+//! calls are the clients, in a process on the other core. The server accepts each connection into a
+//! task of its own. The figure is the CPU time of the server per connection.
 
 use std::net::TcpListener;
 
@@ -38,7 +39,7 @@ fn child(job: &Job) -> Outcome<Sample> {
         .arg("--hasty")
         .arg(port.to_string())
         .arg(CLIENTS.to_string());
-    // More than are counted, so that none of the clients is missed at the end.
+    // Make more connections than are counted, so that no client stops before the measurement ends.
     let connections = count + count / 10 + 10 * CLIENTS;
     command
         .arg(connections.to_string())

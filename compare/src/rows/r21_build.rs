@@ -1,6 +1,9 @@
-//! Row 21. What it costs to depend on the library: the crates in its normal dependency tree, itself included, as cargo
-//! resolves them for a new program here, and the wall time of a clean release build of that program. A quick run does not
-//! build. Nothing is downloaded: what cargo has at hand is used.
+//! Row 21. What it costs to depend on the library.
+//!
+//! The figures are the number of crates in its normal dependency tree, including itself, and the
+//! wall time of a clean release build. Both are for a new program on this machine, with the
+//! versions that cargo resolves. A quick run does not build. Nothing is downloaded: cargo uses the
+//! crates that it already has.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,6 +1,10 @@
-//! Row 22. One thread in `block_on` waits 1 ms by a timer, so that it drives the I/O of the process, and then computes
-//! for 100 ms, again and again. Another thread in `block_on`, on the other core, gets a message every 7 ms: how late does
-//! it see it? Both cores are kept awake by processes that run only where a core is idle.
+//! Row 22. The lateness of I/O on a thread while the thread that drives the I/O of the process
+//! computes.
+//!
+//! One thread in `block_on` waits 1 ms for a timer, so that it drives, and then computes for 100
+//! ms. It repeats both. Another thread in `block_on`, on the other core, receives a message every 7
+//! ms. The figures are how late it sees the messages. Both cores are kept awake by processes that
+//! run only where a core is idle.
 
 use std::time::Duration;
 

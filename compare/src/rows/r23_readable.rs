@@ -1,6 +1,8 @@
-//! Row 23. Row 1 with the reads of async-net: the operation is made on `get_ref()`, and where it would block, a
-//! `readable_owned()` future is kept until it is ready. (The pattern is written out in the program, since one build cannot
-//! link async-net against two libraries of the same name.) The re-checks are the calls of `poll`.
+//! Row 23. Like row 1, with reads as async-net makes them.
+//!
+//! The read is tried on `get_ref()`. If it would block, a `readable_owned()` future is kept until
+//! it is ready. The program spells this pattern out, because one build cannot link async-net
+//! against two libraries of the same name. The re-checks are calls of `poll(2)`.
 
 use super::{CALLS, Row, Target::AtMost, Target::Within, aimed, told};
 use crate::harness::Outcome;
@@ -20,7 +22,7 @@ pub(super) const ROW: Row = Row {
     child,
     figures: &[
         aimed("cpu_ns", "CPU ns/request", &[AtMost(0.75, Peer::Upstream)]),
-        // One wait per request: at most one re-check each.
+        // Each request has one wait, and thus at most one re-check.
         aimed("rechecks", "re-checks/request", &[Within(0.0, 1.0)]),
         told("calls", "calls/request"),
     ],
@@ -30,7 +32,7 @@ fn take(job: &Job) -> Outcome<Sample> {
     let sample = in_child(job)?;
     calls::are_counted()?;
     let counted = in_child(&job.part(CALLS))?;
-    // The times of the counted run mean nothing.
+    // The times of this run mean nothing, so only its counts are used.
     let counts = ["calls", "rechecks", "waits"].into_iter();
     let counts = counts.filter_map(|name| Some((name.to_owned(), counted.get(name)?)));
     Ok(sample.and(Sample(counts.collect())))

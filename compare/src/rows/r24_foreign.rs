@@ -1,5 +1,5 @@
-//! Row 24. Rows 1, 4, 7 and 15 of ours again, with the fallback thread alive: another thread waits, in an executor which
-//! is not ours, for a byte that never comes. Against the same rows without it.
+//! Row 24. Rows 1, 4, 7 and 15 of ours with the fallback thread alive, compared with the same rows
+//! without it. Another thread waits for a byte that never arrives, in an executor that is not ours.
 
 use super::{Row, Target::AtMost, aimed, told};
 use super::{r01_echo_64, r04_echo_calls, r07_ping_pong_threads, r15_ticks};
@@ -9,7 +9,8 @@ use crate::harness::peer::Peer;
 use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 
-/// The columns are exchanged: "ours" is the program with the foreign wait, so that its targets are ratios to the other.
+/// The first column, "ours", is the program with the foreign wait, because the first implementation
+/// of a row has to meet its targets. The targets are ratios to the program without it.
 pub(super) const ROW: Row = Row {
     number: 24,
     title: "rows 1, 4, 7 and 15 with a foreign wait pending",

@@ -1,6 +1,9 @@
-//! Row 25. A UDP socket that was awaited once and then by nobody gets 1000 datagrams, one every 200 us, while `block_on`
-//! waits for something else: the voluntary context switches of all threads but the sender, that is the wake-ups of the
-//! poller. The buffer of the socket takes all datagrams, so that each one is news.
+//! Row 25. A UDP socket that a task has awaited once receives 1000 datagrams, one every 200 us. No
+//! task awaits it again: `block_on` waits for something else.
+//!
+//! The figure is the voluntary context switches of all threads but the sender, which are the
+//! wake-ups of the poller. The buffer of the socket holds all datagrams, so that each of them is an
+//! event.
 
 use std::net::UdpSocket;
 use std::os::unix::net::UnixStream;
@@ -30,7 +33,7 @@ const DATAGRAMS: u64 = 1000;
 
 fn child(job: &Job) -> Outcome<Sample> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
-    // Beyond the limit of the system, if we may; else as much as it gives.
+    // Exceed the limit of the system if that is permitted. Otherwise, take as much as it allows.
     let size = 8 << 20;
     rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, size)
         .or_else(|_| rustix::net::sockopt::set_socket_recv_buffer_size(&socket, size))?;
@@ -72,7 +75,7 @@ fn child(job: &Job) -> Outcome<Sample> {
     Ok(Sample::of("wakeups", wakeups as f64))
 }
 
-/// The switches of all threads but this one.
+/// Returns the voluntary context switches of all threads but this one.
 fn others_switches() -> Outcome<u64> {
     let id = std::process::id();
     let all = voluntary_switches(id)?;

@@ -1,4 +1,4 @@
-//! Row 26, without targets: row 1 with 1 to 10 000 connections, for the plot.
+//! Row 26. Like row 1, with 1 to 10 000 connections, for the plot. It has no targets.
 
 use super::{Row, told};
 use crate::harness::Outcome;
@@ -38,7 +38,8 @@ fn take(job: &Job) -> Outcome<Sample> {
 
 fn child(job: &Job) -> Outcome<Sample> {
     let connections: usize = job.part.parse()?;
-    // Over one connection every request pays for two wake-ups of a core: fewer of them tell as much.
+    // With one connection, each request pays for two wake-ups of a core. Fewer requests are
+    // sufficient then.
     let requests = if connections < 10 {
         job.count(5000, 20_000)
     } else {
