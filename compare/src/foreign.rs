@@ -1,4 +1,5 @@
-//! A wait that is pending in an executor which is not the library's: it keeps the fallback thread alive.
+//! A wait that is pending in an executor other than `async_io::block_on`. It keeps the fallback
+//! thread alive.
 
 use std::future::Future;
 use std::io;
@@ -8,7 +9,7 @@ use std::task::Poll;
 
 use ours::Async;
 
-/// Starts a thread whose read never ends, and returns when it waits.
+/// Starts a thread that waits for a byte that never arrives. Returns once the wait is pending.
 pub(crate) fn start() -> io::Result<()> {
     let (silent, reader) = UnixStream::pair()?;
     let (waits, waiting) = std::sync::mpsc::channel();

@@ -2,7 +2,7 @@
 
 pub(crate) use ::upstream as async_io;
 
-// The same text twice is the point: nothing but the library differs.
+// The same source is compiled twice on purpose, so that only the library differs.
 #[allow(clippy::duplicate_mod)]
 #[path = "smol/mod.rs"]
 pub(crate) mod smol;

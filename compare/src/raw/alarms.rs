@@ -27,7 +27,7 @@ fn alarm(epoll: &Epoll) -> io::Result<OwnedFd> {
     Ok(timer)
 }
 
-/// One alarm after the other, and nothing else.
+/// Waits for one alarm after the other, with nothing else to do.
 pub(crate) fn lone(pause: Duration, count: u64) -> io::Result<(Spent, Lateness)> {
     let mut epoll = Epoll::new()?;
     let timer = alarm(&epoll)?;
@@ -46,7 +46,7 @@ pub(crate) fn lone(pause: Duration, count: u64) -> io::Result<(Spent, Lateness)>
     Ok((start.spent(), lateness))
 }
 
-/// Ticks of one alarm, set once for every tick as a timer queue must.
+/// Waits for ticks. The alarm is set for each of them, as a timer queue must do.
 pub(crate) fn ticks(period: Duration, count: u64) -> io::Result<Spent> {
     lone(period, 1)?;
     Ok(lone(period, count)?.0)

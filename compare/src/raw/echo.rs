@@ -21,7 +21,7 @@ pub(crate) fn serve(streams: Vec<TcpStream>) -> io::Result<()> {
                 continue;
             };
             if !echo(stream, &mut buffer, has_closed(event))? {
-                // Closing takes it out of the set.
+                // Closing the stream removes it from the epoll set.
                 *slot = None;
                 open -= 1;
             }
@@ -30,7 +30,7 @@ pub(crate) fn serve(streams: Vec<TcpStream>) -> io::Result<()> {
     Ok(())
 }
 
-/// Answers what has come; `false` when the connection is at its end.
+/// Echoes the data that has arrived. Returns `false` at the end of the stream.
 fn echo(mut stream: &TcpStream, buffer: &mut [u8], closed: bool) -> io::Result<bool> {
     loop {
         let length = match stream.read(buffer) {
@@ -39,7 +39,8 @@ fn echo(mut stream: &TcpStream, buffer: &mut [u8], closed: bool) -> io::Result<b
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
             Err(error) => return Err(error),
         };
-        // The answers of the client's few outstanding requests always fit into the socket's buffer.
+        // The client has only few requests outstanding, so their answers always fit into the
+        // socket's buffer.
         stream.write_all(&buffer[..length])?;
         if length < buffer.len() && !closed {
             return Ok(true);

@@ -1,7 +1,8 @@
-//! The limit: hand-written edge-triggered epoll loops without futures.
+//! Hand-written edge-triggered epoll loops without futures, as the lower limit of the cost.
 //!
-//! They are honest: no tricks that a real program could not play. Batches of 1024 events; after a read that was shorter
-//! than the buffer, the next read of a TCP stream is saved, unless the event said that the other side has closed.
+//! They use no trick that a real program could not use. A wait returns up to 1024 events. After a
+//! read that was shorter than the buffer, a TCP stream is not read again before the next event,
+//! unless the event reported that the peer has closed.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,7 +17,7 @@ pub(crate) mod ping_pong;
 pub(crate) mod short;
 pub(crate) mod sources;
 
-/// Edges of reading, as every loop here asks for them.
+/// The events that every loop here registers for: edges of the read direction.
 pub(crate) const READ_EDGES: EventFlags = EventFlags::IN
     .union(EventFlags::RDHUP)
     .union(EventFlags::ET);
@@ -46,12 +47,12 @@ impl Epoll {
         Ok(epoll::delete(&self.descriptor, source)?)
     }
 
-    /// Waits without limit, or for `timeout`, and returns what happened: the index, and whether the other side closed.
+    /// Waits for events, without limit or for `timeout`, and returns them.
     pub(crate) fn wait(&mut self, timeout: Option<&Timespec>) -> io::Result<&[Event]> {
         self.events.clear();
         let events = rustix::buffer::spare_capacity(&mut self.events);
         match epoll::wait(&self.descriptor, events, timeout) {
-            // strace interrupts it when it attaches.
+            // strace interrupts the wait when it attaches.
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }

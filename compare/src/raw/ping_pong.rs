@@ -1,4 +1,4 @@
-//! Two sides that answer each other, one byte at a time, through a Unix socket, read until it would block.
+//! Ping-pong of one byte through a Unix socket pair. Each side reads until it would block.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use super::{Epoll, index};
 use crate::harness::usage::{Moment, Spent};
 
-/// Reads until it would block; was there anything?
+/// Reads until it would block. Returns whether there was any data.
 fn drain(mut stream: &UnixStream) -> io::Result<bool> {
     let mut any = false;
     loop {
@@ -26,7 +26,7 @@ fn pair() -> io::Result<(UnixStream, UnixStream)> {
     Ok((left, right))
 }
 
-/// Both sides in one loop.
+/// Runs both sides in one loop.
 pub(crate) fn one_thread(rounds: u64) -> io::Result<Spent> {
     let (left, right) = pair()?;
     let sides = [left, right];
@@ -57,7 +57,7 @@ fn exchange(epoll: &mut Epoll, sides: &[UnixStream; 2], rounds: u64) -> io::Resu
     Ok(())
 }
 
-/// Each side in its own thread, with its own epoll.
+/// Runs each side in its own thread, with its own epoll.
 pub(crate) fn two_threads(rounds: u64) -> io::Result<Spent> {
     let (left, right) = pair()?;
     let warm_up = rounds / 10;

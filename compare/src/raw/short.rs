@@ -1,4 +1,4 @@
-//! Connections that live for one exchange.
+//! Short connections: one exchange on each.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,7 +18,7 @@ struct Server {
     free: Vec<usize>,
 }
 
-/// Accepts so many connections, and measures all but the first tenth.
+/// Accepts and measures `count` connections, after a warm-up of another tenth.
 pub(crate) fn serve(listener: TcpListener, count: u64) -> io::Result<Spent> {
     listener.set_nonblocking(true)?;
     let epoll = Epoll::new()?;
@@ -76,14 +76,14 @@ impl Server {
             return;
         };
         if !matches!(echo(stream, closed), Ok(true)) {
-            // Closing takes it out of the set.
+            // Closing the stream removes it from the epoll set.
             self.open[index] = None;
             self.free.push(index);
         }
     }
 }
 
-/// Answers what has come; is there more to expect?
+/// Echoes the data that has arrived. Returns `false` at the end of the stream.
 fn echo(mut stream: &TcpStream, closed: bool) -> io::Result<bool> {
     let mut buffer = [0; 4096];
     loop {

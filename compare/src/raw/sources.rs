@@ -1,4 +1,4 @@
-//! Registered sources: their coming and going, and their number.
+//! Registered sources: the cost of registration, and of events among many sources.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use super::{Epoll, index};
 use crate::harness::usage::{Moment, Spent};
 use crate::work::shuffle;
 
-/// Registers a TCP stream and takes it back, without closing it.
+/// Registers and deregisters a TCP stream repeatedly, without closing it.
 pub(crate) fn register(stream: TcpStream, count: u64) -> io::Result<Spent> {
     let epoll = Epoll::new()?;
     let start = Moment::now();
@@ -19,7 +19,7 @@ pub(crate) fn register(stream: TcpStream, count: u64) -> io::Result<Spent> {
     Ok(start.spent())
 }
 
-/// Batches of ten events at random ones of many sources.
+/// Handles batches of ten events, at sources chosen at random.
 pub(crate) fn events(sources: u64, batches: u64) -> io::Result<Spent> {
     let mut epoll = Epoll::new()?;
     let mut writers = Vec::new();
@@ -51,7 +51,7 @@ pub(crate) fn events(sources: u64, batches: u64) -> io::Result<Spent> {
     Ok(start.spent())
 }
 
-/// Reads until it would block, and counts what there was.
+/// Reads until it would block. Returns the number of successful reads.
 fn drain(mut stream: &UnixStream) -> io::Result<u32> {
     let mut count = 0;
     loop {

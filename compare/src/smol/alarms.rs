@@ -14,7 +14,7 @@ use crate::harness::usage::{Moment, Spent};
 use crate::work::lateness::Lateness;
 use crate::work::shuffle;
 
-/// One timer after the other, and nothing else.
+/// Awaits one timer after the other, with nothing else to do.
 pub(crate) fn lone(pause: Duration, count: u64) -> io::Result<(Spent, Lateness)> {
     let mut lateness = Lateness::new();
     block_on(async {
@@ -29,7 +29,7 @@ pub(crate) fn lone(pause: Duration, count: u64) -> io::Result<(Spent, Lateness)>
     })
 }
 
-/// Ticks of one interval, the first one not counted.
+/// Awaits the ticks of one interval. The first one is not counted.
 pub(crate) fn ticks(period: Duration, count: u64) -> io::Result<Spent> {
     block_on(async {
         let mut interval = Timer::interval(period);
@@ -42,7 +42,7 @@ pub(crate) fn ticks(period: Duration, count: u64) -> io::Result<Spent> {
     })
 }
 
-/// One task per timer, their deadlines spread over `span`, set in random order.
+/// Runs one task per timer. The deadlines are spread over `span`, and are set in random order.
 pub(crate) fn many(count: u64, span: Duration) -> io::Result<Sample> {
     let executor = LocalExecutor::new();
     let lateness = Rc::new(RefCell::new(Lateness::new()));
@@ -58,7 +58,7 @@ pub(crate) fn many(count: u64, span: Duration) -> io::Result<Sample> {
         }));
     }
     block_on(executor.run(async {
-        // By then every task has been polled, and waits.
+        // At that time every task has been polled and waits.
         Timer::at(first - Duration::from_millis(100)).await;
         let set = before.spent();
         let start = Moment::now();

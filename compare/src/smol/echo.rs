@@ -49,7 +49,7 @@ fn serve_on_two_threads(streams: Vec<TcpStream>) -> io::Result<()> {
     }
     let (finished, finish) = async_channel::bounded::<()>(1);
     std::thread::scope(|scope| {
-        // An error of receiving says that the sender is gone: the last connection is closed.
+        // `recv` fails once the sender is dropped, after the last connection has closed.
         let second = scope.spawn(|| block_on(executor.run(finish.recv())));
         let result = block_on(executor.run(async {
             for task in tasks {
@@ -89,8 +89,8 @@ async fn with_timeout(mut stream: Async<TcpStream>) -> io::Result<()> {
     }
 }
 
-/// What async-net does: the stream is shared, its operations are made on the inner object, and an owned future that
-/// lives across polls waits for readiness.
+/// Serves a connection in the way of async-net. The stream is shared, its operations are made on
+/// the inner object, and an owned future that lives across polls waits for readiness.
 async fn through_readable(stream: Async<TcpStream>) -> io::Result<()> {
     let stream = Arc::new(stream);
     let mut buffer = [0; 4096];

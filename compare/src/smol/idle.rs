@@ -1,4 +1,4 @@
-//! Threads that wait, and a thread that does not come back for a while.
+//! An idle server, and a thread that drives I/O but computes for long stretches.
 
 use std::io::{self, Read};
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use futures_lite::AsyncReadExt;
 use super::async_io::{Async, Timer, block_on};
 use crate::work::lateness::Lateness;
 
-/// A server without clients: it has had a timer, and now waits for somebody to connect.
+/// Runs a server without clients: awaits a timer, then waits for a connection.
 pub(crate) fn wait_for_ever(is_idle: &dyn Fn()) -> io::Result<()> {
     let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
     block_on(async {
@@ -20,7 +20,8 @@ pub(crate) fn wait_for_ever(is_idle: &dyn Fn()) -> io::Result<()> {
     })
 }
 
-/// Drives I/O on this thread, and then computes; again and again until the other thread has all its messages.
+/// Drives I/O and computes by turns on this thread, until another thread has all its messages.
+/// Returns how late that thread received them.
 pub(crate) fn compute(
     messages: u64,
     stretch: Duration,
@@ -50,7 +51,7 @@ pub(crate) fn compute(
             std::io::Write::write_all(&mut sender, &now.to_le_bytes())?;
         }
         sender.shutdown(std::net::Shutdown::Write)?;
-        // Held open until the reader is through.
+        // Keep the stream open until the reader has ended.
         sender.read(&mut [0]).map(drop)
     });
     crate::harness::system::pin(&[near])?;

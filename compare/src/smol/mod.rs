@@ -1,4 +1,5 @@
-//! The programs of ours and of async-io 2.6.0. This folder is compiled twice, once against each.
+//! The programs for this crate and for async-io 2.6.0. This folder is compiled twice, once against
+//! each.
 
 use super::async_io;
 

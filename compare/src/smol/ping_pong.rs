@@ -1,4 +1,4 @@
-//! Two sides that answer each other, one byte at a time, through a Unix socket.
+//! Ping-pong of one byte through a Unix socket pair.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -25,7 +25,7 @@ async fn answer(stream: &mut Async<UnixStream>, rounds: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Two tasks on one thread.
+/// Runs two tasks on one thread.
 pub(crate) fn one_thread(rounds: u64) -> io::Result<Spent> {
     let (left, right) = UnixStream::pair()?;
     let (mut left, mut right) = (Async::new(left)?, Async::new(right)?);
@@ -42,7 +42,7 @@ pub(crate) fn one_thread(rounds: u64) -> io::Result<Spent> {
     }))
 }
 
-/// Two threads, each in its own `block_on`.
+/// Runs two threads, each in its own `block_on`.
 pub(crate) fn two_threads(rounds: u64) -> io::Result<Spent> {
     let (left, right) = UnixStream::pair()?;
     let (mut left, mut right) = (Async::new(left)?, Async::new(right)?);
@@ -60,7 +60,8 @@ pub(crate) fn two_threads(rounds: u64) -> io::Result<Spent> {
     Ok(spent)
 }
 
-/// One side awaited in an executor that is not the library's, the other a thread that blocks in its calls.
+/// Runs one side in an executor that is not the library's, and the other in a thread that makes
+/// blocking calls.
 pub(crate) fn against_blocking(rounds: u64) -> io::Result<Spent> {
     let (left, mut right) = UnixStream::pair()?;
     let mut left = Async::new(left)?;

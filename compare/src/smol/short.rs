@@ -1,4 +1,4 @@
-//! Connections that live for one exchange.
+//! Short connections: one exchange on each.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,8 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use super::async_io::{Async, block_on};
 use crate::harness::usage::{Moment, Spent};
 
-/// Accepts so many connections, each in a task of its own, and measures all but the first tenth.
+/// Accepts and measures `count` connections, each in a task of its own, after a warm-up of another
+/// tenth.
 pub(crate) fn serve(listener: TcpListener, count: u64) -> io::Result<Spent> {
     let listener = Async::new(listener)?;
     let executor = LocalExecutor::new();
@@ -20,7 +21,7 @@ pub(crate) fn serve(listener: TcpListener, count: u64) -> io::Result<Spent> {
                 start = Moment::now();
             }
             let (stream, _) = listener.accept().await?;
-            // A client that resets its connection is what this is about: no error.
+            // Clients reset their connections on purpose, so the result of the task is ignored.
             executor.spawn(exchange(stream)).detach();
         }
         Ok(start.spent())

@@ -1,4 +1,5 @@
-//! Registered sources: their coming and going, their number, and events that nobody waits for.
+//! Registered sources: the costs of registration, memory, events among many sources, and events
+//! that no task awaits.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -16,7 +17,7 @@ use super::async_io::{Async, block_on};
 use crate::harness::usage::{Moment, Spent};
 use crate::work::shuffle;
 
-/// Registers a TCP stream and takes it back, without closing it.
+/// Registers and deregisters a TCP stream repeatedly, without closing it.
 pub(crate) fn register(mut stream: TcpStream, count: u64) -> io::Result<Spent> {
     for _ in 0..count / 10 {
         stream = Async::new_nonblocking(stream)?.into_inner()?;
@@ -28,7 +29,7 @@ pub(crate) fn register(mut stream: TcpStream, count: u64) -> io::Result<Spent> {
     Ok(start.spent())
 }
 
-/// What so many registered sources occupy.
+/// Registers the streams, and returns what that used.
 pub(crate) fn hold(streams: Vec<UnixStream>) -> io::Result<Spent> {
     let mut held = Vec::with_capacity(streams.len());
     let start = Moment::now();
@@ -41,7 +42,7 @@ pub(crate) fn hold(streams: Vec<UnixStream>) -> io::Result<Spent> {
     Ok(spent)
 }
 
-/// Batches of ten events at random ones of many sources, each with a task that waits for it.
+/// Handles batches of ten events, at sources chosen at random. A task waits for each source.
 pub(crate) fn events(sources: u64, batches: u64) -> io::Result<Spent> {
     let executor = LocalExecutor::new();
     let left = Rc::new(Cell::new(0_u32));
@@ -89,8 +90,8 @@ pub(crate) fn events(sources: u64, batches: u64) -> io::Result<Spent> {
     }))
 }
 
-/// A socket that was read from once and then by nobody, while this thread waits for something else until `end` is
-/// closed. Says `true` when all is set up.
+/// Receives from the socket once and never again, while this thread waits until `end` is closed.
+/// Calls `is_set_up` before that wait.
 pub(crate) fn flooded(socket: UdpSocket, end: UnixStream, is_set_up: &dyn Fn()) -> io::Result<()> {
     let socket = Async::new(socket)?;
     let mut end = Async::new(end)?;

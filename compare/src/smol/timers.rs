@@ -1,4 +1,4 @@
-//! Timers that are set and dropped, and `block_on` itself.
+//! Timers that are set and dropped, timers that fire, and `block_on` itself.
 
 use std::future::{Future, poll_fn};
 use std::hint::black_box;
@@ -23,7 +23,7 @@ fn set(timer: &mut Timer, context: &mut Context<'_>) {
     );
 }
 
-/// Create, poll, drop; all within one poll of a task.
+/// Creates, polls and drops timers, all within one poll of a task.
 pub(crate) fn churn(count: u64) -> io::Result<Spent> {
     block_on(poll_fn(|context| {
         let mut round = |count| {
@@ -38,7 +38,7 @@ pub(crate) fn churn(count: u64) -> io::Result<Spent> {
     }))
 }
 
-/// The same in a task of an executor, with a yield while the timer is pending.
+/// Does the same in a task of an executor, with a yield while the timer is pending.
 pub(crate) fn churn_with_yield(count: u64) -> io::Result<Spent> {
     on_executor(count, async || {
         let mut timer = Timer::after(FAR);
@@ -51,7 +51,7 @@ pub(crate) fn churn_with_yield(count: u64) -> io::Result<Spent> {
     })
 }
 
-/// The yield alone.
+/// Measures the yield alone.
 pub(crate) fn yields(count: u64) -> io::Result<Spent> {
     on_executor(count, async || yield_now().await)
 }
@@ -70,7 +70,7 @@ fn on_executor(count: u64, operation: impl AsyncFn()) -> io::Result<Spent> {
     })))
 }
 
-/// A `block_on` of a future that yields once.
+/// Calls `block_on` with a future that yields once.
 pub(crate) fn block_on_yield(count: u64) -> io::Result<Spent> {
     for _ in 0..count / 10 {
         block_on(yield_now());
@@ -82,7 +82,8 @@ pub(crate) fn block_on_yield(count: u64) -> io::Result<Spent> {
     Ok(start.spent())
 }
 
-/// Keeps `pending` timers, and replaces a random one by one with a random deadline, again and again.
+/// Keeps `pending` timers and repeatedly replaces a random one by one with a random deadline.
+/// Returns what was used to fill the queue, and what was used for the replacements.
 pub(crate) fn replace_random(pending: u64, count: u64) -> io::Result<(Spent, Spent)> {
     let mut random = Random::new();
     let base = Instant::now() + Duration::from_secs(1000);
@@ -107,7 +108,7 @@ pub(crate) fn replace_random(pending: u64, count: u64) -> io::Result<(Spent, Spe
     }))
 }
 
-/// Timers that fire one by one.
+/// Awaits timers one by one until each fires.
 pub(crate) fn fire(count: u64) -> io::Result<Spent> {
     let soon = || Timer::after(Duration::from_micros(50));
     block_on(async {

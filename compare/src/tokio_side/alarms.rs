@@ -14,7 +14,7 @@ use crate::harness::usage::{Moment, Spent};
 use crate::work::lateness::Lateness;
 use crate::work::shuffle;
 
-/// One timer after the other, and nothing else.
+/// Awaits one timer after the other, with nothing else to do.
 pub(crate) fn lone(pause: Duration, count: u64) -> io::Result<(Spent, Lateness)> {
     let mut lateness = Lateness::new();
     runtime()?.block_on(async {
@@ -29,11 +29,11 @@ pub(crate) fn lone(pause: Duration, count: u64) -> io::Result<(Spent, Lateness)>
     })
 }
 
-/// Ticks of one interval, the first one not counted.
+/// Awaits the ticks of one interval. The first one is not counted.
 pub(crate) fn ticks(period: Duration, count: u64) -> io::Result<Spent> {
     runtime()?.block_on(async {
         let mut interval = tokio::time::interval(period);
-        // The first tick of a tokio interval comes at once, the second after one period.
+        // The first tick of a tokio interval completes immediately, the second after one period.
         interval.tick().await;
         interval.tick().await;
         let start = Moment::now();
@@ -44,7 +44,7 @@ pub(crate) fn ticks(period: Duration, count: u64) -> io::Result<Spent> {
     })
 }
 
-/// One task per timer, their deadlines spread over `span`, set in random order.
+/// Runs one task per timer. The deadlines are spread over `span`, and are set in random order.
 pub(crate) fn many(count: u64, span: Duration) -> io::Result<Sample> {
     run_local(async {
         let lateness = Rc::new(RefCell::new(Lateness::new()));

@@ -1,4 +1,4 @@
-//! Threads that wait.
+//! An idle server.
 
 use std::io;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::runtime;
 
-/// A server without clients: it has had a timer, and now waits for somebody to connect.
+/// Runs a server without clients: awaits a timer, then waits for a connection.
 pub(crate) fn wait_for_ever(is_idle: &dyn Fn()) -> io::Result<()> {
     runtime()?.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;

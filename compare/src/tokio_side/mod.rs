@@ -1,4 +1,4 @@
-//! The same work on tokio, written as its users would.
+//! The same work on tokio, written as users of tokio would write it.
 
 use std::future::Future;
 use std::io;
@@ -25,7 +25,7 @@ pub(crate) fn pool() -> io::Result<Runtime> {
         .build()
 }
 
-/// Runs on this thread, with room for tasks that stay on it.
+/// Runs a future on this thread, in a `LocalSet` for its local tasks.
 pub(crate) fn run_local<T>(future: impl Future<Output = T>) -> io::Result<T> {
     let tasks = LocalSet::new();
     Ok(tasks.block_on(&runtime()?, future))

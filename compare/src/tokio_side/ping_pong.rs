@@ -1,4 +1,4 @@
-//! Two sides that answer each other, one byte at a time, through a Unix socket.
+//! Ping-pong of one byte through a Unix socket pair.
 
 use std::io;
 use std::os::unix::net::UnixStream as Blocking;
@@ -26,7 +26,7 @@ async fn answer(stream: &mut UnixStream, rounds: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Two tasks on one thread.
+/// Runs two tasks on one thread.
 pub(crate) fn one_thread(rounds: u64) -> io::Result<Spent> {
     run_local(async {
         let (mut left, mut right) = UnixStream::pair()?;
@@ -41,7 +41,7 @@ pub(crate) fn one_thread(rounds: u64) -> io::Result<Spent> {
     })?
 }
 
-/// Two threads, each with its own runtime.
+/// Runs two threads, each with its own runtime.
 pub(crate) fn two_threads(rounds: u64) -> io::Result<Spent> {
     let (left, right) = Blocking::pair()?;
     left.set_nonblocking(true)?;

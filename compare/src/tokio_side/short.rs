@@ -1,4 +1,4 @@
-//! Connections that live for one exchange.
+//! Short connections: one exchange on each.
 
 use std::io;
 
@@ -9,7 +9,8 @@ use tokio::task::spawn_local;
 use super::run_local;
 use crate::harness::usage::{Moment, Spent};
 
-/// Accepts so many connections, each in a task of its own, and measures all but the first tenth.
+/// Accepts and measures `count` connections, each in a task of its own, after a warm-up of another
+/// tenth.
 pub(crate) fn serve(listener: std::net::TcpListener, count: u64) -> io::Result<Spent> {
     listener.set_nonblocking(true)?;
     run_local(async {

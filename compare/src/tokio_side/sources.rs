@@ -1,4 +1,5 @@
-//! Registered sources: their coming and going, their number, and events that nobody waits for.
+//! Registered sources: the costs of registration, events among many sources, and events that no
+//! task awaits.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -16,7 +17,7 @@ use super::{run_local, runtime};
 use crate::harness::usage::{Moment, Spent};
 use crate::work::shuffle;
 
-/// Registers a TCP stream and takes it back, without closing it.
+/// Registers and deregisters a TCP stream repeatedly, without closing it.
 pub(crate) fn register(mut stream: std::net::TcpStream, count: u64) -> io::Result<Spent> {
     runtime()?.block_on(async {
         for _ in 0..count / 10 {
@@ -30,7 +31,7 @@ pub(crate) fn register(mut stream: std::net::TcpStream, count: u64) -> io::Resul
     })
 }
 
-/// Batches of ten events at random ones of many sources, each with a task that waits for it.
+/// Handles batches of ten events, at sources chosen at random. A task waits for each source.
 pub(crate) fn events(sources: u64, batches: u64) -> io::Result<Spent> {
     run_local(async {
         let left = Rc::new(Cell::new(0_u32));
@@ -77,8 +78,8 @@ pub(crate) fn events(sources: u64, batches: u64) -> io::Result<Spent> {
     })?
 }
 
-/// A socket that was read from once and then by nobody, while this thread waits for something else until `end` is
-/// closed.
+/// Receives from the socket once and never again, while this thread waits until `end` is closed.
+/// Calls `is_set_up` before that wait.
 pub(crate) fn flooded(
     socket: std::net::UdpSocket,
     end: Blocking,

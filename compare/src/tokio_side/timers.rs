@@ -20,7 +20,7 @@ fn set(timer: Pin<&mut Sleep>, context: &mut Context<'_>) {
     assert!(timer.poll(context).is_pending(), "a far timer fired");
 }
 
-/// Create, poll, drop; all within one poll of a task.
+/// Creates, polls and drops timers, all within one poll of a task.
 pub(crate) fn churn(count: u64) -> io::Result<Spent> {
     run_local(poll_fn(|context| {
         let mut round = |count| {
@@ -35,7 +35,7 @@ pub(crate) fn churn(count: u64) -> io::Result<Spent> {
     }))
 }
 
-/// The same in a local task, with a yield while the timer is pending.
+/// Does the same in a local task, with a yield while the timer is pending.
 pub(crate) fn churn_with_yield(count: u64) -> io::Result<Spent> {
     on_executor(count, async || {
         let mut timer = pin!(sleep(FAR));
@@ -48,7 +48,7 @@ pub(crate) fn churn_with_yield(count: u64) -> io::Result<Spent> {
     })
 }
 
-/// The yield alone.
+/// Measures the yield alone.
 pub(crate) fn yields(count: u64) -> io::Result<Spent> {
     on_executor(count, async || yield_now().await)
 }
@@ -69,7 +69,7 @@ fn on_executor(count: u64, operation: impl AsyncFn() + 'static) -> io::Result<Sp
     })?
 }
 
-/// A `block_on` of a future that yields once.
+/// Calls `block_on` with a future that yields once.
 pub(crate) fn block_on_yield(count: u64) -> io::Result<Spent> {
     let runtime = runtime()?;
     for _ in 0..count / 10 {
@@ -82,7 +82,8 @@ pub(crate) fn block_on_yield(count: u64) -> io::Result<Spent> {
     Ok(start.spent())
 }
 
-/// Keeps `pending` timers, and replaces a random one by one with a random deadline, again and again.
+/// Keeps `pending` timers and repeatedly replaces a random one by one with a random deadline.
+/// Returns what was used to fill the queue, and what was used for the replacements.
 pub(crate) fn replace_random(pending: u64, count: u64) -> io::Result<(Spent, Spent)> {
     let mut random = Random::new();
     let base = Instant::now() + Duration::from_secs(1000);

@@ -1,4 +1,5 @@
-//! Echo servers of the runtimes on io_uring, one task per connection. They own their buffers while the kernel has them.
+//! Echo servers on the io_uring runtimes, with one task per connection. Each operation owns its
+//! buffer while the kernel uses it.
 
 pub(crate) mod compio_echo;
 pub(crate) mod monoio_echo;

@@ -1,4 +1,4 @@
-//! monoio.
+//! The echo server on monoio.
 
 use std::io;
 
@@ -13,7 +13,7 @@ pub(crate) fn serve(streams: Vec<std::net::TcpStream>) -> io::Result<()> {
         .block_on(async {
             let mut tasks = Vec::with_capacity(streams.len());
             for stream in streams {
-                // Or io_uring would say "would block" where it should wait.
+                // Otherwise io_uring would report `WouldBlock` where it has to wait.
                 stream.set_nonblocking(false)?;
                 tasks.push(monoio::spawn(plain(TcpStream::from_std(stream)?)));
             }

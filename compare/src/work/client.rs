@@ -1,7 +1,9 @@
-//! The client of the echo rows: one process, one thread, level-triggered epoll, one request in flight per connection.
+//! The client of the echo rows: one process with one thread, level-triggered epoll, and one request
+//! in flight per connection.
 //!
-//! It warms up, lets everything come back, says `start`, waits for a word, and works. At the end it says `stop` and waits
-//! again: between the two words the server does nothing but serve, so its counters can be read exactly.
+//! It warms up and waits for all answers. It prints `start`, waits for a line of input, and makes
+//! the requests. At the end it prints `stop` and waits for input again. Between the two words the
+//! server does nothing but serve, so its counters can be read exactly.
 
 use std::io::{self, BufRead, Read, Write};
 use std::net::TcpStream;
@@ -16,7 +18,7 @@ use crate::work::lateness::Lateness;
 /// The size of a request and of its answer.
 pub(crate) const MESSAGE: usize = 64;
 
-/// What the client is told.
+/// The options of the client process.
 #[derive(Clone, Debug)]
 pub(crate) struct LoadOptions {
     pub(crate) port: u16,
@@ -26,7 +28,7 @@ pub(crate) struct LoadOptions {
 }
 
 impl LoadOptions {
-    /// How many requests are made before those that count.
+    /// Returns the number of requests that are made before those that count.
     pub(crate) fn warm_up(requests: u64, connections: usize) -> u64 {
         (requests / 10).max(connections as u64)
     }
@@ -44,7 +46,7 @@ struct Client {
     latency: Lateness,
 }
 
-/// The client process.
+/// Runs the client process.
 pub(crate) fn run(options: &LoadOptions) -> Outcome<()> {
     pin(&options.cores)?;
     allow_descriptors(options.connections as u64 + 64)?;
@@ -90,7 +92,7 @@ impl Client {
         })
     }
 
-    /// Makes so many requests, spread over the connections, and waits for all answers.
+    /// Makes `requests` requests, spread over the connections, and waits for all answers.
     fn exchange(&mut self, requests: u64) -> Outcome<()> {
         let mut unsent = requests;
         let mut unanswered = requests;
@@ -113,7 +115,8 @@ impl Client {
                 if !connection.receive()? {
                     continue;
                 }
-                // One clock read for both: the client must not be slower than the servers.
+                // One clock read serves both purposes: the client must not be slower than the
+                // servers.
                 let now = Instant::now();
                 self.latency.record(now - connection.sent);
                 unanswered -= 1;
@@ -134,7 +137,7 @@ impl Connection {
         self.stream.write_all(&[7; MESSAGE])
     }
 
-    /// Has the whole answer come?
+    /// Reads once. Returns whether the answer is complete.
     fn receive(&mut self) -> io::Result<bool> {
         let length = self.stream.read(&mut [0; 4096])?;
         if length == 0 {

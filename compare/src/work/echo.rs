@@ -16,19 +16,19 @@ use crate::{ours, raw, tokio_side, upstream};
 /// How the server reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// `read`, `write_all`.
+    /// `read` and `write_all`.
     Plain,
     /// A timeout of 10 s around every read.
     Timeout,
-    /// The way of async-net: the operation on `get_ref()`, then `readable_owned()`.
+    /// As async-net does it: the operation on `get_ref()`, then `readable_owned()`.
     Readable,
-    /// One connection, in `block_on` itself: no executor.
+    /// One connection in `block_on` itself, without an executor.
     Alone,
     /// An executor on two threads.
     TwoThreads,
 }
 
-/// One echo measurement.
+/// The parameters of one echo measurement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Echo {
     pub(crate) style: Style,
@@ -48,7 +48,7 @@ impl Echo {
     }
 }
 
-/// Serves one client from this process until it has left.
+/// Serves one client process until it has closed its connections, and returns the sample.
 pub(crate) fn measure(job: &Job, echo: Echo) -> Outcome<Sample> {
     let both = [job.near, job.far];
     let (near, far): (&[usize], &[usize]) = match echo.style {

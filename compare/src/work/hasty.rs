@@ -7,7 +7,8 @@ use crate::harness::Outcome;
 use crate::harness::system::pin;
 use crate::work::client::LoadOptions;
 
-/// The client process: threads that block, each with one connection at a time, `requests` connections in all.
+/// Runs the client process. Its threads make blocking calls, each on one connection at a time, with
+/// `requests` connections in all.
 pub(crate) fn run(options: &LoadOptions) -> Outcome<()> {
     pin(&options.cores)?;
     let share = options.requests.div_ceil(options.connections as u64);
@@ -18,7 +19,7 @@ pub(crate) fn run(options: &LoadOptions) -> Outcome<()> {
         })
         .collect();
     for client in clients {
-        // The server leaves when it has served enough: what fails then is no error.
+        // The server exits when it has served enough connections. Failures after that are expected.
         let _ = client.join();
     }
     Ok(())

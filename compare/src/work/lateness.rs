@@ -1,4 +1,4 @@
-//! How late something was: a histogram in nanoseconds.
+//! A histogram of lateness, in nanoseconds.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 
 use crate::harness::sample::Sample;
 
-/// The percentiles that a distribution is told and drawn by.
+/// The percentiles that are reported and drawn.
 pub(crate) const PERCENTILES: [f64; 9] = [1.0, 10.0, 25.0, 50.0, 75.0, 90.0, 99.0, 99.9, 100.0];
 
 pub(crate) struct Lateness(Histogram<u64>);
@@ -21,14 +21,15 @@ impl Lateness {
         self.0.saturating_record((late.as_nanos() as u64).max(1));
     }
 
-    /// Records how long ago `due` was. Being early is an error of the implementation, and ends the run.
+    /// Records how long ago `due` was. Panics if it is still ahead, because the implementation was
+    /// early.
     pub(crate) fn since(&mut self, due: Instant) {
         let now = Instant::now();
         assert!(now >= due, "a timer fired early");
         self.record(now - due);
     }
 
-    /// `NAME@PERCENTILE` in microseconds.
+    /// Returns the percentiles as `NAME@PERCENTILE`, in microseconds.
     pub(crate) fn sample(&self, name: &str) -> Sample {
         let figures = PERCENTILES.into_iter().map(|percentile| {
             let value = self.0.value_at_quantile(percentile / 100.0) as f64 / 1000.0;

@@ -1,4 +1,5 @@
-//! The client process as the server sees it: starts it, and reads the server's counters at its two words.
+//! The server's side of the client process: starts it, and reads the server's counters when the
+//! client prints `start` and `stop`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -11,7 +12,7 @@ use crate::harness::sample::Sample;
 use crate::harness::usage::Moment;
 use crate::work::client::LoadOptions;
 
-/// A load that is being made, and the thread that watches over it.
+/// A running client process, and the thread (the conductor) that controls it.
 pub(crate) struct Load(JoinHandle<Outcome<Sample>>);
 
 struct Conductor {
@@ -22,7 +23,8 @@ struct Conductor {
 }
 
 impl Load {
-    /// Starts the client. With `count_calls`, this process's system calls are counted instead of its time.
+    /// Starts the client. With `count_calls`, the system calls of this process are counted in
+    /// addition to its time.
     pub(crate) fn start(options: &LoadOptions, count_calls: bool) -> Outcome<Load> {
         let mut command = this_program()?;
         let cores: Vec<String> = options.cores.iter().map(usize::to_string).collect();
@@ -36,7 +38,7 @@ impl Load {
         let mut client = command.stdin(Stdio::piped()).spawn()?;
         let words = BufReader::new(client.stdout.take().ok_or("no output of the client")?);
         let answer = client.stdin.take().ok_or("no input of the client")?;
-        // Reserved, so that the conductor allocates nothing between the words.
+        // Reserved, so that the conductor allocates nothing between `start` and `stop`.
         let line = String::with_capacity(64);
         let conductor = Conductor {
             client,
@@ -53,7 +55,8 @@ impl Load {
         ))
     }
 
-    /// What the server used per request between the words, and what the client saw.
+    /// Returns what the server used per request between `start` and `stop`, and what the client
+    /// measured.
     pub(crate) fn finish(self) -> Outcome<Sample> {
         self.0.join().map_err(|_| "the conductor panicked")?
     }
@@ -90,7 +93,8 @@ impl Conductor {
     }
 }
 
-/// All calls, the waits, the re-checks by `poll`, and the rest.
+/// Returns the counts per request: all calls, the waits, the re-checks by `poll(2)`, and all calls
+/// but the waits.
 fn per_request(calls: &std::collections::BTreeMap<String, u64>, requests: u64) -> Sample {
     let sum = |wanted: fn(&str) -> bool| -> f64 {
         let of = calls.iter().filter(|(name, _)| wanted(name));
@@ -105,7 +109,7 @@ fn per_request(calls: &std::collections::BTreeMap<String, u64>, requests: u64) -
         .with("waits", waits)
         .with("rechecks", rechecks)
         .with("work_calls", all - waits);
-    // Each by itself, for who reads the JSON.
+    // Each call by name, for the guards and for readers of the JSON.
     calls.iter().fold(sample, |sample, (name, count)| {
         sample.with(&format!("call/{name}"), *count as f64 / requests as f64)
     })

@@ -1,4 +1,5 @@
-//! What rows share: the echo load, and processes that keep cores awake.
+//! What several rows share: the echo load, histograms, random orders, and processes that keep cores
+//! awake.
 
 pub(crate) mod client;
 pub(crate) mod echo;

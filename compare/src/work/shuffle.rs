@@ -1,6 +1,6 @@
 //! Random orders that are the same in every run and for every implementation.
 
-/// A xorshift generator: good enough to make memory accesses unpredictable.
+/// A xorshift generator. It is good enough to make memory accesses unpredictable.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
@@ -9,7 +9,7 @@ impl Random {
         Random(0x9e37_79b9_7f4a_7c15)
     }
 
-    /// A number below `limit`.
+    /// Returns a number below `limit`.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -18,7 +18,7 @@ impl Random {
     }
 }
 
-/// The numbers below `count`, in random order.
+/// Returns the numbers below `count`, in random order.
 pub(crate) fn order(count: u64) -> Vec<usize> {
     let mut random = Random::new();
     let mut order: Vec<usize> = (0..count as usize).collect();

@@ -1,6 +1,7 @@
-//! Processes that keep cores awake, and give way to everybody.
+//! Processes that keep cores awake, and give way to every other thread.
 //!
-//! On a virtual machine a wake-up of an idle core costs 20 to 70 us, whatever the library: more than what is measured.
+//! On a virtual machine, a wake-up of an idle core costs 20 to 70 us with any library. That is more
+//! than what is measured.
 
 use crate::harness::Outcome;
 use crate::harness::job::Job;
@@ -8,7 +9,7 @@ use crate::harness::process::{Guarded, in_child, this_program};
 use crate::harness::sample::Sample;
 use crate::harness::system::{only_when_idle, pin};
 
-/// Spins on one core for as long as nobody else wants it.
+/// Spins on one core whenever no other thread wants to run there.
 pub(crate) fn spin(core: usize) -> Outcome<()> {
     pin(&[core])?;
     only_when_idle()?;
