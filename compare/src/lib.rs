@@ -1,12 +1,18 @@
-//! The instrument that compares implementations side by side, in one run, on one machine.
+//! Compares implementations side by side, in one run on one machine.
 //!
-//! * `rows/`: what is compared, one short module per row of the table of targets; its head says how it is measured.
-//! * `smol/`: the programs of ours and of async-io 2.6.0: one text, compiled once against each.
-//! * `tokio_side/`, `raw/`: the same work on tokio, and on a hand-written edge-triggered epoll loop without futures.
-//! * `work/`: what rows share: the echo load, the ways of running a sample.
-//! * `harness/`: processes, pinning, counters, statistics. `report/`: the table, JSON and plots.
+//! * `rows/`: what is compared. Each row of the table in `docs/performance.md` is a short module,
+//!   and the head of the module says how the row is measured.
+//! * `smol/`: the programs for this crate and for async-io 2.6.0. The same source is compiled once
+//!   against each.
+//! * `tokio_side/`, `raw/`: the same work on tokio, and on a hand-written edge-triggered epoll loop
+//!   without futures.
+//! * `uring/`: echo servers on io_uring runtimes, with the feature `uring`.
+//! * `work/`: the loads and other helpers that several rows share.
+//! * `harness/`: processes, pinning, counters and statistics.
+//! * `report/`: the table, JSON and plots.
+//! * `guards/`: the counts that `cargo xtask guards` checks.
 //!
-//! Every sample is a process of its own: this program starts itself again with `--child`.
+//! Samples are taken in separate processes: this program starts itself with `--child`.
 
 mod foreign;
 pub mod guards;
@@ -31,7 +37,7 @@ use options::Command;
 #[global_allocator]
 static ALLOCATOR: harness::alloc::Counting = harness::alloc::Counting;
 
-/// The whole program, for its two executables.
+/// Parses the command line and runs the command, for both executables.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> Outcome<()> {
     match options::parse(args)? {
         Command::Help => {

@@ -1,4 +1,6 @@
-//! Ours, async-io 2.6.0, tokio and a raw epoll loop side by side: `cargo run --release -- --help`.
+//! Compares this crate with async-io 2.6.0, tokio and a raw epoll loop.
+//!
+//! `cargo run --release -- --help` lists the options.
 
 use std::process::ExitCode;
 

@@ -14,13 +14,13 @@ use crate::work::client::LoadOptions;
 pub(crate) const HELP: &str = "\
 Compares this async-io with async-io 2.6.0, tokio and a raw epoll loop, side by side.
 
-  --quick           small counts, few rounds: two minutes
-  --only ROW[,ROW]  only these rows
-  --rounds N        so many rounds instead of each row's own number
-  --json FILE       write everything that was measured
+  --quick           use small counts and few rounds: two minutes in all
+  --only ROW[,ROW]  measure only these rows
+  --rounds N        measure every row for N rounds
+  --json FILE       write all measurements as JSON
   --markdown FILE   write the table of docs/performance.md
-  --plots DIR       measure what the plots need, and draw them as SVG
-  --cores A,B       the two cores to use: of what is measured, and of the load [the last two]
+  --plots DIR       measure the rows of the plots as well, and draw the plots as SVG
+  --cores A,B       run the measured process on core A, the load on core B [the last two]
   --list            list the rows
 ";
 
@@ -28,17 +28,17 @@ pub(crate) enum Command {
     Help,
     List,
     Compare(Options),
-    /// One sample; this program has started itself.
+    /// Takes one sample. The program starts itself with this command.
     Child(Job),
-    /// The client of the echo rows.
+    /// Runs the client of the echo rows.
     Load(LoadOptions),
-    /// The clients of short connections.
+    /// Runs the clients that make short connections.
     Hasty(LoadOptions),
-    /// Keep a core awake.
+    /// Keeps a core awake.
     Spin(usize),
 }
 
-/// What to compare, and where to write it.
+/// What to compare, and where to write the results.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     pub(crate) quick: bool,
@@ -83,7 +83,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Outcome<Command
 fn last_two_cores() -> Outcome<(usize, usize)> {
     match system::cores()?[..] {
         [.., near, far] => Ok((near, far)),
-        // The load then competes with what is measured: CPU times still mean something.
+        // The load then competes with the measured process. CPU times are still meaningful.
         [only] => Ok((only, only)),
         [] => Err("there is no core to run on".into()),
     }

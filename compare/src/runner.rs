@@ -1,4 +1,5 @@
-//! Takes the samples: rounds of one sample per implementation, so that a disturbance meets them all.
+//! Takes the samples in rounds. Each round takes one sample of every implementation, so that a
+//! disturbance of the machine affects all of them.
 
 use std::collections::BTreeMap;
 
@@ -12,30 +13,30 @@ use crate::options::Options;
 use crate::report::{self, json, markdown, plots};
 use crate::rows::{self, ROWS, Row};
 
-/// What was measured of one row: the samples of each implementation, round by round.
+/// The measurements of one row: the samples of each implementation, in the order of the rounds.
 pub(crate) struct Measured {
     pub(crate) row: &'static Row,
     pub(crate) samples: BTreeMap<Peer, Vec<Sample>>,
-    /// Who failed, and why: it takes no more part in the row.
+    /// The implementations that failed, with the error. They are left out of the remaining rounds.
     pub(crate) errors: BTreeMap<Peer, String>,
 }
 
 impl Measured {
-    /// One figure of one implementation, round by round.
+    /// Returns one figure of one implementation, in the order of the rounds.
     pub(crate) fn figures(&self, peer: Peer, name: &str) -> Vec<f64> {
         let samples = self.samples.get(&peer).into_iter().flatten();
         samples.filter_map(|sample| sample.get(name)).collect()
     }
 }
 
-/// A child's whole life: measure, print, end.
+/// Takes one sample and prints it. A child process does nothing else.
 pub(crate) fn child(job: &Job) -> Outcome<()> {
     let sample = (rows::by_number(job.row)?.child)(job)?;
     print!("{}", sample.to_lines());
     Ok(())
 }
 
-/// The whole comparison.
+/// Measures the chosen rows, prints the results and writes the requested files.
 pub(crate) fn compare(options: &Options) -> Outcome<()> {
     let chosen = choose(options)?;
     let rounds = |row: &Row| {
@@ -67,7 +68,8 @@ pub(crate) fn compare(options: &Options) -> Outcome<()> {
     Ok(())
 }
 
-/// The rows asked for; those that only a plot needs are left out where none is drawn.
+/// Returns the rows of `--only`. Without that option, returns all rows, but leaves out those
+/// without a target if no plot is drawn: only the plots use them.
 fn choose(options: &Options) -> Outcome<Vec<&'static Row>> {
     if options.only.is_empty() {
         let has_target = |row: &&Row| row.figures.iter().any(|figure| !figure.targets.is_empty());
@@ -89,9 +91,10 @@ fn measure(row: &'static Row, rounds: usize, options: &Options, bar: &ProgressBa
         samples: BTreeMap::new(),
         errors: BTreeMap::new(),
     };
-    // A machine that is disturbed for seconds at a time is best met with many short rounds.
+    // Disturbances of the machine last for seconds, so many short rounds are better than a few long
+    // ones.
     for round in 0..rounds {
-        // Nobody is always the first, or always behind the same one.
+        // Rotate the order, so that no implementation is always the first.
         let mut order = row.peers.to_vec();
         order.rotate_left(round % row.peers.len());
         for peer in order {
@@ -112,7 +115,8 @@ fn measure(row: &'static Row, rounds: usize, options: &Options, bar: &ProgressBa
             };
             match (row.take)(&job) {
                 Ok(sample) => done.samples.entry(peer).or_default().push(sample),
-                // Perhaps the machine does not let it (io_uring is often forbidden); the others can still be compared.
+                // The machine may forbid it (io_uring is often forbidden). The others can still be
+                // compared.
                 Err(error) => drop(done.errors.insert(peer, error.to_string())),
             }
             bar.inc(1);

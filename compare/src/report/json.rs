@@ -1,4 +1,4 @@
-//! Everything that was measured, for other programs.
+//! All measurements as JSON, for other programs.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! The table of a run, for a page of documentation.
+//! The table of a run in Markdown, for `docs/performance.md`.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use crate::harness::stats::{Middle, paired_ratio};
 use crate::rows::Figure;
 use crate::runner::Measured;
 
-/// Each column shows the first of these that a row has.
+/// The columns. Each shows those of its implementations that the row has.
 const COLUMNS: &[(&str, &[Peer])] = &[
     ("async-io 2.6", &[Peer::Upstream]),
     ("tokio", &[Peer::Tokio, Peer::TokioMulti]),
@@ -16,7 +16,8 @@ const COLUMNS: &[(&str, &[Peer])] = &[
     ("others", &[Peer::Monoio, Peer::Compio]),
 ];
 
-/// A line for each figure: ours with its spread, the peers' medians and what ours is of them, the targets.
+/// Formats one line per figure: ours with its spread, the medians of the peers, the ratio of ours
+/// to each of them, and the targets.
 pub(crate) fn of(all: &[Measured]) -> String {
     let mut text = String::from("| row | figure | ours |");
     for (title, _) in COLUMNS {

@@ -1,4 +1,4 @@
-//! What is shown at the end.
+//! The report: figures, ratios and targets.
 
 use std::fmt::Write;
 
@@ -11,13 +11,13 @@ pub(crate) mod json;
 pub(crate) mod markdown;
 pub(crate) mod plots;
 
-/// A target, and how a figure of ours stands to it.
+/// A target, and whether our figure meets it.
 pub(crate) struct Verdict {
     pub(crate) text: String,
     pub(crate) is_met: bool,
 }
 
-/// The figures of one row: medians with their spread, ratios, targets.
+/// Formats the figures of one row: medians with their spread, ratios and targets.
 pub(crate) fn row(measured: &Measured) -> String {
     let row = measured.row;
     let mut text = format!("{:>2}  {}\n", row.number, row.title);
@@ -32,12 +32,12 @@ pub(crate) fn row(measured: &Measured) -> String {
         }
     }
     for (peer, error) in &measured.errors {
-        let _ = writeln!(text, "    {} takes no part: {error}", peer.name());
+        let _ = writeln!(text, "    {} failed: {error}", peer.name());
     }
     text
 }
 
-/// Who is judged: the first of the row's implementations.
+/// Returns the implementation that must meet the targets: the first one of the row.
 fn judged(measured: &Measured) -> Peer {
     measured.row.peers.first().copied().unwrap_or(Peer::Ours)
 }
@@ -64,7 +64,7 @@ fn line(measured: &Measured, figure: &Figure) -> Option<String> {
     (!line.is_empty()).then(|| line.trim_end().to_owned())
 }
 
-/// Each target of a figure that could be measured.
+/// Returns a verdict for each target of a figure that could be measured.
 pub(crate) fn verdicts(measured: &Measured, figure: &Figure) -> Vec<Verdict> {
     let targets = figure.targets.iter();
     targets
@@ -108,7 +108,7 @@ fn verdict(measured: &Measured, name: &str, target: Target) -> Option<Verdict> {
     })
 }
 
-/// The targets in one table, and how many are met.
+/// Formats a table of all targets, and the numbers of those that are met and missed.
 pub(crate) fn summary(all: &[Measured]) -> String {
     let mut text = String::from("\nrow  figure                               target\n");
     let (mut met, mut missed) = (0, 0);
@@ -131,7 +131,7 @@ pub(crate) fn summary(all: &[Measured]) -> String {
     text
 }
 
-/// Three significant places or so, without an exponent.
+/// Formats a number with about three significant digits, without an exponent.
 pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 || value == value.trunc() => format!("{value:.0}"),

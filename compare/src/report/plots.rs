@@ -1,4 +1,4 @@
-//! SVG plots of what rows 12, 15, 18 and 26 measured.
+//! SVG plots of rows 12, 15, 18 and 26.
 
 use std::path::Path;
 
@@ -14,18 +14,18 @@ use crate::work::lateness::PERCENTILES;
 
 const SIZE: (u32, u32) = (800, 480);
 
-/// A line chart: one line per implementation, over the same logarithmic axis.
+/// A line chart with one line per implementation. The horizontal axis is logarithmic.
 struct Lines {
     file: &'static str,
     caption: &'static str,
     x: &'static str,
     y: &'static str,
-    /// Is the vertical axis logarithmic too?
+    /// Whether the vertical axis is logarithmic as well.
     has_decades: bool,
     lines: Vec<(Peer, Vec<(f64, f64)>)>,
 }
 
-/// Draws whatever was measured into this folder.
+/// Draws the plots of the rows that were measured into this folder.
 pub(crate) fn draw(all: &[Measured], folder: &Path) -> Outcome<()> {
     std::fs::create_dir_all(folder)?;
     let row = |number| {
@@ -104,7 +104,8 @@ fn by_count(measured: &Measured, name: &str, counts: &[u64]) -> Vec<(Peer, Vec<(
     measured.row.peers.iter().map(line).collect()
 }
 
-/// The percentiles, stretched where it matters: p50 is at 2, p99 at 100, p99.9 at 1000.
+/// Returns the percentiles on an axis that stretches the upper ones: p50 is at 2, p99 at 100, p99.9
+/// at 1000.
 fn lateness(measured: &Measured) -> Vec<(Peer, Vec<(f64, f64)>)> {
     let line = |&peer: &Peer| {
         let point = |percentile: f64| {
