@@ -1,6 +1,6 @@
 //! Helpers shared by the test files.
 
-// Every test file compiles this module for itself and uses a part of it.
+// Every test file compiles its own copy of this module and uses only a part of it.
 #![allow(dead_code)]
 
 #[cfg(unix)]
@@ -26,40 +26,40 @@ use std::time::{Duration, Instant};
 use async_io::{Async, Timer};
 use futures_lite::future;
 
-/// How long anything may take before a test calls it a hang.
+/// The time after which a test is considered to hang.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
-/// The same for a single step, shorter so that a test which hangs says where.
+/// The same limit for a single step. It is shorter, so that the failure names the step that hangs.
 pub(crate) const STEP: Duration = Duration::from_secs(40);
 
-/// Far enough away never to come due in a test.
+/// A duration that never elapses during a test.
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
-/// Runs `body` on a thread of its own, and fails when it has not finished within `limit`.
+/// Runs `body` on a new thread and fails if it has not finished within `limit`.
 pub(crate) fn within<R: Send + 'static>(
     limit: Duration,
     body: impl FnOnce() -> R + Send + 'static,
 ) -> R {
     let (done, finished) = mpsc::channel::<()>();
     let worker = thread::spawn(move || {
-        // Dropped also when the body panics, which ends the wait below.
+        // Dropped even if the body panics, which ends the wait below.
         let _done = done;
         body()
     });
     if finished.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-        panic!("no end after {limit:?}");
+        panic!("still running after {limit:?}");
     }
     worker
         .join()
         .unwrap_or_else(|payload| panic::resume_unwind(payload))
 }
 
-/// [`within`] the usual limit.
+/// Runs `body` with [`within`] and the usual limit.
 pub(crate) fn guarded<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
     within(LIMIT, body)
 }
 
-/// Waits until `condition` holds, and fails when it does not come to hold.
+/// Waits until `condition` holds, and fails if that takes too long.
 #[track_caller]
 pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -71,13 +71,14 @@ pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
 
 const CHILD: &str = "ASYNC_IO_TEST_IN_CHILD";
 
-/// Runs `body` in a fresh process, for tests that look at things of which a process has only one: threads, descriptors,
-/// limits, signals. `name` is the full name of the test that calls this.
+/// Runs `body` in a new process. Used by tests that depend on state of the whole process: threads,
+/// descriptors, limits, signals. `name` is the full name of the calling test.
 pub(crate) fn in_child(name: &str, body: impl FnOnce() + Send + 'static) {
     in_child_with_input(name, b"", body);
 }
 
-/// [`in_child`] with a pipe as standard input, from which `input` can be read and then the end of file.
+/// Runs `body` like [`in_child`], with a pipe as standard input that yields `input` and then the
+/// end of file.
 pub(crate) fn in_child_with_input(name: &str, input: &[u8], body: impl FnOnce() + Send + 'static) {
     if std::env::var_os(CHILD).is_some_and(|value| value == name) {
         return guarded(body);
@@ -90,7 +91,7 @@ pub(crate) fn in_child_with_input(name: &str, input: &[u8], body: impl FnOnce() 
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Fails when the child ended early, which the status below reports in better words.
+    // Fails if the child ended early. The status below reports that more clearly.
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
@@ -102,8 +103,8 @@ pub(crate) fn in_child_with_input(name: &str, input: &[u8], body: impl FnOnce() 
     );
 }
 
-/// Starts the program that runs, again; where the system cannot do that by itself, with what `ASYNC_IO_TEST_RUNNER` names (an
-/// emulator).
+/// Returns a command that starts the running program again. Where the system cannot execute it
+/// directly, `ASYNC_IO_TEST_RUNNER` names an emulator that runs it.
 pub(crate) fn this_program() -> Command {
     let program = std::env::current_exe().unwrap();
     match std::env::var_os("ASYNC_IO_TEST_RUNNER") {
@@ -116,19 +117,19 @@ pub(crate) fn this_program() -> Command {
     }
 }
 
-/// The number of this process's threads that carry `name`.
+/// Returns the number of threads of this process that are called `name`.
 #[cfg(target_os = "linux")]
 pub(crate) fn threads_named(name: &str) -> usize {
     thread_ids_named(name).len()
 }
 
-/// The kernel's ids of this process's threads that carry `name`.
+/// Returns the kernel's ids of the threads of this process that are called `name`.
 #[cfg(target_os = "linux")]
 pub(crate) fn thread_ids_named(name: &str) -> Vec<String> {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     tasks
         .map(|entry| entry.unwrap())
-        // A thread may end between the listing and the look at it.
+        // A thread may end between the listing and the read of its name.
         .filter(|entry| {
             std::fs::read_to_string(entry.path().join("comm")).is_ok_and(|comm| comm.trim() == name)
         })
@@ -136,7 +137,7 @@ pub(crate) fn thread_ids_named(name: &str) -> Vec<String> {
         .collect()
 }
 
-/// A waker that counts how often it is woken, and that knows how many copies of it exist.
+/// A waker that counts how often it is woken and reports how many copies of it exist.
 #[derive(Debug, Default)]
 pub(crate) struct Hits {
     count: Mutex<usize>,
@@ -152,7 +153,7 @@ impl Hits {
         *self.count.lock().unwrap()
     }
 
-    /// Waits until the waker has been woken `at_least` times since it was made.
+    /// Waits until the waker has been woken at least `at_least` times since its creation.
     #[track_caller]
     pub(crate) fn wait(&self, at_least: usize) {
         let count = self.count.lock().unwrap();
@@ -160,10 +161,14 @@ impl Hits {
             .changed
             .wait_timeout_while(count, STEP, |count| *count < at_least)
             .unwrap();
-        assert!(*count >= at_least, "woken {count} times, not {at_least}");
+        assert!(
+            *count >= at_least,
+            "woken {count} times, expected at least {at_least}"
+        );
     }
 
-    /// How many wakers made from this exist; `own` of them are the caller's.
+    /// Returns how many wakers made from this counter exist, apart from the `own` ones of the
+    /// caller.
     pub(crate) fn held(self: &Arc<Self>, own: usize) -> usize {
         Arc::strong_count(self) - 1 - own
     }
@@ -180,7 +185,7 @@ impl Wake for Hits {
     }
 }
 
-/// A counter and the one waker that leads to it.
+/// Creates a counter and a waker that increments it.
 pub(crate) fn hits() -> (Arc<Hits>, Waker) {
     let hits = Hits::new();
     let waker = Waker::from(hits.clone());
@@ -199,12 +204,12 @@ impl<F: Fn() + Send + Sync + 'static> Wake for OnWake<F> {
     }
 }
 
-/// A waker that calls `action`.
+/// Creates a waker that calls `action`.
 pub(crate) fn waker_fn(action: impl Fn() + Send + Sync + 'static) -> Waker {
     Waker::from(Arc::new(OnWake(action)))
 }
 
-/// A waker that does nothing when woken, and calls `action` when its last copy is dropped.
+/// Creates a waker that does nothing when woken and calls `action` when its last copy is dropped.
 pub(crate) fn waker_with_drop(action: impl FnOnce() + Send + Sync + 'static) -> Waker {
     struct OnDrop<F: FnOnce()>(Option<F>);
     impl<F: FnOnce()> Drop for OnDrop<F> {
@@ -216,37 +221,38 @@ pub(crate) fn waker_with_drop(action: impl FnOnce() + Send + Sync + 'static) -> 
     waker_fn(move || _ = &on_drop)
 }
 
-/// Polls once, with `waker`.
+/// Polls `future` once with `waker`.
 pub(crate) fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
     pin!(future).poll(&mut Context::from_waker(waker))
 }
 
-/// Polls once, with a waker that nobody listens to: only what needs no waiting is ready.
+/// Polls `future` once with a no-op waker. Only a future that does not need to wait is ready.
 pub(crate) fn poll_now<F: Future>(future: F) -> Poll<F::Output> {
     pin!(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// [`Async::poll_readable`] with `waker`.
+/// Calls [`Async::poll_readable`] with `waker`.
 pub(crate) fn poll_readable<T>(source: &Async<T>, waker: &Waker) -> Poll<io::Result<()>> {
     source.poll_readable(&mut Context::from_waker(waker))
 }
 
-/// [`Async::poll_writable`] with `waker`.
+/// Calls [`Async::poll_writable`] with `waker`.
 pub(crate) fn poll_writable<T>(source: &Async<T>, waker: &Waker) -> Poll<io::Result<()>> {
     source.poll_writable(&mut Context::from_waker(waker))
 }
 
-/// Waits for `poll_readable`, as a future of a foreign executor would.
+/// Waits with `poll_readable`, as a future of a foreign executor does.
 pub(crate) async fn wait_readable<T>(source: &Async<T>) -> io::Result<()> {
     std::future::poll_fn(|cx| source.poll_readable(cx)).await
 }
 
-/// Runs a future on an executor that knows nothing of this crate.
+/// Runs a future on an executor that is independent of this crate.
 pub(crate) fn foreign<F: Future>(future: F) -> F::Output {
     future::block_on(future)
 }
 
-/// Lets the reactor do several rounds that begin after the call: whatever was under way has arrived afterwards.
+/// Waits until the reactor has done several turns that start after the call. Events that were
+/// pending before the call have been delivered when it returns.
 pub(crate) fn settle() {
     let (source, mut peer) = local_pair();
     for _ in 0..3 {
@@ -270,35 +276,35 @@ impl ReadExactHere for Local {
     }
 }
 
-/// The stream within one machine: TCP, where std has no Unix sockets.
+/// The local stream type. On Windows it is TCP, because std has no Unix sockets there.
 #[cfg(windows)]
 pub(crate) type Local = TcpStream;
 
-/// Two connected local streams.
+/// Creates two connected local streams.
 #[cfg(unix)]
 pub(crate) fn pair() -> (Local, Local) {
     Local::pair().unwrap()
 }
 
-/// Two connected local streams.
+/// Creates two connected local streams.
 #[cfg(windows)]
 pub(crate) fn pair() -> (Local, Local) {
     tcp_streams()
 }
 
-/// A registered local stream and its blocking peer.
+/// Creates a registered local stream and its blocking peer.
 pub(crate) fn local_pair() -> (Async<Local>, Local) {
     let (ours, peer) = pair();
     (Async::new(ours).unwrap(), peer)
 }
 
-/// A registered TCP stream and its blocking peer.
+/// Creates a registered TCP stream and its blocking peer.
 pub(crate) fn tcp_pair() -> (Async<TcpStream>, TcpStream) {
     let (ours, peer) = tcp_streams();
     (Async::new(ours).unwrap(), peer)
 }
 
-/// Two connected TCP streams.
+/// Creates two connected TCP streams.
 pub(crate) fn tcp_streams() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -306,7 +312,7 @@ pub(crate) fn tcp_streams() -> (TcpStream, TcpStream) {
     (ours, peer)
 }
 
-/// Makes a type that wraps an object pass for one: `AsFd`, or on Windows `AsSocket`.
+/// Implements `AsFd` (`AsSocket` on Windows) for a type that wraps an I/O object.
 #[allow(unused_macros)]
 macro_rules! as_object {
     ($type:ty, |$this:ident| $inner:expr) => {
@@ -330,7 +336,7 @@ macro_rules! as_object {
 #[allow(unused_imports)]
 pub(crate) use as_object;
 
-/// Closing it resets the connection.
+/// Makes the close of `stream` reset the connection.
 pub(crate) fn reset_on_close(stream: &TcpStream) {
     let socket = socket2::SockRef::from(stream);
     socket.set_linger(Some(Duration::ZERO)).unwrap();
@@ -342,14 +348,14 @@ pub(crate) fn send_urgent(stream: &TcpStream) {
     assert_eq!(socket.send_out_of_band(b"!").unwrap(), 1);
 }
 
-/// Whether programs that this one starts get the object, too.
+/// Returns whether child processes inherit the object.
 #[cfg(unix)]
 pub(crate) fn is_inherited(io: impl AsObject) -> bool {
     let flags = rustix::io::fcntl_getfd(io).unwrap();
     !flags.contains(rustix::io::FdFlags::CLOEXEC)
 }
 
-/// Whether programs that this one starts get the object, too.
+/// Returns whether child processes inherit the object.
 #[cfg(windows)]
 #[allow(unsafe_code)]
 pub(crate) fn is_inherited(io: impl AsObject) -> bool {
@@ -357,30 +363,30 @@ pub(crate) fn is_inherited(io: impl AsObject) -> bool {
     use windows_sys::Win32::Foundation::{GetHandleInformation, HANDLE_FLAG_INHERIT};
     let handle = io.as_socket().as_raw_socket() as *mut std::ffi::c_void;
     let mut flags = 0;
-    // SAFETY: the socket is borrowed and thus open; the flags outlive the call.
+    // SAFETY: the socket is borrowed and therefore open; the flags outlive the call.
     assert_ne!(unsafe { GetHandleInformation(handle, &mut flags) }, 0);
     flags & HANDLE_FLAG_INHERIT != 0
 }
 
-/// How many objects of the system (descriptors, handles) this process has open.
+/// Returns how many system objects (descriptors, handles) this process has open.
 #[cfg(unix)]
 pub(crate) fn open_objects() -> usize {
     std::fs::read_dir("/dev/fd").unwrap().count()
 }
 
-/// How many objects of the system (descriptors, handles) this process has open.
+/// Returns how many system objects (descriptors, handles) this process has open.
 #[cfg(windows)]
 #[allow(unsafe_code)]
 pub(crate) fn open_objects() -> usize {
     use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetProcessHandleCount};
     let mut count = 0;
-    // SAFETY: the handle of the own process is always good; the count outlives the call.
+    // SAFETY: the handle of the current process is always valid; the count outlives the call.
     let done = unsafe { GetProcessHandleCount(GetCurrentProcess(), &mut count) };
     assert_ne!(done, 0);
     count as usize
 }
 
-/// Allows this process only descriptors below `limit`, and returns what was allowed before.
+/// Limits the descriptors of this process to numbers below `limit` and returns the previous limit.
 #[cfg(target_os = "linux")]
 pub(crate) fn limit_descriptors(limit: Option<u64>) -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -391,7 +397,8 @@ pub(crate) fn limit_descriptors(limit: Option<u64>) -> Option<u64> {
     former.current
 }
 
-/// A pipe's reading and writing end. (That of the standard library is younger than our oldest compiler.)
+/// Creates a pipe and returns its reading and its writing end. (`std::io::pipe` is newer than the
+/// minimum supported Rust version.)
 #[cfg(unix)]
 pub(crate) fn pipe() -> (File, File) {
     let (reader, writer) = rustix::pipe::pipe().unwrap();
@@ -401,10 +408,10 @@ pub(crate) fn pipe() -> (File, File) {
     (reader.into(), writer.into())
 }
 
-/// Writes until the system takes no more, and tells how much it took.
+/// Writes until the system accepts no more, and returns how much it accepted.
 pub(crate) fn fill(mut writer: impl Write) -> usize {
     let mut total = 0;
-    // Windows may refuse a large write and take a small one.
+    // Windows may refuse a large write and accept a small one.
     for size in [4096, 1] {
         loop {
             match writer.write(&[7; 4096][..size]) {
@@ -417,7 +424,8 @@ pub(crate) fn fill(mut writer: impl Write) -> usize {
     total
 }
 
-/// The same once and for all: TCP moves what was written into the peer's window for a while, and this fills both.
+/// Fills a stream until it stays full. TCP keeps moving written data into the peer's window for a
+/// while; this function fills both the send buffer and the window.
 pub(crate) fn fill_for_good(stream: impl Write + Copy) -> usize {
     let mut total = fill(stream);
     loop {
@@ -429,7 +437,7 @@ pub(crate) fn fill_for_good(stream: impl Write + Copy) -> usize {
     }
 }
 
-/// Whether operations on the descriptor return `WouldBlock` rather than wait.
+/// Returns whether operations on the descriptor return `WouldBlock` instead of blocking.
 #[cfg(unix)]
 pub(crate) fn is_nonblocking(io: impl AsObject) -> bool {
     rustix::fs::fcntl_getfl(io)
@@ -437,7 +445,8 @@ pub(crate) fn is_nonblocking(io: impl AsObject) -> bool {
         .contains(rustix::fs::OFlags::NONBLOCK)
 }
 
-/// Registered sockets do not block, and are not for child processes. Windows does not tell the mode.
+/// Returns whether a socket is in the state in which this crate registers it: non-blocking and not
+/// inherited by child processes. Windows does not report the mode.
 pub(crate) fn is_ours(io: impl AsObject) -> bool {
     #[cfg(unix)]
     if !is_nonblocking(&io) {
@@ -446,7 +455,7 @@ pub(crate) fn is_ours(io: impl AsObject) -> bool {
     !is_inherited(io)
 }
 
-/// The value of a poll that must not be pending.
+/// Returns the value of a poll, and fails if the poll is pending.
 #[track_caller]
 pub(crate) fn ready<T>(poll: Poll<T>) -> T {
     match poll {
