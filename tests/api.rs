@@ -1,9 +1,15 @@
-//! Holds the public interface at compile time: what compiles here compiles for the users of `async-io` 2.6.
+//! Checks the public interface at compile time: code that compiles here compiles for the users of
+//! `async-io` 2.6.
 //!
-//! There is nothing to run: to compile is to pass. Not expressible in a test that must compile, and therefore left to review:
-//! that `Async<T>` and `Timer` cannot be destructured and that the drop check applies to `T` (both follow from their
-//! `Drop`, of which `needs_drop` is asserted), that fields are private, that `IoSafe` for the standard library's pipes
-//! exists (they are younger than our oldest compiler), and doc aliases.
+//! Nothing is run: the test passes if it compiles. Some properties cannot be expressed in a test
+//! that must compile and are left to review:
+//!
+//! * `Async<T>` and `Timer` cannot be destructured, and the drop check applies to `T`. Both follow
+//!   from their `Drop` impls, which `needs_drop` asserts.
+//! * Fields are private.
+//! * The pipes of the standard library implement `IoSafe`. (They are newer than the minimum
+//!   supported Rust version.)
+//! * Doc aliases.
 // Nothing here is ever called.
 #![allow(dead_code)]
 // `IoSafe` is an unsafe trait, and three methods are unsafe.

@@ -1,4 +1,5 @@
-//! What must not exist: an impl or a method too many is a promise too many, and can make users' code ambiguous.
+//! Impls and methods that must not exist: each one would be an additional promise and could make
+//! users' code ambiguous.
 
 use std::borrow::Borrow;
 use std::hash::Hash;
@@ -37,7 +38,8 @@ assert_not_impl_any!(TcpStream: TryFrom<Async<TcpStream>>, From<Async<TcpStream>
 assert_not_impl_any!(Arc<Async<TcpStream>>: AsyncRead, AsyncWrite);
 assert_not_impl_any!(Async<Plain>: std::fmt::Debug);
 
-// Sockets that are not streams of bytes, and types that are not `IoSafe`, are not readers and writers.
+// Sockets that are not byte streams, and types that are not `IoSafe`, are neither readers nor
+// writers.
 assert_not_impl_any!(Async<TcpListener>: AsyncRead, AsyncWrite);
 assert_not_impl_any!(Async<UdpSocket>: AsyncRead, AsyncWrite);
 assert_not_impl_any!(Async<Arc<std::fs::File>>: AsyncRead, AsyncWrite);
@@ -45,7 +47,7 @@ assert_not_impl_any!(Async<Arc<std::fs::File>>: AsyncRead, AsyncWrite);
 assert_not_impl_any!(Timer: FusedFuture, FusedStream, Copy);
 assert_not_impl_any!(Readable<'static, u8>: FusedFuture);
 
-/// A method of ours would win over that of the trait and have another type.
+/// An inherent method would take precedence over the method of the trait and have another type.
 mod methods {
     use super::*;
 

@@ -36,7 +36,8 @@ assert_impl_all!(Async<NotRefUnwindSafe>: UnwindSafe);
 assert_not_impl_any!(Async<NotRefUnwindSafe>: RefUnwindSafe);
 assert_not_impl_any!(Async<&'static NotRefUnwindSafe>: UnwindSafe);
 
-/// The borrowed futures act like `&T`: `Send` and `Sync` want `T: Sync`, unwinding wants `RefUnwindSafe`.
+/// The borrowed futures behave like `&T`: `Send` and `Sync` require `T: Sync`, and unwind safety
+/// requires `T: RefUnwindSafe`.
 macro_rules! like_a_reference {
     ($future:ident) => {
         assert_impl_all!($future<'static, u8>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
@@ -51,7 +52,7 @@ macro_rules! like_a_reference {
 like_a_reference!(Readable);
 like_a_reference!(Writable);
 
-/// The owned futures act like `Arc<T>`: `Send` and `Sync` want both of `T`.
+/// The owned futures behave like `Arc<T>`: `Send` and `Sync` require both of `T`.
 macro_rules! like_an_arc {
     ($future:ident) => {
         assert_impl_all!($future<u8>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
@@ -66,7 +67,7 @@ macro_rules! like_an_arc {
 like_an_arc!(ReadableOwned);
 like_an_arc!(WritableOwned);
 
-/// The same for every `T` with just these bounds, and not only for the samples above.
+/// The same for every `T` with exactly these bounds, not only for the samples above.
 mod for_all {
     use super::*;
 
@@ -120,7 +121,7 @@ mod for_all {
     }
 }
 
-/// A longer lifetime may stand where a shorter one is wanted.
+/// A value with a longer lifetime can be used where a shorter one is expected.
 mod covariance {
     use super::*;
 
@@ -153,6 +154,6 @@ mod covariance {
     }
 }
 
-// Both have a `Drop` of their own, whatever they contain.
+// Both types implement `Drop` themselves, whatever they contain.
 const_assert!(std::mem::needs_drop::<Async<&'static u8>>());
 const_assert!(std::mem::needs_drop::<Timer>());

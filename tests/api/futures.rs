@@ -1,4 +1,4 @@
-//! The `async fn`s: what they give, when their futures are `Send`, and what they borrow.
+//! The async functions: their outputs, when their futures are `Send`, and what they borrow.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -10,7 +10,8 @@ use std::rc::Rc;
 use async_io::Async;
 use futures_lite::Stream;
 
-/// Asserts that the type of a value does *not* have a trait: if it had, both impls would apply and the call be ambiguous.
+/// Asserts that the type of a value does *not* implement a trait. If it did, both impls would apply
+/// and the call would be ambiguous.
 macro_rules! assert_value_lacks {
     ($value:expr, $bound:path) => {{
         trait AmbiguousIf<Marker> {
@@ -22,12 +23,12 @@ macro_rules! assert_value_lacks {
     }};
 }
 
-#[allow(unused_imports)] // Not everywhere.
+#[allow(unused_imports)] // Not used on every platform.
 pub(super) use assert_value_lacks;
 
-/// A future that gives `io::Result<R>` and may move between threads.
+/// Asserts that a future outputs `io::Result<R>` and is `Send`.
 pub(super) fn gives<R>(_: impl Future<Output = io::Result<R>> + Send) {}
-/// The same without `Send`.
+/// Asserts the output only.
 pub(super) fn gives_here<R>(_: impl Future<Output = io::Result<R>>) {}
 
 fn _tcp<A: Into<SocketAddr> + Send>(
@@ -51,7 +52,7 @@ fn _udp<A: Into<SocketAddr> + Send>(socket: &Async<UdpSocket>, addr: A, buf: &mu
     gives::<usize>(socket.send_to(buf, addr));
 }
 
-/// The addresses need not be `Send` as long as nobody asks the future to be.
+/// The addresses need not be `Send` unless the future has to be.
 fn _local_addresses<A: Into<SocketAddr>>(udp: &Async<UdpSocket>, addr: fn() -> A) {
     gives_here::<Async<TcpStream>>(Async::<TcpStream>::connect(addr()));
     gives_here::<usize>(udp.send_to(b"", addr()));
@@ -59,29 +60,30 @@ fn _local_addresses<A: Into<SocketAddr>>(udp: &Async<UdpSocket>, addr: fn() -> A
 
 pub(super) fn gives_stream<R>(_: impl Stream<Item = io::Result<R>> + Send + Sync) {}
 
-/// `incoming` borrows the listener for as long as `&self` lives, and nothing else.
+/// `incoming` borrows the listener for the lifetime of `&self`, and nothing else.
 fn _incoming_borrows_self<'a>(
     tcp: &'a Async<TcpListener>,
 ) -> impl Stream<Item = io::Result<Async<TcpStream>>> + Send + use<'a> {
     tcp.incoming()
 }
 
-/// A connection attempt borrows only what its address does.
+/// A connection attempt borrows only what its address borrows.
 fn _connect_is_static() -> impl Future<Output = io::Result<Async<TcpStream>>> + Send + 'static {
     Async::<TcpStream>::connect(([127, 0, 0, 1], 1))
 }
 
-/// No bound on `T` or `R`; `R` can be named.
+/// There is no bound on `T` or `R`, and `R` can be named.
 fn _operations<T, R>(source: &mut Async<T>, mut op: impl FnMut(&T) -> io::Result<R>) {
     gives_here::<R>(source.read_with::<R>(|io| op(io)));
     gives_here::<R>(source.write_with::<R>(|io| op(io)));
-    // SAFETY: the object is only looked at; the futures are never polled.
+    // SAFETY: the closure only reads the object; the futures are never polled.
     gives_here::<R>(unsafe { source.read_with_mut::<R>(|io| op(io)) });
     // SAFETY: as above.
     gives_here::<R>(unsafe { source.write_with_mut::<R>(|io| op(io)) });
 }
 
-/// `Send` asks for what is captured: a shared source, and the closure. Not for the result.
+/// The futures are `Send` if what they capture is: the shared source and the closure. The result
+/// may be of any type.
 fn _operations_are_send<T: Sync, R>(
     source: &Async<T>,
     op: impl FnMut(&T) -> io::Result<R> + Send + Copy,
@@ -90,7 +92,7 @@ fn _operations_are_send<T: Sync, R>(
     gives::<R>(source.write_with(op));
 }
 
-/// Through an exclusive borrow the source itself must be `Send` besides.
+/// With an exclusive borrow the source itself must be `Send` as well.
 fn _exclusive_operations_are_send<T: Send + Sync, R>(
     source: &mut Async<T>,
     op: impl FnMut(&mut T) -> io::Result<R> + Send + Copy,
@@ -101,7 +103,7 @@ fn _exclusive_operations_are_send<T: Send + Sync, R>(
     gives::<R>(unsafe { source.write_with_mut(op) });
 }
 
-/// The futures borrow the source and the buffer for as long as the caller likes.
+/// The futures may borrow the source and the buffer for any lifetime.
 fn _borrowed_futures<'a>(
     socket: &'a Async<UdpSocket>,
     buf: &'a mut [u8],
@@ -145,7 +147,7 @@ fn _not_unpin(tcp: &Async<TcpListener>, stream: &Async<TcpStream>, udp: &Async<U
     assert_value_lacks!(Async::<TcpStream>::connect(([0; 4], 1)), Unpin);
 }
 
-/// `block_on` takes a future that must not move.
+/// `block_on` accepts a future that must not be moved.
 fn _block_on_pins() {
     async_io::block_on(async {
         let pinned = PhantomPinned;

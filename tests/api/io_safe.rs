@@ -1,4 +1,4 @@
-//! Who is `IoSafe`, and who is not.
+//! Which types implement `IoSafe`, and which do not.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -45,7 +45,7 @@ fn _locks<'a>(_: &'a ()) {
     io_safe::<StderrLock<'a>>();
 }
 
-/// Whatever is behind a shared reference cannot be dropped through it.
+/// A value behind a shared reference cannot be dropped through it.
 fn _shared_references<'a, T: ?Sized + 'a>() {
     io_safe::<&'a T>();
 }
@@ -68,10 +68,10 @@ fn _cow<'a, T: IoSafe + Clone + 'a>() {
     io_safe::<Cow<'a, T>>();
 }
 
-/// The trait has no items and asks for no other trait, not even an auto trait.
+/// The trait has no items and no supertraits, not even auto traits.
 struct Foreign(Rc<*const u8>);
 
-// SAFETY: it has no methods that could drop anything.
+// SAFETY: the type has no methods that could drop the I/O object.
 unsafe impl IoSafe for Foreign {}
 
 fn _foreign(value: Foreign) -> Box<dyn IoSafe> {

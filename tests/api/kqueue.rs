@@ -1,4 +1,4 @@
-//! What only systems with a kqueue have.
+//! The interface that exists only on systems with kqueue.
 
 use std::fmt::Debug;
 use std::future::Future;

@@ -1,7 +1,7 @@
-//! Every function with its exact parameters, bounds and result.
+//! The exact parameters, bounds and result of every function.
 //!
-//! A method is coerced to the pointer type that the users' code may coerce it to; generic parameters of the checking
-//! function are exactly the bounds that the method may ask for.
+//! Each method is coerced to the function pointer type that users' code may rely on. The generic
+//! parameters of the checking function have exactly the bounds that the method may require.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -25,7 +25,7 @@ fn _without_bounds<T>() {
     let _: fn(Arc<Async<T>>) -> WritableOwned<T> = Async::<T>::writable_owned;
 }
 
-/// `readable_owned` and its sibling are methods of an `Arc`.
+/// `readable_owned` and `writable_owned` are methods of an `Arc`.
 fn _as_methods<T>(source: Arc<Async<T>>) -> (ReadableOwned<T>, WritableOwned<T>) {
     (source.clone().readable_owned(), source.writable_owned())
 }
@@ -51,12 +51,14 @@ fn _timer() {
     let _: for<'a> fn(&'a mut Timer, Instant, Duration) = Timer::set_interval_at;
 }
 
-/// The future may be neither `Send` nor `'static` nor `Unpin`, and `T` is the one parameter that can be named.
+/// The future need not be `Send`, `'static` or `Unpin`, and `T` is the only parameter that can be
+/// named.
 fn _block_on<'a, T: 'a>(future: impl Future<Output = T> + 'a) -> T {
     async_io::block_on::<T>(future)
 }
 
-/// Waiting futures that are dropped at once are warned about; timers and sources are not.
+/// The compiler warns about readiness futures that are dropped unused, but not about timers and
+/// sources.
 mod must_use {
     #![deny(unfulfilled_lint_expectations, unused_must_use)]
 

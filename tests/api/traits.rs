@@ -56,7 +56,7 @@ fn _from_std() {
     converts::<UdpSocket, Async<UdpSocket>>();
 }
 
-/// The I/O traits ask for nothing but their own of `T`.
+/// The I/O traits require only the corresponding traits of `T`.
 fn _bounds_are_minimal() {
     static_assertions::assert_not_impl_any!(Async<Infallible>: AsyncRead, AsyncWrite);
     static_assertions::assert_impl_all!(Async<Infallible>: Debug, AsRef<Infallible>);

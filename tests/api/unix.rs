@@ -1,4 +1,4 @@
-//! What only Unix has.
+//! The interface that exists only on Unix.
 
 use std::convert::Infallible;
 use std::io;
@@ -29,7 +29,7 @@ assert_not_impl_any!(Async<TcpStream>: TryFrom<UnixStream>);
 assert_not_impl_any!(Async<UnixListener>: AsyncRead, AsyncWrite);
 assert_not_impl_any!(Async<UnixDatagram>: AsyncRead, AsyncWrite);
 
-// `AsFd` and `AsRawFd` ask for nothing but the same trait of `T`.
+// `AsFd` and `AsRawFd` require only the same trait of `T`.
 assert_not_impl_any!(Async<Infallible>: AsFd, AsRawFd);
 
 const_assert!(std::mem::needs_drop::<Async<BorrowedFd<'static>>>());
@@ -88,18 +88,19 @@ fn _futures<P: AsRef<Path> + Send>(
     gives::<usize>(socket.send(buf));
 }
 
-/// A path may be looked at again on another thread, so here it must be `Sync` besides.
+/// The future keeps the path across polls, possibly on different threads, so the path must also be
+/// `Sync`.
 fn _send_to<P: AsRef<Path> + Send + Sync>(socket: &Async<UnixDatagram>, path: P) {
     gives::<usize>(socket.send_to(b"", path));
 }
 
-/// The addresses need not be `Send` as long as nobody asks the future to be.
+/// The addresses need not be `Send` unless the future has to be.
 fn _local_addresses<P: AsRef<Path>>(socket: &Async<UnixDatagram>, path: fn() -> P) {
     gives_here::<Async<UnixStream>>(Async::<UnixStream>::connect(path()));
     gives_here::<usize>(socket.send_to(b"", path()));
 }
 
-/// `incoming` borrows the listener for as long as `&self` lives, and nothing else.
+/// `incoming` borrows the listener for the lifetime of `&self`, and nothing else.
 fn _incoming_borrows_self<'a>(
     listener: &'a Async<UnixListener>,
 ) -> impl Stream<Item = io::Result<Async<UnixStream>>> + Send + use<'a> {

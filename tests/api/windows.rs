@@ -1,4 +1,4 @@
-//! What only Windows has.
+//! The interface that exists only on Windows.
 
 use std::cell::Cell;
 use std::convert::Infallible;
