@@ -1,7 +1,7 @@
-//! Section 8 of the semantics: when timers fire, and what they give. (`timer_wakers.rs` has whom they wake.)
+//! When timers fire, and what they return. (`timer_wakers.rs` tests which tasks they wake.)
 //!
-//! Lines without a test here: that setting a deadline on an interval timer leaves it an interval is a quirk, documented
-//! otherwise; that every insertion notifies the poller is performance.
+//! Not tested here: that an interval timer keeps its period when `set_after` or `set_at` sets its
+//! deadline; and whether an insertion notifies the poller, which is a matter of performance.
 
 mod common;
 
@@ -17,21 +17,21 @@ fn poll_next(timer: &mut Timer) -> Poll<Option<Instant>> {
     Pin::new(timer).poll_next(&mut Context::from_waker(Waker::noop()))
 }
 
-/// The instant of a tick that is due already.
+/// Returns the instant of a tick that is already due.
 #[track_caller]
 fn due_tick(timer: &mut Timer) -> Instant {
     ready(poll_next(timer)).expect("a timer's stream has no end")
 }
 
-/// So long that a test is over before the next one. Ten of them are in the past even of a machine that has just been started:
-/// there is no instant before that on some systems.
+/// Longer than a test runs. Ten ticks must lie in the past even on a machine that has just been
+/// started: some systems have no instant before that.
 const TICK: Duration = Duration::from_secs(10);
 
 fn past(ago: Duration) -> Instant {
     Instant::now().checked_sub(ago).unwrap()
 }
 
-/// §8: never early, whatever the duration.
+/// Timers never fire early, whatever the duration.
 #[test]
 fn timers_are_never_early() {
     guarded(|| {
@@ -52,7 +52,7 @@ fn timers_are_never_early() {
     });
 }
 
-/// §8: sub-millisecond deadlines are kept. (Sooner or later one is, on however busy a machine.)
+/// Deadlines below one millisecond are met. (On a busy machine the test repeats until one is.)
 #[cfg(not(polling_test_poll_backend))]
 #[test]
 fn short_timers_are_short() {
@@ -69,7 +69,7 @@ fn short_timers_are_short() {
     });
 }
 
-/// §8: the value of the future and of the stream is the scheduled instant, not the present.
+/// The future and the stream return the scheduled instant, not the current time.
 #[test]
 fn the_value_is_the_scheduled_instant() {
     guarded(|| {
@@ -88,7 +88,8 @@ fn the_value_is_the_scheduled_instant() {
     });
 }
 
-/// §8: a timer that is due is Ready in the first poll, for the past and for exactly now.
+/// A timer that is due is ready in the first poll. That holds for the past and for the current
+/// instant.
 #[test]
 fn a_due_timer_needs_one_poll() {
     for instant in [Instant::now(), past(TICK)] {
@@ -104,7 +105,8 @@ fn a_due_timer_needs_one_poll() {
     assert_eq!(ready(poll(&mut timer, Waker::noop())), soon);
 }
 
-/// §8: `never`, and what overflows, never fires, and `will_fire` says so.
+/// A timer from `never`, or with a duration that overflows, never fires, and `will_fire` returns
+/// false.
 #[test]
 fn what_overflows_never_fires() {
     let max = Duration::MAX;
@@ -117,7 +119,7 @@ fn what_overflows_never_fires() {
     }
 }
 
-/// §8: setters that overflow act as `clear`.
+/// Setters that overflow act like `clear`.
 #[test]
 fn setters_that_overflow_clear() {
     let setters: [fn(&mut Timer); 3] = [
@@ -132,7 +134,7 @@ fn setters_that_overflow_clear() {
         assert!(!timer.will_fire());
         assert!(poll(&mut timer, Waker::noop()).is_pending());
 
-        // And it can be set again.
+        // The timer can be set again.
         let instant = past(TICK);
         timer.set_at(instant);
         assert!(timer.will_fire());
@@ -140,7 +142,7 @@ fn setters_that_overflow_clear() {
     }
 }
 
-/// §8: a deadline that is far away, even past what systems can count, is neither due nor an error.
+/// A distant deadline, even one that the system cannot represent, is neither due nor an error.
 #[test]
 fn distant_deadlines_are_possible() {
     guarded(|| {
@@ -154,7 +156,8 @@ fn distant_deadlines_are_possible() {
     });
 }
 
-/// §8: `after` and `at` fire once; then they are Pending for ever, as a future and as a stream.
+/// `after` and `at` fire once. Afterwards the timer is pending forever, as a future and as a
+/// stream.
 #[test]
 fn one_shot_timers_fire_once() {
     guarded(|| {
@@ -178,7 +181,8 @@ fn one_shot_timers_fire_once() {
     });
 }
 
-/// §8: `interval(p)` fires first after p, `interval_at(s, p)` first at s; each tick is the one before plus p, no drift.
+/// `interval(p)` first fires after `p`, and `interval_at(s, p)` first fires at `s`. Each tick is
+/// `p` after the previous one, without drift.
 #[test]
 fn intervals_do_not_drift() {
     guarded(|| {
@@ -200,13 +204,13 @@ fn intervals_do_not_drift() {
         for n in 0..5 {
             assert_eq!(foreign(timer.next()), Some(start + n * period));
         }
-        // As a future it gives the next tick too.
+        // As a future it returns the next tick.
         assert_eq!(foreign(&mut timer), start + 5 * period);
         assert!(timer.will_fire());
     });
 }
 
-/// §8: missed ticks are neither skipped nor merged.
+/// Missed ticks are neither skipped nor merged.
 #[test]
 fn missed_ticks_are_delivered() {
     let start = past(10 * TICK);
@@ -219,7 +223,7 @@ fn missed_ticks_are_delivered() {
     assert!(timer.will_fire());
 }
 
-/// §8: a tick after which the next would overflow is the last one.
+/// A tick whose successor would overflow is the last one.
 #[test]
 fn an_overflowing_interval_ends() {
     let start = past(TICK);
@@ -230,7 +234,7 @@ fn an_overflowing_interval_ends() {
     assert!(poll_next(&mut timer).is_pending());
 }
 
-/// §8: with period zero every poll is Ready.
+/// With a period of zero every poll is ready.
 #[test]
 fn an_interval_of_zero_is_always_due() {
     let start = past(TICK);
@@ -245,7 +249,7 @@ fn an_interval_of_zero_is_always_due() {
     }
 }
 
-/// §8: the setters do to a timer what the constructors of the same name make.
+/// Each setter has the same effect as the constructor of the same name.
 #[test]
 fn setters_replace_the_schedule() {
     let start = past(2 * TICK);
@@ -267,13 +271,13 @@ fn setters_replace_the_schedule() {
     assert!(timer.will_fire());
     assert!(poll_next(&mut timer).is_pending());
 
-    // What was set before is forgotten.
+    // The previous schedule is discarded.
     let mut timer = Timer::at(start);
     timer.set_after(HOUR);
     assert!(poll_next(&mut timer).is_pending());
 }
 
-/// §8: `set_after` and `set_interval` count from the call.
+/// `set_after` and `set_interval` count from the call.
 #[test]
 fn setters_are_never_early() {
     guarded(|| {
@@ -289,7 +293,7 @@ fn setters_are_never_early() {
     });
 }
 
-/// §8: Debug is that of a struct named Timer.
+/// The `Debug` output is that of a struct named `Timer`.
 #[test]
 fn debug_names_the_type() {
     for timer in [Timer::never(), Timer::after(HOUR), Timer::interval(HOUR)] {

@@ -1,4 +1,4 @@
-//! Memory of the timers is given back after a peak.
+//! The memory of the timers is released after a peak.
 
 #![allow(unsafe_code)]
 
@@ -43,10 +43,10 @@ fn heap_is_as_small_as_before_after_a_million_timers() {
     const TIMERS: u64 = 1_000_000;
     const MIB: usize = 1 << 20;
 
-    // Starts what the first timer starts.
+    // Does the initialization that the first timer needs.
     set(&mut Timer::after(Duration::from_secs(3600)));
     let before = ALLOCATED.load(Ordering::Relaxed);
-    // In the order of creation, in reverse, and scattered.
+    // Drops the timers in the order of creation, in reverse, and scattered.
     for stride in [1, TIMERS - 1, 7_654_321] {
         let deadlines = (0..TIMERS).map(|number| 1_000_000 + number * 7919 % TIMERS);
         let timers = deadlines.map(|millis| {

@@ -1,5 +1,5 @@
-//! Section 8 of the semantics, as a model: what a timer says and whom it wakes, in random sequences of what can be done with it.
-//! `PROPTEST_CASES` says how many.
+//! Compares a timer with a model: its results and the tasks that it wakes, in random sequences of
+//! operations. `PROPTEST_CASES` sets the number of sequences.
 
 mod common;
 
@@ -15,13 +15,13 @@ const SOON: Duration = Duration::from_millis(1);
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// One of two tasks polls.
+    /// One of two tasks polls the timer.
     Poll(usize),
     SetSoon,
     SetFar,
     SetPast,
     Clear,
-    /// Time goes by until the timer has fired, if it does so soon.
+    /// Waits until the timer has fired, if it is due soon.
     Pass,
 }
 
@@ -36,14 +36,14 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The timer, and what is known of it.
+/// A timer and its expected state.
 struct Bench {
     timer: Timer,
     tasks: [(Arc<Hits>, Waker); 2],
     when: Option<Instant>,
-    /// The task that has polled it, and has not heard of an event since.
+    /// The task that polled the timer last and has not received an event since.
     listener: Option<usize>,
-    /// A wake-up that is to come once the timer is due: whose, and how many that task had before.
+    /// The wake-up that is due at the deadline: the task, and how often it had been woken before.
     owed: Option<(usize, usize)>,
 }
 
@@ -80,7 +80,7 @@ impl Bench {
                 (self.when, self.listener, self.owed) = (None, None, None);
             }
             std::task::Poll::Pending => {
-                assert!(!was_due, "due, and not ready");
+                assert!(!was_due, "due but not ready");
                 if self.when.is_some() {
                     self.listener = Some(task);
                     self.owed = Some((task, before));
@@ -116,15 +116,15 @@ impl Bench {
         }
     }
 
-    /// A timer that is gone has nobody's waker.
+    /// Drops the timer and checks that it releases all wakers.
     fn end(self) {
         drop(self.timer);
         for (hits, waker) in self.tasks {
             drop(waker);
             let start = Instant::now();
-            // The thread that wakes may have one in its hands still.
+            // The thread that calls the waker may still hold a copy.
             while hits.held(0) > 0 {
-                assert!(start.elapsed() < STEP, "a waker is left");
+                assert!(start.elapsed() < STEP, "a waker is still held");
                 std::thread::yield_now();
             }
         }

@@ -26,7 +26,7 @@ struct Tasks {
 }
 
 impl Tasks {
-    /// Sets timers with the same deadline and polls each in the name of its own task.
+    /// Creates timers with the same deadline and polls each with the waker of its own task.
     fn new(deadline: Instant) -> Tasks {
         let log = Arc::new(Mutex::new(Vec::new()));
         let timers = (0..TIMERS).map(|number| {

@@ -1,7 +1,7 @@
-//! Section 8 of the semantics: whom timers wake, and which wakers they keep.
+//! Which tasks timers wake, and which wakers they keep.
 //!
-//! Lines without a test here: that a timer which was never armed keeps no waker is a quirk, and remembering it would be a
-//! superset.
+//! Not tested here: whether a timer that has never had a deadline keeps the waker of its task.
+//! async-io 2.6 does not keep it; keeping it is also permitted.
 
 mod common;
 
@@ -20,7 +20,8 @@ fn poll_next(timer: &mut Timer, waker: &Waker) -> Poll<Option<Instant>> {
     Pin::new(timer).poll_next(&mut Context::from_waker(waker))
 }
 
-/// A timer that waits with the waker of the returned counter, and would do so for long.
+/// Creates a timer that waits with the waker of the returned counter and does not fire during the
+/// test.
 fn waiting() -> (Timer, Arc<Hits>, Waker) {
     let (hits, waker) = hits();
     let mut timer = Timer::after(HOUR);
@@ -28,7 +29,7 @@ fn waiting() -> (Timer, Arc<Hits>, Waker) {
     (timer, hits, waker)
 }
 
-/// §8: a waiting task is woken when the timer is due, and not before.
+/// A waiting task is woken when the timer is due, and not before.
 #[test]
 fn the_task_is_woken_at_the_deadline() {
     guarded(|| {
@@ -44,7 +45,8 @@ fn the_task_is_woken_at_the_deadline() {
     });
 }
 
-/// §8: setters keep the waker of the task that polls the timer: it is woken for the new deadline without another poll.
+/// Setters keep the waker of the task that polls the timer. The task is woken for the new deadline
+/// without another poll.
 #[test]
 fn setters_keep_the_waker() {
     let setters: [fn(&mut Timer); 4] = [
@@ -65,7 +67,7 @@ fn setters_keep_the_waker() {
     });
 }
 
-/// §8: a deadline in the past wakes the task at once.
+/// A deadline in the past wakes the task immediately.
 #[test]
 fn setting_the_past_wakes() {
     let setters: [fn(&mut Timer); 4] = [
@@ -84,7 +86,7 @@ fn setting_the_past_wakes() {
     });
 }
 
-/// §8: a deadline that was moved away wakes nobody at its old time.
+/// A deadline that was replaced does not wake the task.
 #[test]
 fn the_old_deadline_is_forgotten() {
     guarded(|| {
@@ -97,7 +99,7 @@ fn the_old_deadline_is_forgotten() {
             } else {
                 timer.set_after(HOUR);
             }
-            // A thread that slept in between for so long that the old deadline came has nothing to show.
+            // If this thread was delayed beyond the old deadline, there is nothing to check.
             let in_time = Instant::now() < old;
             foreign(Timer::at(old + SOON));
             settle();
@@ -109,7 +111,7 @@ fn the_old_deadline_is_forgotten() {
     });
 }
 
-/// §8: `clear` keeps the waker for when the timer is set again.
+/// `clear` keeps the waker. The task is woken if the timer is set again.
 #[test]
 fn clear_keeps_the_waker() {
     guarded(|| {
@@ -124,7 +126,7 @@ fn clear_keeps_the_waker() {
     });
 }
 
-/// The same if the timer had fired by then, and its task, which was woken for that, comes only after it was cleared.
+/// The same if the timer has already fired and is cleared before its woken task polls it.
 #[test]
 fn clear_takes_an_event_back_and_keeps_the_task() {
     guarded(|| {
@@ -139,18 +141,19 @@ fn clear_takes_an_event_back_and_keeps_the_task() {
         timer.set_after(SOON);
         hits.wait(2);
         assert!(poll(&mut timer, &waker).is_ready());
-        // And once more: an event that was delivered leaves nothing behind.
+        // Repeated: an event that was delivered leaves no waker behind.
         timer.clear();
         assert!(poll(&mut timer, &waker).is_pending());
         drop(waker);
-        // The thread that has woken this one may have its copy in its hands still.
+        // The thread that called this waker may still hold a copy.
         while Arc::strong_count(&hits) > 1 {
             std::thread::yield_now();
         }
     });
 }
 
-/// §8: who sets a timer anew keeps its task, also after the timer has fired, as long as the task has not heard of it.
+/// Resetting a timer keeps the registered waker, even if the timer has already fired, as long as
+/// the task has not polled it.
 #[test]
 fn set_anew_after_it_has_fired_it_wakes_the_task_again() {
     guarded(|| {
@@ -168,7 +171,8 @@ fn set_anew_after_it_has_fired_it_wakes_the_task_again() {
     });
 }
 
-/// §8: the poll that returns a tick registers the next: the task is woken for it without having polled again.
+/// The poll that returns a tick schedules the next one. The task is woken for it without another
+/// poll.
 #[test]
 fn a_tick_registers_the_next() {
     guarded(|| {
@@ -184,7 +188,7 @@ fn a_tick_registers_the_next() {
     });
 }
 
-/// §8: a poll with another waker moves the registration to it; the old one is woken neither then nor later.
+/// A poll with another waker replaces the registered one. The old waker is not woken.
 #[test]
 fn another_waker_replaces_the_first() {
     guarded(|| {
@@ -197,11 +201,11 @@ fn another_waker_replaces_the_first() {
         settle();
         assert_eq!((first.count(), second.count()), (0, 1));
         assert!(poll(&mut timer, &second_waker).is_ready());
-        until("the displaced waker comes back", || first.held(1) == 0);
+        until("the replaced waker is released", || first.held(1) == 0);
     });
 }
 
-/// §8: a poll with the same waker does nothing.
+/// A poll with the same waker has no effect.
 #[test]
 fn the_same_waker_is_kept_once() {
     guarded(|| {
@@ -219,7 +223,7 @@ fn the_same_waker_is_kept_once() {
     });
 }
 
-/// §8: a timer may go to another thread between polls.
+/// A timer may be polled on different threads.
 #[test]
 fn a_timer_may_change_threads() {
     guarded(|| {
@@ -232,7 +236,7 @@ fn a_timer_may_change_threads() {
     });
 }
 
-/// §8: drop removes the timer, which wakes nobody afterwards.
+/// A dropped timer wakes no task.
 #[test]
 fn a_dropped_timer_wakes_nobody() {
     guarded(|| {
@@ -246,7 +250,7 @@ fn a_dropped_timer_wakes_nobody() {
             })
             .collect();
         drop(timers);
-        // As many as were due before they were dropped, on a slow machine.
+        // On a slow machine timers may have fired before they were dropped.
         let early = hits.count();
         let in_time = Instant::now() < deadline;
         foreign(Timer::at(deadline + SOON));
@@ -254,11 +258,11 @@ fn a_dropped_timer_wakes_nobody() {
         if in_time {
             assert_eq!((early, hits.count()), (0, 0));
         }
-        until("wakers come back", || hits.held(1) == 0);
+        until("the wakers are released", || hits.held(1) == 0);
     });
 }
 
-/// Beyond §8: a dropped timer gives its waker back at once.
+/// A dropped timer releases its waker immediately.
 #[test]
 fn a_dropped_timer_gives_its_waker_back_at_once() {
     guarded(|| {
@@ -271,7 +275,7 @@ fn a_dropped_timer_gives_its_waker_back_at_once() {
     });
 }
 
-/// §8: an earlier timer interrupts a wait for a later one, on the same thread and on another.
+/// An earlier timer interrupts the wait for a later one, on the same thread and on another.
 #[test]
 fn an_earlier_timer_interrupts_a_wait() {
     guarded(|| {
@@ -292,7 +296,7 @@ fn an_earlier_timer_interrupts_a_wait() {
     });
 }
 
-/// §8: many timers in whatever order each fire once.
+/// Each of many timers fires once, whatever their order.
 #[test]
 fn each_of_many_timers_fires_once() {
     guarded(|| {
@@ -308,7 +312,7 @@ fn each_of_many_timers_fires_once() {
             .collect();
         foreign(Timer::at(base + Duration::from_millis(10)));
         for (timer, hits, waker, at) in &mut timers {
-            // One that was due when it was first polled needed no waking.
+            // A timer that was due when it was first polled causes no wake-up.
             if timer.will_fire() {
                 hits.wait(1);
                 assert_eq!(ready(poll(timer, waker)), *at);
@@ -320,7 +324,7 @@ fn each_of_many_timers_fires_once() {
     });
 }
 
-/// §8: an interval keeps its task going as a stream.
+/// As a stream, an interval wakes its task for each tick.
 #[test]
 fn an_interval_is_a_stream() {
     guarded(|| {
