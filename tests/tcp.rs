@@ -1,7 +1,8 @@
-//! Section 7 of the semantics: TCP.
+//! Behaviour of TCP listeners and streams.
 //!
-//! Lines without a test here: what `connect` asks of the system and that it waits once for writability is mechanism; that
-//! it sets no options is tested as far as options have defaults that differ from what is usually set.
+//! Not tested here: which system calls `connect` makes, and that it waits once for writability,
+//! which are implementation details. That `connect` sets no options is tested only for options
+//! whose default differs from the usual setting.
 
 mod common;
 
@@ -25,7 +26,7 @@ fn listen() -> (Async<TcpListener>, SocketAddr) {
     (listener, addr)
 }
 
-/// §7: `bind` is that of the standard library, then `new`.
+/// `bind` is equivalent to the `bind` of the standard library followed by `new`.
 #[test]
 fn bind_makes_a_registered_listener() {
     guarded(|| {
@@ -40,7 +41,7 @@ fn bind_makes_a_registered_listener() {
     });
 }
 
-/// §7: `accept` waits for a connection and gives it, ready for use, with the client's address.
+/// `accept` waits for a connection and returns a registered stream with the client's address.
 #[test]
 fn accept_gives_a_registered_stream() {
     guarded(|| {
@@ -59,7 +60,7 @@ fn accept_gives_a_registered_stream() {
     });
 }
 
-/// §7: cancelling `accept` loses no connection.
+/// Cancelling `accept` loses no connection.
 #[test]
 fn cancelling_accept_loses_nothing() {
     guarded(|| {
@@ -80,7 +81,8 @@ fn cancelling_accept_loses_nothing() {
     });
 }
 
-/// §7: `incoming` gives one connection after another, also across dropped streams.
+/// `incoming` yields one connection after another, including after the stream was dropped and
+/// created again.
 #[test]
 fn incoming_goes_on() {
     guarded(|| {
@@ -100,7 +102,7 @@ fn incoming_goes_on() {
     });
 }
 
-/// Between two items `incoming` has nobody's waker, whatever the order of the connection and its event.
+/// Between two items `incoming` holds no waker, whatever the order of the connection and its event.
 #[test]
 fn incoming_keeps_no_waker_of_an_item() {
     guarded(|| {
@@ -114,17 +116,18 @@ fn incoming_keeps_no_waker_of_an_item() {
                 std::thread::yield_now();
             }
             drop(waker);
-            // The thread that wakes may have one in its hands still.
+            // The thread that calls the waker may still hold a copy.
             let start = std::time::Instant::now();
             while hits.held(0) > 0 {
-                assert!(start.elapsed() < STEP, "a waker is left");
+                assert!(start.elapsed() < STEP, "a waker is still held");
                 std::thread::yield_now();
             }
         }
     });
 }
 
-/// §7: an error of `accept` leaves nothing over, is an item of `incoming`, and both go on after it.
+/// An error of `accept` leaves nothing open and is an item of `incoming`. Both continue to work
+/// after it.
 #[cfg(target_os = "linux")]
 #[test]
 fn accept_survives_a_lack_of_descriptors() {
@@ -150,7 +153,8 @@ fn accept_survives_a_lack_of_descriptors() {
     });
 }
 
-/// §7: `connect` gives a stream that works both ways, non-blocking, closed on exec, with the usual options.
+/// `connect` returns a stream that works in both directions, is non-blocking and closed on exec,
+/// and has the default options.
 #[test]
 fn connect_gives_a_registered_stream() {
     guarded(|| {
@@ -171,11 +175,11 @@ fn connect_gives_a_registered_stream() {
     });
 }
 
-/// §7: a refused connection is the bare error of the system.
+/// A refused connection is reported as the plain system error.
 #[test]
 fn a_refused_connection_is_an_error() {
     guarded(|| {
-        // Bound, so that nobody else gets the port, and not listening.
+        // Bound, so that no other socket gets the port, but not listening.
         let bound = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         bound.bind(&SocketAddr::from(ANY_PORT).into()).unwrap();
         let addr = bound.local_addr().unwrap().as_socket().unwrap();
@@ -187,10 +191,11 @@ fn a_refused_connection_is_an_error() {
     });
 }
 
-/// §7: errors of the call itself are returned from the first poll.
+/// Errors of the `connect` call itself are returned from the first poll.
 #[test]
 fn an_impossible_address_fails_at_once() {
-    // Only the flag SO_BROADCAST, which this socket lacks, or a family that does not exist could make this work.
+    // Would succeed only with the option `SO_BROADCAST`, which this socket does not set, or with a
+    // nonexistent address family.
     let broadcast = SocketAddr::from(([255, 255, 255, 255], 9));
     let expected = TcpStream::connect(broadcast).unwrap_err().raw_os_error();
     let error = ready(poll_now(Async::<TcpStream>::connect(broadcast))).unwrap_err();
@@ -198,12 +203,13 @@ fn an_impossible_address_fails_at_once() {
     assert!(expected.is_some());
 }
 
-/// §7: IPv6 works, and the scope of an address reaches the system: with and without one the errors are those of std.
+/// IPv6 works, and the scope of an address reaches the system: with and without a scope the errors
+/// equal those of the standard library.
 #[test]
 fn ipv6_addresses_are_passed_whole() {
     guarded(|| {
         let Ok(listener) = Async::<TcpListener>::bind((Ipv6Addr::LOCALHOST, 0)) else {
-            // No IPv6 on this machine: std cannot do it either, and says why.
+            // This machine has no IPv6. The standard library must fail as well.
             assert!(TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err());
             return;
         };
@@ -221,12 +227,12 @@ fn ipv6_addresses_are_passed_whole() {
     });
 }
 
-/// §7: dropping a connection attempt under way closes its socket.
+/// Dropping a pending connection attempt closes its socket.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_dropped_attempt_closes_its_socket() {
     in_child("a_dropped_attempt_closes_its_socket", || {
-        // A listener whose backlog is full answers no further attempts.
+        // A listener with a full backlog does not answer further attempts.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         rustix::net::listen(&listener, 0).unwrap();
         let addr = listener.local_addr().unwrap();
@@ -248,7 +254,7 @@ fn a_dropped_attempt_closes_its_socket() {
     });
 }
 
-/// §7: `peek` waits, looks, and leaves what it sees.
+/// `peek` waits for data and leaves it unread.
 #[test]
 fn peek_leaves_the_data() {
     guarded(|| {
@@ -272,7 +278,7 @@ fn peek_leaves_the_data() {
     });
 }
 
-/// §7: anything that converts into one address will do.
+/// Any type that converts into a single address is accepted.
 #[test]
 fn addresses_convert() {
     guarded(|| {

@@ -1,4 +1,4 @@
-//! Section 7 of the semantics: UDP.
+//! Behaviour of UDP sockets.
 
 mod common;
 
@@ -23,7 +23,7 @@ fn connected() -> (Async<UdpSocket>, Async<UdpSocket>) {
     (one, other)
 }
 
-/// §7: `bind` is that of the standard library, then `new`.
+/// `bind` is equivalent to the `bind` of the standard library followed by `new`.
 #[test]
 fn bind_makes_a_registered_socket() {
     let (socket, addr) = socket();
@@ -33,7 +33,8 @@ fn bind_makes_a_registered_socket() {
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
 }
 
-/// §7: `send_to` and `recv_from` carry datagrams and addresses; `peek_from` leaves them.
+/// `send_to` and `recv_from` transfer datagrams with their addresses. `peek_from` leaves the
+/// datagram in the queue.
 #[test]
 fn datagrams_carry_their_sender() {
     guarded(|| {
@@ -53,7 +54,7 @@ fn datagrams_carry_their_sender() {
     });
 }
 
-/// §7: `send`, `recv` and `peek` do the same on connected sockets, and an empty datagram is one.
+/// `send`, `recv` and `peek` do the same on connected sockets. An empty datagram is a datagram.
 #[test]
 fn connected_sockets_need_no_addresses() {
     guarded(|| {
@@ -70,7 +71,7 @@ fn connected_sockets_need_no_addresses() {
     });
 }
 
-/// §7: all four ways of receiving wait when there is nothing, and try first when there is something.
+/// All four receiving functions try first and wait only if there is no datagram.
 #[test]
 fn receiving_waits_only_when_it_must() {
     guarded(|| {
@@ -101,14 +102,14 @@ fn receiving_waits_only_when_it_must() {
             assert_eq!(foreign(recv).unwrap().0, 1);
         }
         foreign(one.send(b"z")).unwrap();
-        // Loopback delivers within the call that sends.
+        // Loopback delivers within the sending call.
         assert_eq!(ready(poll_now(other.peek(&mut [0]))).unwrap(), 1);
         assert_eq!(ready(poll_now(other.recv(&mut [0]))).unwrap(), 1);
     });
 }
 
-/// §7: what does not fit into the buffer is cut off, as the system does it.
-#[cfg(unix)] // Windows calls it an error.
+/// A datagram that does not fit into the buffer is truncated, as the system does.
+#[cfg(unix)] // Windows reports an error.
 #[test]
 fn long_datagrams_are_truncated() {
     guarded(|| {
@@ -125,7 +126,8 @@ fn long_datagrams_are_truncated() {
     });
 }
 
-/// §7: errors are those of the system. (These are Linux's: others give other numbers, or tell a sender nothing.)
+/// Errors are those of the system. (The expected ones are those of Linux. Other systems use other
+/// numbers or report nothing to the sender.)
 #[cfg(target_os = "linux")]
 #[test]
 fn errors_are_returned() {
@@ -141,7 +143,8 @@ fn errors_are_returned() {
         assert_ne!(error.kind(), io::ErrorKind::WouldBlock);
 
         let (one, other) = connected();
-        // Whoever is connected to itself takes nothing from others, and keeps its port from being given to somebody.
+        // A socket that is connected to itself receives nothing from other sockets and keeps its
+        // port.
         let own = other.get_ref().local_addr().unwrap();
         other.get_ref().connect(own).unwrap();
         foreign(one.send(b"nobody there")).unwrap();
@@ -150,7 +153,7 @@ fn errors_are_returned() {
     });
 }
 
-/// §7: many datagrams in turn, each answered, on two tasks.
+/// Many datagrams, each answered by another task.
 #[test]
 fn question_and_answer() {
     guarded(|| {

@@ -1,7 +1,8 @@
-//! Section 7 of the semantics: Unix sockets.
+//! Behaviour of Unix sockets.
 //!
-//! Lines without a test here: that connecting to a listener with a full backlog ends as NotConnected is a quirk; how the
-//! end of a connection attempt is found is mechanism.
+//! Not tested here: that a connection attempt to a listener with a full backlog fails with
+//! `NotConnected`; and how the end of a connection attempt is detected, which is an implementation
+//! detail.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -25,12 +26,12 @@ fn closes_on_exec(io: impl AsFd) -> bool {
     fcntl_getfd(io).unwrap().contains(FdFlags::CLOEXEC)
 }
 
-/// A path of bytes as given, zero bytes included.
+/// Creates a path from bytes, which may include zero bytes.
 fn raw_path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
 }
 
-/// §7: listen, connect, accept, and the stream works both ways.
+/// A client connects to a listener, and the stream works in both directions.
 #[test]
 fn connect_and_accept() {
     guarded(|| {
@@ -57,7 +58,7 @@ fn connect_and_accept() {
     });
 }
 
-/// §7: `incoming` gives one connection after another.
+/// `incoming` yields one connection after another.
 #[test]
 fn incoming_goes_on() {
     guarded(|| {
@@ -77,7 +78,8 @@ fn incoming_goes_on() {
     });
 }
 
-/// §7: a missing socket is NotFound, one that nobody listens at ConnectionRefused; both at once.
+/// A missing socket fails with `NotFound`, a socket without a listener with `ConnectionRefused`.
+/// Both fail in the first poll.
 #[test]
 fn connecting_to_nobody_fails_at_once() {
     let dir = tempfile::tempdir().unwrap();
@@ -90,7 +92,7 @@ fn connecting_to_nobody_fails_at_once() {
     assert_eq!(error.raw_os_error(), Some(libc::ECONNREFUSED));
 }
 
-/// §7: a path that begins with a zero byte is an abstract name.
+/// A path that begins with a zero byte is an abstract name.
 #[test]
 fn connect_knows_abstract_names() {
     guarded(|| {
@@ -108,7 +110,7 @@ fn connect_knows_abstract_names() {
     });
 }
 
-/// §7: `bind` knows no abstract names.
+/// `bind` does not accept abstract names.
 #[test]
 fn bind_refuses_abstract_names() {
     let path = raw_path(b"\0name");
@@ -118,7 +120,8 @@ fn bind_refuses_abstract_names() {
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
 }
 
-/// §7: a zero byte elsewhere is InvalidInput, and a path that is too long ENAMETOOLONG.
+/// A zero byte elsewhere fails with `InvalidInput`, and a path that is too long with
+/// `ENAMETOOLONG`.
 #[test]
 fn bad_paths_are_refused() {
     let connect = |path: &[u8]| {
@@ -136,7 +139,7 @@ fn bad_paths_are_refused() {
     );
 }
 
-/// §7: `pair` gives two connected, registered streams.
+/// `pair` returns two connected, registered streams.
 #[test]
 fn stream_pair() {
     guarded(|| {
@@ -150,7 +153,7 @@ fn stream_pair() {
     });
 }
 
-/// §7: datagram sockets by name: `bind`, `unbound`, `send_to`, `recv_from`.
+/// Datagram sockets with names: `bind`, `unbound`, `send_to`, `recv_from`.
 #[test]
 fn named_datagram_sockets() {
     guarded(|| {
@@ -180,7 +183,7 @@ fn named_datagram_sockets() {
     });
 }
 
-/// §7: a datagram pair; receiving waits when it must, and cuts off what does not fit.
+/// A pair of datagram sockets: receiving waits only if necessary and truncates what does not fit.
 #[test]
 fn datagram_pair() {
     guarded(|| {
@@ -201,7 +204,7 @@ fn datagram_pair() {
     });
 }
 
-/// §7: sending waits while the receiver's queue is full.
+/// Sending waits while the receiver's queue is full.
 #[test]
 fn sending_waits_for_room() {
     guarded(|| {

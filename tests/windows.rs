@@ -1,6 +1,7 @@
-//! What only Windows has: waitable handles, sockets as they are handed over, and what becomes of handles.
+//! Behaviour that is specific to Windows: waitable handles, conversions of sockets, and the
+//! lifetime of handles.
 #![cfg(windows)]
-// Events can be made by the system's own functions only.
+// Events can be created only with system functions.
 #![allow(unsafe_code)]
 
 mod common;
@@ -25,14 +26,15 @@ use windows_sys::Win32::System::Threading::{CreateEventW, SetEvent};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Reset {
-    /// A successful wait takes the signal.
+    /// A successful wait resets the event.
     ByWait,
     Never,
 }
 
 fn event(reset: Reset) -> OwnedHandle {
     let manual = i32::from(reset == Reset::Never);
-    // SAFETY: no attributes and no name; the result is checked and owned by nobody else.
+    // SAFETY: no attributes and no name; the result is checked, and this function is its only
+    // owner.
     unsafe {
         let handle = CreateEventW(ptr::null(), manual, 0, ptr::null());
         assert!(!handle.is_null());
@@ -42,11 +44,11 @@ fn event(reset: Reset) -> OwnedHandle {
 
 fn signal(event: &impl AsHandle) {
     let handle = event.as_handle().as_raw_handle();
-    // SAFETY: the handle is borrowed and thus open.
+    // SAFETY: the handle is borrowed and therefore open.
     assert_ne!(unsafe { SetEvent(handle) }, 0);
 }
 
-/// §10: a handle that is signalled is ready, for whoever waits and however.
+/// A signalled handle is ready for every wait, in `block_on` and in a foreign executor.
 #[test]
 fn a_signalled_handle_is_ready() {
     guarded(|| {
@@ -72,7 +74,7 @@ fn a_signalled_handle_is_ready() {
     });
 }
 
-/// §10: a wait takes the signal of an event that is reset by waits, so that the next one needs another.
+/// A wait resets an event of that kind, so that the next wait needs another signal.
 #[test]
 fn every_signal_ends_one_wait() {
     guarded(|| {
@@ -90,7 +92,7 @@ fn every_signal_ends_one_wait() {
     });
 }
 
-/// Beyond §10: a signal that was taken for a wait which has been given up meanwhile is there for the next one.
+/// A signal that a cancelled wait received is kept for the next wait.
 #[test]
 fn a_signal_is_not_lost_to_a_cancelled_wait() {
     guarded(|| {
@@ -104,7 +106,7 @@ fn a_signal_is_not_lost_to_a_cancelled_wait() {
     });
 }
 
-/// §10: `poll_ready` has one place for the waker.
+/// `poll_ready` has a single shared waiter.
 #[test]
 fn poll_ready_wakes_the_last_task() {
     guarded(|| {
@@ -114,7 +116,7 @@ fn poll_ready_wakes_the_last_task() {
             let mut cx = std::task::Context::from_waker(waker);
             assert!(waitable.poll_ready(&mut cx).is_pending());
         }
-        // Displaced, so that it can come back.
+        // The first task was displaced and woken, so that it can poll again.
         first.wait(1);
         signal(&waitable);
         last.wait(1);
@@ -128,7 +130,7 @@ fn exits_with(code: u8) -> Child {
     command.spawn().unwrap()
 }
 
-/// §10: the end of a process, and the object back.
+/// A child process can be awaited, and `into_inner` returns it.
 #[test]
 fn a_child_can_be_awaited() {
     guarded(|| {
@@ -139,7 +141,8 @@ fn a_child_can_be_awaited() {
     });
 }
 
-/// §10: one handle is registered once; the accessors lead to it; conversions register and deregister.
+/// A handle can be registered only once. The accessors return it, and the conversions register and
+/// deregister it.
 #[test]
 fn handles_are_registered_once_and_given_back() {
     guarded(|| {
@@ -160,7 +163,7 @@ fn handles_are_registered_once_and_given_back() {
     });
 }
 
-/// §3: the conversions of sockets are `new` and `into_inner`.
+/// The conversions of sockets are equivalent to `new` and `into_inner`.
 #[test]
 fn sockets_convert() {
     guarded(|| {
@@ -172,7 +175,7 @@ fn sockets_convert() {
         foreign(source.readable()).unwrap();
         let socket = OwnedSocket::try_from(source).unwrap();
         assert_eq!(socket.as_raw_socket(), number);
-        // Still non-blocking.
+        // The socket is still non-blocking.
         let mut stream = TcpStream::from(socket);
         stream.read_exact(&mut [0]).unwrap();
         let error = stream.read(&mut [0]).unwrap_err();
@@ -180,7 +183,8 @@ fn sockets_convert() {
     });
 }
 
-/// A connection whose peer resets it while nobody waits keeps nobody busy: other waits go on, and it is found out later.
+/// A connection that the peer resets while no task waits keeps no thread busy. Other waits
+/// continue, and a later operation finds the reset.
 #[test]
 fn a_reset_that_nobody_awaits_is_quiet() {
     guarded(|| {
@@ -194,7 +198,8 @@ fn a_reset_that_nobody_awaits_is_quiet() {
     });
 }
 
-/// Deadlines beyond what the system's waits can express (49 days) do not end a wait, nor keep it from ending.
+/// Deadlines beyond the range of the system's waits (49 days) neither end a wait early nor delay
+/// its end.
 #[test]
 fn far_deadlines_do_not_disturb_near_ones() {
     guarded(|| {
@@ -211,14 +216,15 @@ fn far_deadlines_do_not_disturb_near_ones() {
     });
 }
 
-/// How many threads this process has.
+/// Returns how many threads this process has.
 fn threads() -> usize {
     let mut entry = THREADENTRY32 {
         dwSize: mem::size_of::<THREADENTRY32>() as u32,
         ..Default::default()
     };
     let mut count = 0;
-    // SAFETY: the list is owned by nobody else and open while it is read; the entry knows its size.
+    // SAFETY: `list` is the only owner of the handle, which is open while it is read; the entry
+    // contains its size.
     unsafe {
         let list = CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0);
         let list = OwnedHandle::from_raw_handle(list);
@@ -231,11 +237,11 @@ fn threads() -> usize {
     count
 }
 
-/// §9: waits that other executors run share one thread, however many they are.
+/// Waits of all foreign executors share one thread.
 #[test]
 fn foreign_waits_share_one_thread() {
     in_child("foreign_waits_share_one_thread", || {
-        // The system makes a few of its own for the first sockets.
+        // The system creates a few threads of its own for the first sockets.
         let sources: Vec<_> = (0..8).map(|_| local_pair()).collect();
         block_on(Timer::after(Duration::from_millis(1)));
         let before = threads();
@@ -254,6 +260,6 @@ fn foreign_waits_share_one_thread() {
         for worker in workers {
             worker.join().unwrap();
         }
-        until("there is one thread more", || threads() == before + 1);
+        until("there is one more thread", || threads() == before + 1);
     });
 }
