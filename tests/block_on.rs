@@ -1,7 +1,8 @@
-//! Section 2 of the semantics: `block_on`.
+//! Behaviour of `block_on`.
 //!
-//! Lines without a test here: fairness between the thread and the reactor's own is performance; that a waker of an
-//! earlier call may wake a later one is a permission (that it does no harm is tested).
+//! Not tested here: fairness between the calling thread and the fallback thread, which is a matter
+//! of performance; and that a waker of an earlier call may wake a later one, which is permitted but
+//! not required. That such a wake-up is harmless is tested.
 
 mod common;
 
@@ -23,9 +24,10 @@ use futures_lite::future;
 
 const SHORT: Duration = Duration::from_millis(5);
 
-/// Waits for a timer and counts the polls that it took.
+/// Waits for a timer and counts the polls that it takes.
 ///
-/// Two are enough when nobody else wants anything of this thread, so tests that count run in a process of their own.
+/// Two polls are enough if nothing else wakes this thread, so tests that count run in a process of
+/// their own.
 fn polls_of_a_sleep() -> usize {
     let mut timer = Timer::after(4 * SHORT);
     let mut polls = 0;
@@ -36,12 +38,12 @@ fn polls_of_a_sleep() -> usize {
     polls
 }
 
-/// The waker of a `block_on` call, which it also outlives.
+/// Returns the waker of a `block_on` call, which it outlives.
 fn stolen_waker() -> Waker {
     block_on(poll_fn(|cx| Poll::Ready(cx.waker().clone())))
 }
 
-/// §2: runs the future on the calling thread; it may borrow, and need not be `Send`.
+/// Runs the future on the calling thread. The future may borrow and need not be `Send`.
 #[test]
 fn the_future_runs_here() {
     guarded(|| {
@@ -60,7 +62,7 @@ fn the_future_runs_here() {
     });
 }
 
-/// §2: processes I/O and timers while idle.
+/// Processes I/O and timers while the future is pending.
 #[test]
 fn io_and_timers_are_processed() {
     guarded(|| {
@@ -84,7 +86,7 @@ fn io_and_timers_are_processed() {
     });
 }
 
-/// §2: what is Ready at once needs no waiting, and its future is not polled again.
+/// A future that is ready at once is polled only once.
 #[test]
 fn a_ready_future_is_polled_once() {
     let mut polls = 0;
@@ -95,7 +97,7 @@ fn a_ready_future_is_polled_once() {
     assert_eq!((value, polls), (7, 1));
 }
 
-/// §2: nested calls work, and have wakers of their own.
+/// Calls can be nested, and each call has its own waker.
 #[test]
 fn nested_calls_work() {
     guarded(|| {
@@ -118,7 +120,7 @@ fn nested_calls_work() {
     });
 }
 
-/// §2: a wake of the inner call is no wake of the outer one.
+/// A wake-up of the inner call does not wake the outer one.
 #[test]
 fn an_inner_wake_stays_inside() {
     in_child("an_inner_wake_stays_inside", || {
@@ -145,7 +147,7 @@ fn an_inner_wake_stays_inside() {
     });
 }
 
-/// §2: a wake of the outer call during the inner one is not lost, and is no wake of the inner one.
+/// A wake-up of the outer call during the inner one is not lost, and does not wake the inner one.
 #[test]
 fn an_outer_wake_waits_for_the_inner_call() {
     in_child("an_outer_wake_waits_for_the_inner_call", || {
@@ -165,7 +167,7 @@ fn an_outer_wake_waits_for_the_inner_call() {
     });
 }
 
-/// §2: a wake during a poll that returned Ready is not carried over to the next call of the thread.
+/// A wake-up during a poll that returns `Ready` does not affect the next call on the thread.
 #[test]
 fn a_wake_is_not_carried_over() {
     in_child("a_wake_is_not_carried_over", || {
@@ -179,7 +181,7 @@ fn a_wake_is_not_carried_over() {
     });
 }
 
-/// §2: a wake before Pending is not lost.
+/// A wake-up before the poll returns `Pending` is not lost.
 #[test]
 fn a_wake_before_pending_is_not_lost() {
     guarded(|| {
@@ -200,7 +202,7 @@ fn a_wake_before_pending_is_not_lost() {
     });
 }
 
-/// §2: a wake from another thread interrupts the wait for I/O.
+/// A wake-up from another thread interrupts the wait for I/O.
 #[test]
 fn a_wake_interrupts_the_wait() {
     guarded(|| {
@@ -211,7 +213,8 @@ fn a_wake_interrupts_the_wait() {
             let flag = woken.clone();
             let waking = thread::spawn(move || {
                 let waker = waiting.recv().unwrap();
-                // The earlier rounds meet a thread about to wait, the later ones a waiting one.
+                // In the earlier rounds the thread is about to wait, in the later ones it is
+                // waiting.
                 thread::sleep(Duration::from_micros(20 * round));
                 flag.store(true, Ordering::SeqCst);
                 waker.wake();
@@ -225,14 +228,14 @@ fn a_wake_interrupts_the_wait() {
             });
             block_on(future::or(flag, async {
                 source.readable().await.unwrap();
-                unreachable!("nobody writes");
+                unreachable!("the peer never writes");
             }));
             waking.join().unwrap();
         }
     });
 }
 
-/// §2: a panic of the future propagates, and later calls work, also when the panicking call was nested.
+/// A panic of the future propagates, and later calls work. This also holds for a nested call.
 #[test]
 fn a_panic_propagates() {
     in_child("a_panic_propagates", || {
@@ -251,7 +254,7 @@ fn a_panic_propagates() {
             assert_eq!(payload.downcast_ref(), Some(&"expected"));
             assert_eq!(polls_of_a_sleep(), 2);
         }
-        // The outer call survives when its future catches the panic of the inner one.
+        // The outer call survives if its future catches the panic of the inner one.
         block_on(async {
             let inner = || block_on(async { panic!("expected") });
             catch_unwind(AssertUnwindSafe(inner)).unwrap_err();
@@ -260,7 +263,7 @@ fn a_panic_propagates() {
     });
 }
 
-/// §2: wakers are usable from any thread, and after the call and even the thread have ended.
+/// Wakers can be used on any thread, and after the call and its thread have ended.
 #[test]
 fn wakers_outlive_the_call() {
     guarded(|| {
@@ -268,7 +271,7 @@ fn wakers_outlive_the_call() {
         foreign_waker.wake_by_ref();
         foreign_waker.wake();
 
-        // A waker of an earlier call, woken during a later one, costs it a poll at most.
+        // A waker of an earlier call, woken during a later one, costs that call at most one poll.
         let waker = stolen_waker();
         let busy = AtomicBool::new(true);
         thread::scope(|scope| {
@@ -285,7 +288,7 @@ fn wakers_outlive_the_call() {
     });
 }
 
-/// §2: several threads may be inside at once.
+/// Several threads may be inside `block_on` at the same time.
 #[test]
 fn several_threads_may_block() {
     guarded(|| {
@@ -310,7 +313,7 @@ fn several_threads_may_block() {
     });
 }
 
-/// §1, §2: a future that keeps its thread busy does not keep others' I/O and timers from getting on.
+/// A future that keeps its thread busy does not delay the I/O and timers of other threads.
 #[test]
 fn a_busy_call_starves_nobody() {
     guarded(|| {
@@ -326,14 +329,14 @@ fn a_busy_call_starves_nobody() {
         block_on(async {
             Timer::after(SHORT).await;
             peer.write_all(b"x").unwrap();
-            // Blocks this thread for as long as the other one needs.
+            // Blocks this thread until the other one has finished.
             finished.recv().unwrap();
         });
         other.join().unwrap();
     });
 }
 
-/// §1, §2: a future that always wakes itself still gets its I/O and its timers.
+/// A future that always wakes itself still receives its I/O events and timers.
 #[test]
 fn a_future_that_wakes_itself_gets_its_events() {
     guarded(|| {
@@ -352,7 +355,7 @@ fn a_future_that_wakes_itself_gets_its_events() {
     });
 }
 
-/// §2: the future is dropped on this thread, with what it captured, before the call returns.
+/// The future is dropped on this thread, together with its captures, before the call returns.
 #[test]
 fn the_future_is_dropped_here() {
     struct Note(Rc<RefCell<Vec<&'static str>>>);

@@ -1,8 +1,9 @@
-//! Section 3 of the semantics: how a source is made, converted and destroyed.
+//! How a source is created, converted and destroyed.
 //!
-//! Lines without a test here: "registration happens in one-shot mode" is mechanism (what can be observed of it, that a
-//! source nobody waits for causes no wake-ups, is tested); how O_NONBLOCK is set (ioctl or fcntl) is mechanism too;
-//! "at most one task should use poll_readable" is in `readiness.rs`, who is `IoSafe` in `api.rs`.
+//! Not tested here: the mode of the registration, and the call that sets `O_NONBLOCK` (`ioctl` or
+//! `fcntl`), which are implementation details. The observable effect is tested: a source without
+//! waiters causes no wake-ups. `readiness.rs` tests two tasks that share `poll_readable`, and
+//! `api.rs` checks which types implement `IoSafe`.
 
 mod common;
 
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use async_io::Async;
 use common::*;
 
-/// An I/O object that says when it is dropped.
+/// An I/O object that records when it is dropped.
 struct Watched<T>(T, Arc<AtomicBool>);
 
 impl<T> Watched<T> {
@@ -36,7 +37,7 @@ impl<T> Drop for Watched<T> {
     }
 }
 
-/// §3: `new` sets O_NONBLOCK; `new_nonblocking` does not touch the mode, whichever it is.
+/// `new` sets `O_NONBLOCK`. `new_nonblocking` does not change the mode.
 #[cfg(unix)]
 #[test]
 fn only_new_changes_the_mode() {
@@ -54,7 +55,7 @@ fn only_new_changes_the_mode() {
     assert!(is_nonblocking(&source));
 }
 
-/// §3: on failure the I/O object is dropped.
+/// If the registration fails, the I/O object is dropped.
 #[test]
 fn a_failed_construction_drops_the_object() {
     let (stream, _peer) = pair();
@@ -66,7 +67,8 @@ fn a_failed_construction_drops_the_object() {
     }
 }
 
-/// §3: registering one descriptor number twice gives AlreadyExists, and the first registration keeps working.
+/// Registering a descriptor number twice fails with `AlreadyExists`, and the first registration
+/// keeps working.
 #[test]
 fn one_descriptor_cannot_be_registered_twice() {
     guarded(|| {
@@ -86,7 +88,8 @@ fn one_descriptor_cannot_be_registered_twice() {
     });
 }
 
-/// §3: a dup can be registered besides the original; dropping one leaves the other working.
+/// A duplicate of a descriptor can be registered beside the original. Dropping one leaves the other
+/// working.
 #[test]
 fn a_duplicate_is_a_source_of_its_own() {
     guarded(|| {
@@ -109,7 +112,7 @@ fn a_duplicate_is_a_source_of_its_own() {
     });
 }
 
-/// §3: regular files, directories and /dev/null give PermissionDenied.
+/// Regular files, directories and `/dev/null` fail with `PermissionDenied`.
 #[cfg(all(target_os = "linux", not(polling_test_poll_backend)))]
 #[test]
 fn what_cannot_be_waited_for_is_refused() {
@@ -120,7 +123,7 @@ fn what_cannot_be_waited_for_is_refused() {
     }
 }
 
-/// Beyond §3: the error for a regular file says what is wrong and what to use instead.
+/// The error for a regular file says what is wrong and what to use instead.
 #[cfg(all(target_os = "linux", not(polling_test_poll_backend)))]
 #[test]
 fn a_regular_file_is_refused_in_helpful_words() {
@@ -133,7 +136,7 @@ fn a_regular_file_is_refused_in_helpful_words() {
     }
 }
 
-/// An object that counts how often it is asked for its descriptor, and can change its answer.
+/// An object that counts how often its descriptor is requested and can change its answer.
 struct Asked<'a> {
     objects: [&'a Local; 2],
     chosen: Cell<usize>,
@@ -149,8 +152,8 @@ impl Asked<'_> {
 
 as_object!(Asked<'_>, |this| this.answer());
 
-/// §3: `as_fd()` is called once per step at construction and never again; the number is remembered, so that a different
-/// answer later changes nothing.
+/// `as_fd()` is called at most once per step of the construction and never afterwards. The source
+/// remembers the number, so a different answer later has no effect.
 #[test]
 fn the_descriptor_is_asked_for_at_construction_only() {
     guarded(|| {
@@ -183,13 +186,13 @@ fn the_descriptor_is_asked_for_at_construction_only() {
             drop(source);
             assert_eq!(asked.load(Ordering::SeqCst), calls);
 
-            // It was the first that was taken out.
+            // The first descriptor is the one that was deregistered.
             drop(Async::new(&first).unwrap());
         }
     });
 }
 
-/// §3: a source without waiters causes no wake-ups, however ready it is.
+/// A source without waiters causes no wake-ups, even if it is ready.
 #[cfg(target_os = "linux")]
 #[test]
 fn unwanted_readiness_wakes_nobody() {
@@ -203,7 +206,7 @@ fn unwanted_readiness_wakes_nobody() {
         let before = reactor_switches();
         for _ in 0..1000 {
             sender.send(b"unwanted").unwrap();
-            // A thread that wanted to wake up for it could.
+            // Gives the fallback thread an opportunity to wake up.
             std::thread::yield_now();
         }
         let switches = reactor_switches() - before;
@@ -214,7 +217,7 @@ fn unwanted_readiness_wakes_nobody() {
     });
 }
 
-/// How often the reactor's thread has gone to sleep so far.
+/// Returns how often the fallback thread has gone to sleep so far.
 #[cfg(target_os = "linux")]
 fn reactor_switches() -> usize {
     let threads = thread_ids_named("async-io");
@@ -228,7 +231,7 @@ fn reactor_switches() -> usize {
     line.trim().parse().unwrap()
 }
 
-/// §3: `get_ref` and `AsRef` are the object, `AsObject` and `AsRawFd` its descriptor.
+/// `get_ref` and `AsRef` return the object, `AsFd` and `AsRawFd` its descriptor.
 #[cfg(unix)]
 #[test]
 fn accessors_lead_to_the_object() {
@@ -242,7 +245,7 @@ fn accessors_lead_to_the_object() {
     assert_eq!(source.into_inner().unwrap().as_raw_fd(), number);
 }
 
-/// §3: `into_inner` deregisters and returns the object, which stays non-blocking.
+/// `into_inner` deregisters and returns the object, which stays non-blocking.
 #[test]
 fn into_inner_gives_the_object_back() {
     guarded(|| {
@@ -250,7 +253,7 @@ fn into_inner_gives_the_object_back() {
         let stream = source.into_inner().unwrap();
         #[cfg(unix)]
         assert!(is_nonblocking(&stream));
-        // Registering again works only if the first registration is gone.
+        // A second registration works only if the first one is gone.
         let source = Async::new(stream).unwrap();
         let waiter = source.readable();
         peer.write_all(b"x").unwrap();
@@ -258,7 +261,7 @@ fn into_inner_gives_the_object_back() {
     });
 }
 
-/// §3: drop deregisters first and drops the object then.
+/// Dropping a source deregisters the object first and drops it afterwards.
 #[test]
 fn drop_deregisters_before_the_object_goes() {
     struct Reregisters(Local, Arc<AtomicBool>);
@@ -275,7 +278,7 @@ fn drop_deregisters_before_the_object_goes() {
     assert!(free.load(Ordering::SeqCst));
 }
 
-/// §3: wakers left by the `poll_*` methods are dropped with the source, not woken.
+/// Dropping a source drops the wakers stored by the `poll_*` methods without waking them.
 #[test]
 fn a_dropped_source_gives_its_wakers_back() {
     let (hits, waker) = hits();
@@ -296,7 +299,7 @@ fn a_dropped_source_gives_its_wakers_back() {
     assert_eq!(hits.count(), 0);
 }
 
-/// §3: conversions from descriptors and from the standard types are `new`.
+/// Conversions from descriptors and from the standard types are equivalent to `new`.
 #[cfg(unix)]
 #[test]
 fn conversions_into_a_source_are_new() {
@@ -326,7 +329,7 @@ fn conversions_into_a_source_are_new() {
     check(Async::<OwnedFd>::try_from(OwnedFd::from(pipe().0)));
 }
 
-/// §3: the conversion into a descriptor is `into_inner`.
+/// The conversion into a descriptor is equivalent to `into_inner`.
 #[cfg(unix)]
 #[test]
 fn conversion_into_a_descriptor_is_into_inner() {

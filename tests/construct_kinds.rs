@@ -1,7 +1,8 @@
-//! Section 3 of the semantics: every kind of object can be a source, and what happens to descriptors that are no longer
-//! what they were.
+//! Which kinds of objects can be sources, and what happens to sources whose descriptors are closed
+//! by other code.
 #![cfg(target_os = "linux")]
-// Descriptors that are closed behind the source's back cannot be made with safe means, and neither can ttys.
+// The tests need ttys and descriptors that are closed behind the back of the source. Safe code can
+// create neither.
 #![allow(unsafe_code)]
 
 mod common;
@@ -19,7 +20,7 @@ use std::time::Duration;
 use async_io::Async;
 use common::*;
 
-/// A descriptor that somebody else owns, and may close.
+/// A descriptor that other code owns and may close.
 struct Unowned(RawFd, Arc<AtomicBool>);
 
 impl Unowned {
@@ -31,8 +32,9 @@ impl Unowned {
 
 impl AsFd for Unowned {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: strictly, none once the descriptor is closed: that is the misuse under test. These tests run in
-        // processes of their own, where no other descriptor can be harmed.
+        // SAFETY: strictly speaking, unsound once the descriptor is closed: that is the misuse
+        // under test. These tests run in processes of their own, where no other descriptor is
+        // affected.
         unsafe { BorrowedFd::borrow_raw(self.0) }
     }
 }
@@ -43,7 +45,7 @@ impl Drop for Unowned {
     }
 }
 
-/// §3: works for any `T: AsFd`, so for references, smart pointers and bare descriptors.
+/// Any `T: AsFd` works, including references, smart pointers and bare descriptors.
 #[test]
 fn any_owner_of_a_descriptor_will_do() {
     fn works<T: AsFd>(io: T, mut peer: &UnixStream) -> T {
@@ -65,7 +67,7 @@ fn any_owner_of_a_descriptor_will_do() {
     });
 }
 
-/// §3: pipes.
+/// Pipes.
 #[test]
 fn pipes_are_sources() {
     guarded(|| {
@@ -77,7 +79,7 @@ fn pipes_are_sources() {
     });
 }
 
-/// §3: timerfd.
+/// A timerfd.
 #[test]
 fn a_timerfd_is_a_source() {
     use timerfd::{ClockId, SetTimeFlags, TimerFd, TimerState};
@@ -91,7 +93,7 @@ fn a_timerfd_is_a_source() {
     });
 }
 
-/// §3: inotify.
+/// inotify.
 #[test]
 fn inotify_is_a_source() {
     use inotify::{Inotify, WatchMask};
@@ -117,7 +119,7 @@ fn inotify_is_a_source() {
     });
 }
 
-/// §3: pidfd: readable when the process has ended.
+/// A pidfd is readable after the process has ended.
 #[test]
 fn a_pidfd_is_a_source() {
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -132,17 +134,17 @@ fn a_pidfd_is_a_source() {
     });
 }
 
-/// §3: ttys.
+/// Ttys.
 #[test]
 fn a_tty_is_a_source() {
     guarded(|| {
         let (mut master, mut slave) = (0, 0);
         let null = std::ptr::null_mut();
-        // SAFETY: the first two point to integers, the others are allowed to be null.
+        // SAFETY: the first two arguments point to integers, the others may be null.
         let result =
             unsafe { libc::openpty(&mut master, &mut slave, null, null.cast(), null.cast()) };
         assert_eq!(result, 0, "{}", io::Error::last_os_error());
-        // SAFETY: openpty has just made both, and nobody else knows them.
+        // SAFETY: openpty has just created both descriptors, and no other code uses them.
         let (mut master, slave) = unsafe { (File::from_raw_fd(master), File::from_raw_fd(slave)) };
         let source = Async::new(slave).unwrap();
         assert!(poll_now(source.readable()).is_pending());
@@ -153,7 +155,7 @@ fn a_tty_is_a_source() {
     });
 }
 
-/// §3: standard input registers when it is a pipe.
+/// Standard input can be registered if it is a pipe.
 #[test]
 fn standard_input_can_be_a_source() {
     in_child_with_input("standard_input_can_be_a_source", b"in", || {
@@ -171,11 +173,11 @@ fn standard_input_can_be_a_source() {
     });
 }
 
-/// §3: a bad descriptor gives EBADF.
+/// An invalid descriptor fails with `EBADF`.
 #[test]
 fn a_bad_descriptor_is_refused() {
     in_child("a_bad_descriptor_is_refused", || {
-        // A high number, lest something of the reactor's gets it.
+        // A high number, so that the reactor's own descriptors do not reuse it.
         let high = rustix::io::fcntl_dupfd_cloexec(pipe().0, 500).unwrap();
         let number = high.as_raw_fd();
         drop(high);
@@ -193,7 +195,7 @@ fn a_bad_descriptor_is_refused() {
     });
 }
 
-/// §3: if deregistering fails, `into_inner` gives the error and drops the object.
+/// If the deregistration fails, `into_inner` returns the error and drops the object.
 #[cfg(not(polling_test_poll_backend))]
 #[test]
 fn into_inner_reports_a_failure_and_drops_the_object() {
@@ -207,7 +209,7 @@ fn into_inner_reports_a_failure_and_drops_the_object() {
     });
 }
 
-/// §3: drop ignores errors, and the other sources do not notice.
+/// Dropping a source ignores errors and does not affect other sources.
 #[test]
 fn dropping_a_closed_descriptor_is_harmless() {
     in_child("dropping_a_closed_descriptor_is_harmless", || {
@@ -227,8 +229,9 @@ fn dropping_a_closed_descriptor_is_harmless() {
     });
 }
 
-/// A source whose descriptor was closed behind its back. Not with poll(2), which is not told of descriptors before a
-/// wait, and then takes a closed one for one that is ready.
+/// Creates a source whose descriptor is closed while it is registered. Not available with the
+/// poll(2) back end, which learns of a descriptor only when it waits, and then reports a closed one
+/// as ready.
 #[cfg(not(polling_test_poll_backend))]
 fn closed_behind_our_back() -> Async<Unowned> {
     let (reader, _writer) = pipe();
@@ -247,7 +250,7 @@ fn never(_: &Unowned) -> io::Result<()> {
     Err(io::ErrorKind::WouldBlock.into())
 }
 
-/// §4, §5: the wait's own error is returned.
+/// The error of the wait itself is returned.
 #[cfg(not(polling_test_poll_backend))]
 #[test]
 fn waiting_for_a_closed_descriptor_fails() {
@@ -260,7 +263,7 @@ fn waiting_for_a_closed_descriptor_fails() {
     });
 }
 
-/// Beyond §4: and so for every wait on the same source, not only for the first.
+/// Every wait on such a source fails, not only the first.
 #[cfg(not(polling_test_poll_backend))]
 #[test]
 fn waiting_for_a_closed_descriptor_fails_again() {

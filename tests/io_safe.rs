@@ -1,4 +1,4 @@
-//! Section 9 of the semantics: what `IoSafe` is for. (Who implements it is in `api.rs`.)
+//! What `IoSafe` is for. (`api.rs` checks which types implement it.)
 // `IoSafe` is an unsafe trait.
 #![allow(unsafe_code)]
 
@@ -13,7 +13,7 @@ use async_io::{Async, IoSafe};
 use common::*;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
-/// Somebody else's type, which is not `IoSafe`, and can be read through a shared reference.
+/// A type of another crate that is not `IoSafe` and can be read through a shared reference.
 struct Shared(Local);
 
 as_object!(Shared, |this| this.0);
@@ -33,7 +33,7 @@ impl Write for &Shared {
     }
 }
 
-/// §6, §9: a shared source needs no `IoSafe`, and neither does a source of a reference.
+/// A shared source does not need `IoSafe`, and neither does a source of a reference.
 #[test]
 fn references_need_no_promise() {
     static_assertions::assert_not_impl_any!(Shared: IoSafe);
@@ -58,7 +58,7 @@ fn references_need_no_promise() {
     });
 }
 
-/// A buffered reader that has a descriptor, which the one of the standard library lacks.
+/// A buffered reader with a descriptor, which `BufReader` does not expose.
 struct Buffered(BufReader<Local>);
 
 as_object!(Buffered, |this| this.0.get_ref());
@@ -72,8 +72,9 @@ impl Read for Buffered {
 // SAFETY: reading does not drop the stream.
 unsafe impl IoSafe for Buffered {}
 
-/// §9: third parties implement it for their types, for instance around the buffers of the standard library. What such a
-/// buffer holds is had without waiting, though the descriptor has nothing.
+/// Third parties implement `IoSafe` for their own types, for example for wrappers of the standard
+/// library's buffers. Buffered data is returned without waiting, even if the descriptor is not
+/// readable.
 #[test]
 fn third_parties_implement_it() {
     guarded(|| {
@@ -91,7 +92,7 @@ fn third_parties_implement_it() {
     });
 }
 
-/// A buffered writer likewise. Its drop writes what is left.
+/// A buffered writer with a descriptor. Dropping it writes the remaining data.
 struct Flushing(BufWriter<Local>);
 
 as_object!(Flushing, |this| this.0.get_ref());
@@ -108,7 +109,7 @@ impl Write for Flushing {
 // SAFETY: writing does not drop the stream.
 unsafe impl IoSafe for Flushing {}
 
-/// §6, §9: `poll_flush` and `poll_close` flush such a buffer, and its drop may write.
+/// `poll_flush` and `poll_close` flush such a buffer, and dropping the source may write.
 #[test]
 fn buffered_writers_are_flushed() {
     guarded(|| {
@@ -130,7 +131,8 @@ fn buffered_writers_are_flushed() {
     });
 }
 
-/// §9: boxes and exclusive references pass the promise on; other smart pointers serve by reference.
+/// Boxes and exclusive references implement `IoSafe` if their target does. Other smart pointers
+/// work by reference.
 #[test]
 fn pointers_pass_it_on() {
     guarded(|| {
@@ -147,7 +149,7 @@ fn pointers_pass_it_on() {
     });
 }
 
-/// §9: `File` is `IoSafe`, which is of use for pipes and devices.
+/// `File` is `IoSafe`, which is useful for pipes and devices.
 #[cfg(unix)]
 #[test]
 fn files_that_are_pipes_can_be_read() {

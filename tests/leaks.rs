@@ -1,4 +1,5 @@
-//! Nothing is left behind: descriptors on Unix, handles on Windows, counted before and after many rounds of everything.
+//! Checks that no system object leaks: descriptors on Unix, handles on Windows. Both are counted
+//! before and after many rounds of all operations.
 #![cfg(any(unix, windows))]
 
 mod common;
@@ -21,7 +22,7 @@ async fn connections() {
     let (mut client, mut server) = (client.unwrap(), accepted.unwrap().0);
     client.write_all(b"x").await.unwrap();
     server.read_exact(&mut [0]).await.unwrap();
-    // Given up in the middle of a wait.
+    // Waits that are cancelled while pending.
     assert!(future::poll_once(server.read(&mut [0])).await.is_none());
     assert!(future::poll_once(pin!(listener.accept())).await.is_none());
     drop(client.into_inner().unwrap());
@@ -40,7 +41,7 @@ async fn refusals() {
 }
 
 async fn attempts_given_up() {
-    // Nobody answers there; whether that is known at once does not matter.
+    // No socket listens there. Whether the refusal is reported immediately does not matter.
     let attempt = Async::<TcpStream>::connect(([127, 0, 0, 1], 9));
     let _ = future::poll_once(attempt).await;
     Timer::after(Duration::from_micros(100)).await;
@@ -79,20 +80,21 @@ fn rounds(count: usize) {
     }
     block_on(waitables());
     foreign(waitables());
-    // What is cancelled may be given back by the next turn only.
+    // Some resources of cancelled operations are released only by the next turn.
     settle();
 }
 
-/// §3, §7: everything that is made and dropped, finished, given up or refused.
+/// Everything that is created and dropped, completed, cancelled or refused.
 #[test]
 fn nothing_is_left_open() {
     in_child("nothing_is_left_open", || {
-        // What is made once: the reactor, threads, libraries of the system.
+        // Objects that are created only once: the reactor, threads, system libraries.
         rounds(5);
         let before = open_objects();
         rounds(60);
         let after = open_objects();
-        // Systems keep a few for themselves (thread pools, name services); one per round would be sixty and more.
+        // Systems keep a few objects for themselves (thread pools, name services). One leak per
+        // round would be at least sixty.
         assert!(after < before + 20, "{before} open objects became {after}");
     });
 }

@@ -1,8 +1,8 @@
-//! Section 5 of the semantics: `read_with`, `write_with` and their `_mut` forms.
+//! Behaviour of `read_with`, `write_with` and their `_mut` forms.
 //!
-//! Lines without a test here: the "optimistic" wait is a quirk (how often the operation runs per poll), of which the part
-//! that dependents rely on, that a wake-up leads to an immediate retry, is tested; the error of the wait itself is in
-//! `construct_kinds.rs`.
+//! Not tested here: how often the operation runs per poll. The part of it that dependents rely on
+//! is tested: a wake-up leads to an immediate retry. `construct_kinds.rs` tests the error of the
+//! wait itself.
 // The `_mut` forms are unsafe to call.
 #![allow(unsafe_code)]
 
@@ -23,7 +23,7 @@ fn read_byte(mut stream: &Local) -> io::Result<u8> {
     }
 }
 
-/// §5: calls the operation until it returns something other than WouldBlock, and waits in between.
+/// Calls the operation until it returns something other than `WouldBlock`, and waits in between.
 #[test]
 fn read_with_repeats_until_done() {
     guarded(|| {
@@ -38,7 +38,7 @@ fn read_with_repeats_until_done() {
         assert!(reading.as_mut().poll(&mut cx).is_pending());
         assert!(calls.get() >= 1);
 
-        // Nothing happens, so there is nothing to try again for.
+        // No event occurs, so the operation is not retried.
         let tries = calls.get();
         settle();
         assert_eq!((hits.count(), calls.get()), (0, tries));
@@ -50,7 +50,7 @@ fn read_with_repeats_until_done() {
     });
 }
 
-/// §5: the same for `write_with`, with writability.
+/// The same for `write_with` and writability.
 #[test]
 fn write_with_repeats_until_done() {
     guarded(|| {
@@ -71,7 +71,7 @@ fn write_with_repeats_until_done() {
     });
 }
 
-/// §5: the operation runs before any waiting, so what is ready completes in the first poll.
+/// The operation runs before any wait, so it completes in the first poll if the source is ready.
 #[test]
 fn what_is_ready_needs_one_poll() {
     let (source, mut peer) = local_pair();
@@ -82,7 +82,7 @@ fn what_is_ready_needs_one_poll() {
     assert_eq!(ready(written).unwrap(), 1);
 }
 
-/// §5: the operation may be about something else altogether, and then nothing is waited for.
+/// The operation may do something unrelated to the source. Its result is returned without waiting.
 #[test]
 fn the_result_is_handed_through() {
     let (source, _peer) = local_pair();
@@ -90,7 +90,7 @@ fn the_result_is_handed_through() {
     assert_eq!(ready(result).unwrap(), "anything");
 }
 
-/// §5: only WouldBlock means wait; Interrupted and all other errors are returned at once.
+/// Only `WouldBlock` leads to a wait. `Interrupted` and all other errors are returned immediately.
 #[test]
 fn other_errors_are_returned() {
     let (source, _peer) = local_pair();
@@ -117,7 +117,7 @@ fn other_errors_are_returned() {
     }
 }
 
-/// §5: dropping the future while it waits loses nothing and leaves nothing behind.
+/// Dropping the future during a wait loses no data and leaves no waker behind.
 #[test]
 fn cancelling_loses_nothing() {
     guarded(|| {
@@ -135,12 +135,12 @@ fn cancelling_loses_nothing() {
             }
             assert_eq!(foreign(source.read_with(read_byte)).unwrap(), byte);
         }
-        // Waking happens on another thread, which may still be at it.
-        until("wakers come back", || hits.held(1) == 0);
+        // Another thread calls the waker and may still hold a copy of it.
+        until("the wakers are released", || hits.held(1) == 0);
     });
 }
 
-/// §5: many may wait at once; each gets its turn.
+/// Several operations may wait at the same time, and each completes.
 #[test]
 fn many_operations_may_wait_together() {
     guarded(|| {
@@ -158,7 +158,8 @@ fn many_operations_may_wait_together() {
     });
 }
 
-/// §5: tasks that wait in `read_with` or `write_with` leave the wakers of the `poll_*` methods alone.
+/// Operations that wait in `read_with` or `write_with` do not replace the wakers of the `poll_*`
+/// methods.
 #[test]
 fn waiting_operations_displace_no_waker() {
     guarded(|| {
@@ -177,7 +178,7 @@ fn waiting_operations_displace_no_waker() {
     });
 }
 
-/// §5: the `_mut` forms do the same with exclusive access.
+/// The `_mut` forms do the same with exclusive access.
 #[test]
 fn exclusive_operations_work_alike() {
     guarded(|| {
@@ -205,7 +206,7 @@ fn exclusive_operations_work_alike() {
     });
 }
 
-/// §5: as for the shared forms, only WouldBlock means wait.
+/// As with the shared forms, only `WouldBlock` leads to a wait.
 #[test]
 fn exclusive_operations_wait_for_wouldblock_only() {
     let (mut source, _peer) = local_pair();

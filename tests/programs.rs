@@ -1,7 +1,9 @@
-//! Random programs over real sockets, pipes and timers, with the kernel as the oracle: see `compat/programs`.
+//! Random programs over real sockets, pipes and timers, with the kernel as the oracle. See
+//! `compat/programs`.
 //!
-//! `PROPTEST_CASES` says how many programs there are in each setting. A failing program is printed as a list of steps.
-//! `cargo xtask differential` runs more of them, and compares with the published async-io 2.6.0.
+//! `PROPTEST_CASES` sets the number of programs in each setting. A failing program is printed as a
+//! list of steps. `cargo xtask differential` runs more programs and compares this crate with the
+//! published async-io 2.6.0.
 
 #![cfg(target_os = "linux")]
 
@@ -14,10 +16,10 @@ use random_programs::{Bytes, Lab, Program, Setting};
 
 random_programs::runtime!(Ours, async_io, published: false);
 
-/// Programs per setting, unless the environment says how many.
+/// The number of programs per setting if `PROPTEST_CASES` is not set.
 const CASES: u32 = 1000;
 
-/// How long a wake-up may take after the first program has failed: proptest then minimizes it.
+/// How long a wake-up may take after the first failure, while proptest minimizes the program.
 const IMPATIENT: std::time::Duration = std::time::Duration::from_millis(500);
 
 fn programs() -> impl Strategy<Value = Program> {
@@ -26,7 +28,7 @@ fn programs() -> impl Strategy<Value = Program> {
         .prop_map(|(insists, first, steps)| Program::decode(insists, first, &steps))
 }
 
-/// Runs programs in one setting, in a process that has no other threads.
+/// Runs programs in one setting, in a process without other threads.
 fn run(test: &str, setting: Setting) {
     in_child(test, move || {
         let mut config = Config::default();
@@ -48,10 +50,10 @@ fn run(test: &str, setting: Setting) {
             Err(TestError::Fail(reason, program)) => panic!("{reason}\n{program}"),
             Err(error) => panic!("{error}"),
         }
-        // The waker of `block_on` needs no other thread.
+        // If all waits belong to `block_on`, no other thread is needed.
         let most = if setting == Setting::Alone { 0 } else { 1 };
         assert!(threads_named("async-io") <= threads + most);
-        // The listener of the last TCP pairs stays open, and the reactor itself.
+        // The listener of the last TCP pairs and the reactor itself stay open.
         assert!(open_objects() <= open + 8);
     });
 }

@@ -1,12 +1,12 @@
-//! Sections 1 and 10 of the semantics: the reactor as a part of the process: its thread, its descriptors, its limits.
-//! (`wakers.rs` has what wakers may do.)
+//! The reactor as part of the process: its thread, its descriptors, its limits. (`wakers.rs` tests
+//! what wakers may do.)
 //!
-//! Lines without a test here: what starts the thread is ours to decide, and only our own promises about it are tested;
-//! the order of wake-ups within a round and the system calls of a round are mechanism; panics when the system refuses
-//! something are not to be copied (the errors that take their place are tested); section 11 is about packaging, the
-//! other parts of section 10 about other systems.
+//! Not tested here: the order of wake-ups within a turn and the system calls of a turn, which are
+//! implementation details. When the fallback thread starts is up to this crate, so only its own
+//! promises about that are tested. async-io 2.6 panics if the system refuses a resource; this crate
+//! returns errors instead, and those are tested.
 #![cfg(target_os = "linux")]
-// Signals and fork cannot be had with safe means.
+// Signals and fork need unsafe code.
 #![allow(unsafe_code)]
 
 mod common;
@@ -28,8 +28,8 @@ fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
 }
 
-/// §1: exactly one thread besides the program's, named `async-io`, drives I/O and timers under any executor, whatever
-/// their number and with no `block_on` of ours anywhere.
+/// Exactly one additional thread, named `async-io`, drives I/O and timers under any number of
+/// foreign executors. No call of `block_on` is needed.
 #[test]
 fn one_thread_drives_everything() {
     in_child("one_thread_drives_everything", || {
@@ -53,8 +53,8 @@ fn one_thread_drives_everything() {
     });
 }
 
-/// §1, §2: whoever drove last, the next wait is driven: under a foreign executor after a `block_on` of ours and the other
-/// way round, on one thread and on several.
+/// A wait is driven no matter which thread drove before: under a foreign executor after a
+/// `block_on`, and in `block_on` after a foreign executor. This holds on one thread and on several.
 #[test]
 fn executors_may_take_turns() {
     in_child("executors_may_take_turns", || {
@@ -82,7 +82,7 @@ fn executors_may_take_turns() {
     });
 }
 
-/// §1: making timers, and polling one that is due, starts no thread.
+/// Creating timers, and polling one that is due, starts no thread.
 #[test]
 fn due_timers_need_no_thread() {
     in_child("due_timers_need_no_thread", || {
@@ -94,7 +94,8 @@ fn due_timers_need_no_thread() {
     });
 }
 
-/// Beyond §1: a `block_on` whose waits carry its own waker drives them itself and never starts a second thread.
+/// A `block_on` whose waits carry its own waker drives them itself and never starts a second
+/// thread.
 #[test]
 fn block_on_needs_no_thread() {
     in_child("block_on_needs_no_thread", || {
@@ -116,7 +117,7 @@ fn block_on_needs_no_thread() {
     });
 }
 
-/// The descriptors of this process.
+/// Returns the descriptors of this process.
 fn descriptors() -> HashSet<String> {
     let entries = std::fs::read_dir("/proc/self/fd").unwrap();
     entries
@@ -124,7 +125,7 @@ fn descriptors() -> HashSet<String> {
         .collect()
 }
 
-/// §1: the reactor's descriptors are closed on exec.
+/// The reactor's descriptors are closed on exec.
 #[test]
 fn no_descriptor_survives_exec() {
     in_child("no_descriptor_survives_exec", || {
@@ -134,10 +135,10 @@ fn no_descriptor_survives_exec() {
         block_on(Timer::after(SHORT));
         assert!(poll_now(source.readable()).is_pending());
         let after = descriptors();
-        // The two of the pair, and at least one of the reactor's.
+        // The two descriptors of the pair and at least one of the reactor.
         assert!(after.len() >= before.len() + 3);
         for number in after.difference(&before) {
-            // The descriptor that listed the others is gone.
+            // The descriptor of the listing itself is closed by now.
             let Ok(info) = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")) else {
                 continue;
             };
@@ -148,8 +149,8 @@ fn no_descriptor_survives_exec() {
     });
 }
 
-/// Beyond §1: when the system refuses the reactor its descriptors, what can return an error does, what cannot still
-/// works, nothing panics, and all is well once there are descriptors again.
+/// If the system refuses descriptors to the reactor, fallible functions return an error, infallible
+/// ones still work, and nothing panics. Everything works again once descriptors are available.
 #[test]
 fn a_lack_of_descriptors_is_an_error() {
     in_child("a_lack_of_descriptors_is_an_error", || {
@@ -171,7 +172,7 @@ fn a_lack_of_descriptors_is_an_error() {
     });
 }
 
-/// §1: signals that interrupt the wait are no more than an empty round.
+/// A signal that interrupts the wait does no more than cause an empty turn.
 #[test]
 fn signals_do_not_disturb() {
     extern "C" fn ignore(_: libc::c_int) {}
@@ -208,7 +209,7 @@ fn signals_do_not_disturb() {
     });
 }
 
-/// Beyond §1: what a forked child drops does not take anything from its parent.
+/// Objects that a forked child drops stay intact in its parent.
 #[test]
 fn a_forked_child_leaves_the_parent_alone() {
     in_child("a_forked_child_leaves_the_parent_alone", || {
@@ -217,10 +218,11 @@ fn a_forked_child_leaves_the_parent_alone() {
         let mut waiter = source.readable();
         assert!(poll(&mut waiter, &waker).is_pending());
         settle();
-        // SAFETY: the child uses nothing but what is told here, and ends without running anything else.
+        // SAFETY: the child uses only what is passed to it here and exits without running other
+        // code.
         let child = unsafe { libc::fork() };
         if child == 0 {
-            // SAFETY: sets a time limit, and leaves the process.
+            // SAFETY: sets a time limit and exits the process.
             unsafe {
                 libc::alarm(LIMIT.as_secs() as u32 / 2);
                 drop(waiter);
@@ -229,7 +231,7 @@ fn a_forked_child_leaves_the_parent_alone() {
             }
         }
         let mut status = -1;
-        // SAFETY: the status is an integer of ours.
+        // SAFETY: the status points to a local integer.
         assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
         assert_eq!(status, 0);
         peer.write_all(b"x").unwrap();

@@ -1,11 +1,11 @@
-//! Section 10 of the semantics: `os::unix::reactor_fd`.
+//! Behaviour of `os::unix::reactor_fd`.
 #![cfg(target_os = "linux")]
 
 mod common;
 
 use async_io::os::unix::reactor_fd;
 
-/// §10: there is none with the `poll()` back end.
+/// There is no descriptor with the `poll()` back end.
 #[cfg(polling_test_poll_backend)]
 #[test]
 fn there_is_no_descriptor() {
@@ -26,7 +26,8 @@ mod epoll {
     use super::common::*;
     use super::reactor_fd;
 
-    /// §10: it is the poller's descriptor, always the same, and the thread does its work all the same.
+    /// The function always returns the descriptor of the poller, and the fallback thread keeps
+    /// working.
     #[test]
     fn it_is_always_the_same() {
         let fd: BorrowedFd<'static> = reactor_fd().unwrap();
@@ -37,7 +38,8 @@ mod epoll {
         assert_eq!(fd.as_raw_fd(), reactor_fd().unwrap().as_raw_fd());
     }
 
-    /// Beyond §10: handing it out starts the thread, since nobody can tell whether it is really watched.
+    /// The call starts the fallback thread, because the crate cannot know whether the caller
+    /// watches the descriptor.
     #[test]
     fn handing_it_out_starts_the_thread() {
         in_child("epoll::handing_it_out_starts_the_thread", || {
@@ -47,9 +49,10 @@ mod epoll {
         });
     }
 
-    /// Keeps the reactor's thread inside a waker, so that events stay where a foreign loop can see them.
+    /// Keeps the fallback thread inside a waker, so that events stay visible to a foreign event
+    /// loop.
     struct Busy {
-        // Dropped first: this is what the waker waits for.
+        // Dropped first: the waker waits for this.
         release: Option<Sender<()>>,
         source: Async<std::os::unix::net::UnixStream>,
         _peer: std::os::unix::net::UnixStream,
@@ -63,7 +66,7 @@ mod epoll {
             let released = Mutex::new(released);
             let waker = waker_fn(move || {
                 _ = enter.send(());
-                // Ends with an error when the sender is dropped.
+                // Returns an error when the sender is dropped.
                 _ = released.lock().unwrap().recv();
             });
             assert!(poll_readable(&source, &waker).is_pending());
@@ -82,7 +85,7 @@ mod epoll {
         }
     }
 
-    /// Waits like a foreign loop.
+    /// Waits like a foreign event loop.
     fn watch() {
         let fd = reactor_fd().unwrap();
         let mut fds = [PollFd::new(&fd, PollFlags::IN)];
@@ -91,7 +94,7 @@ mod epoll {
         assert_eq!(fds[0].revents(), PollFlags::IN);
     }
 
-    /// §10: it becomes readable when a source that somebody waits for is ready.
+    /// The descriptor becomes readable when a source with a waiter becomes ready.
     #[test]
     fn it_is_readable_when_a_source_is_ready() {
         in_child("epoll::it_is_readable_when_a_source_is_ready", || {
@@ -107,7 +110,7 @@ mod epoll {
         });
     }
 
-    /// Beyond §10: it becomes readable when a timer is due.
+    /// The descriptor becomes readable when a timer becomes due.
     #[test]
     fn it_is_readable_when_a_timer_is_due() {
         in_child("epoll::it_is_readable_when_a_timer_is_due", || {
@@ -119,7 +122,8 @@ mod epoll {
                 assert!(poll(&mut timer, &waker).is_pending());
                 settle();
                 let busy = Busy::start();
-                // On a slow machine the timer may have been served before the thread was kept busy: further away, then.
+                // On a slow machine the timer may have fired before the thread was kept busy. Retry
+                // with a later deadline.
                 let served = Instant::now() >= deadline || hits.count() > 0;
                 if !served {
                     watch();

@@ -1,7 +1,7 @@
-//! Section 6 of the semantics: `AsyncRead` and `AsyncWrite`.
+//! Behaviour of `AsyncRead` and `AsyncWrite`.
 //!
-//! Lines without a test here: that a zero-length read goes to the system is a quirk; SIGPIPE and SO_NOSIGPIPE concern
-//! other systems. Which types have the traits is in `api.rs`.
+//! Not tested here: whether a zero-length read makes a system call; and `SIGPIPE` and
+//! `SO_NOSIGPIPE`, which concern other systems. `api.rs` checks which types implement the traits.
 // `IoSafe` is an unsafe trait.
 #![allow(unsafe_code)]
 
@@ -16,7 +16,8 @@ use common::*;
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future, io as aio};
 
-/// §6: reads and writes of an owned and of a shared source; both try first and wait only when they must.
+/// Owned and shared sources can be read and written. Both try the operation first and wait only if
+/// it would block.
 #[test]
 fn what_is_ready_needs_no_waiting() {
     let (mut source, mut peer) = local_pair();
@@ -32,7 +33,7 @@ fn what_is_ready_needs_no_waiting() {
     assert_eq!(&buf, b"abcd");
 }
 
-/// §6: what is not ready waits, with the waker of the poll.
+/// An operation that would block waits with the waker of the poll.
 #[test]
 fn what_is_not_ready_waits() {
     guarded(|| {
@@ -56,7 +57,7 @@ fn what_is_not_ready_waits() {
     });
 }
 
-/// §6: the end of file is Ok(0), and stays so.
+/// The end of file is `Ok(0)` for every following read.
 #[test]
 fn end_of_file_is_zero() {
     guarded(|| {
@@ -70,8 +71,8 @@ fn end_of_file_is_zero() {
     });
 }
 
-/// §6: reads look for themselves before they wait. After a short read of TCP some do without; but a thread that asks again
-/// and again, and never lets the reactor have a turn, still gets what is there.
+/// Reads try the system call before they wait. The exception is a read after a short TCP read. A
+/// thread that polls repeatedly without letting the reactor do a turn still finds the data.
 #[cfg(unix)]
 #[test]
 fn asking_without_waiting_finds_what_is_there() {
@@ -91,12 +92,12 @@ fn asked_without_waiting<T: Read + AsObject + IoSafe>(
     let moment = std::time::Duration::from_millis(1);
     async_io::block_on(async {
         let mut buf = [0; 8];
-        // After a wait the thread counts as one that will wait again.
+        // After a wait the thread is expected to wait again.
         async_io::Timer::after(moment).await;
         for _ in 0..100 {
             assert!(future::poll_once(source.read(&mut buf)).await.is_none());
             peer.write_all(b"x").unwrap();
-            // The network may take its time, also on one machine.
+            // Loopback TCP may deliver with a delay.
             let mut fds = [PollFd::new(&source, PollFlags::IN)];
             poll(&mut fds, None).unwrap();
             let mut polls = 0;
@@ -112,7 +113,7 @@ fn asked_without_waiting<T: Read + AsObject + IoSafe>(
     });
 }
 
-/// §6: a broken pipe comes back as the error of the standard library.
+/// A broken pipe is reported as the error of the standard library.
 #[cfg(unix)]
 #[test]
 fn a_broken_pipe_is_the_error_of_std() {
@@ -124,7 +125,8 @@ fn a_broken_pipe_is_the_error_of_std() {
     });
 }
 
-/// §6: so does a reset. (Wine tells of it as of the end of the stream.)
+/// A reset is reported as the error of the standard library. (Wine reports it as the end of the
+/// stream.)
 #[cfg(unix)]
 #[test]
 fn a_reset_is_the_error_of_std() {
@@ -137,7 +139,8 @@ fn a_reset_is_the_error_of_std() {
     });
 }
 
-/// §6: `poll_close` is `poll_flush`: the object stays usable, and the peer sees no end of file.
+/// `poll_close` is equivalent to `poll_flush`: the object stays usable, and the peer sees no end of
+/// file.
 #[test]
 fn close_does_not_shut_down() {
     guarded(|| {
@@ -158,7 +161,7 @@ fn close_does_not_shut_down() {
     });
 }
 
-/// §6: one task that reads and one that writes may share a source.
+/// A reading task and a writing task may share a source.
 #[test]
 fn reader_and_writer_may_share() {
     const TOTAL: usize = 1 << 20;
@@ -178,7 +181,7 @@ fn reader_and_writer_may_share() {
     });
 }
 
-/// §6: and the same two as parts of one task.
+/// A single task may read and write concurrently.
 #[test]
 fn one_task_may_read_and_write() {
     guarded(|| {
@@ -198,7 +201,8 @@ fn one_task_may_read_and_write() {
     });
 }
 
-/// An object that notes which of its methods are called, and of which the next call can be made to fail.
+/// An object that records which of its methods are called, and whose next calls can be made to
+/// fail.
 #[derive(Default)]
 struct Script {
     calls: Vec<&'static str>,
@@ -245,7 +249,7 @@ unsafe impl IoSafe for Scripted {}
 
 type Call = fn(Pin<&mut Async<Scripted>>, &mut Context<'_>) -> Poll<io::Result<()>>;
 
-/// The six methods, by the name of what they must call.
+/// The six methods, with the name of the method of the object that each must call.
 const CALLS: [(&str, Call); 6] = [
     ("read", |io, cx| io.poll_read(cx, &mut [0]).map_ok(drop)),
     ("read_vectored", |io, cx| {
@@ -259,7 +263,7 @@ const CALLS: [(&str, Call); 6] = [
     ("flush", |io, cx| io.poll_close(cx)),
 ];
 
-/// A source over a stream that is both readable and writable.
+/// Creates a source over a stream that is both readable and writable.
 fn scripted(failures: &[io::ErrorKind]) -> (Async<Scripted>, Local) {
     let (stream, mut peer) = pair();
     peer.write_all(b"x").unwrap();
@@ -270,7 +274,7 @@ fn scripted(failures: &[io::ErrorKind]) -> (Async<Scripted>, Local) {
     (Async::new(Scripted(stream, script)).unwrap(), peer)
 }
 
-/// §6: every method calls the one of the object that has its name, once, before any waiting.
+/// Each method calls the method of the object with the same name, once, before any wait.
 #[test]
 fn each_method_calls_its_own() {
     for (name, call) in CALLS {
@@ -281,7 +285,7 @@ fn each_method_calls_its_own() {
     }
 }
 
-/// §6: Interrupted, like every error but WouldBlock, is returned.
+/// `Interrupted` is returned, like every error except `WouldBlock`.
 #[test]
 fn interrupted_is_returned() {
     for (name, call) in CALLS {
@@ -293,7 +297,7 @@ fn interrupted_is_returned() {
     }
 }
 
-/// §6: on WouldBlock every method waits for its direction and calls the same method again.
+/// On `WouldBlock` each method waits for its direction and calls the same method again.
 #[test]
 fn wouldblock_leads_to_another_call() {
     guarded(|| {

@@ -1,9 +1,10 @@
-//! Section 4 of the semantics: whom readiness wakes, when, and what becomes of the wakers. (`readiness_events.rs` has
-//! what counts as ready.)
+//! Which tasks readiness wakes, when, and how long their wakers are kept. (`readiness_events.rs`
+//! tests which events count as readiness.)
 //!
-//! Lines without a test here: "the first call is always Pending" and "the first poll is always Pending" are waived (a
-//! wait may end at once when the kernel says so now); the two wake-ups per `readable()` are a quirk; that a failed
-//! re-arm loses the rest of a round is not to be copied; the error of a wait is in `construct_kinds.rs`.
+//! Not tested here, because this crate deliberately differs from async-io 2.6. There, the first
+//! call and the first poll are always pending; here, a wait may end immediately if the kernel
+//! reports readiness. There, each `readable()` causes two wake-ups. There, a failed re-arm loses
+//! the remaining events of the turn. `construct_kinds.rs` tests the errors of a wait.
 
 mod common;
 
@@ -15,19 +16,20 @@ use std::task::{Poll, Waker};
 use async_io::Async;
 use common::*;
 
-/// Reads one byte past the source, as users of `get_ref` do.
+/// Reads one byte directly from the object, as users of `get_ref` do.
 fn take_byte(source: &Async<Local>) -> io::Result<usize> {
     source.get_ref().read(&mut [0])
 }
 
-/// §4: `poll_readable` is Ready once the OS has reported something, and wakes the task for that.
+/// `poll_readable` is ready once the system has reported an event, and the task is woken for it.
 #[test]
 fn poll_readable_waits_for_an_event() {
     guarded(|| {
         let (source, mut peer) = local_pair();
         let (hits, waker) = hits();
         for _ in 0..20 {
-            // Before the poll: an event that is still under way may wake the task for nothing as soon as it waits.
+            // Taken before the poll: a pending event may cause a spurious wake-up as soon as the
+            // task waits.
             let before = hits.count();
             assert!(poll_readable(&source, &waker).is_pending());
             peer.write_all(b"x").unwrap();
@@ -38,7 +40,7 @@ fn poll_readable_waits_for_an_event() {
     });
 }
 
-/// §4: the same for `poll_writable`.
+/// The same for `poll_writable`.
 #[test]
 fn poll_writable_waits_for_an_event() {
     guarded(|| {
@@ -55,7 +57,8 @@ fn poll_writable_waits_for_an_event() {
     });
 }
 
-/// §4: "try, on WouldBlock poll_readable, again" and "poll_readable, then try" both work.
+/// Both patterns work: "try, on `WouldBlock` call `poll_readable`, repeat" and "call
+/// `poll_readable`, then try".
 #[test]
 fn both_ways_of_using_poll_readable_work() {
     guarded(|| {
@@ -86,7 +89,7 @@ fn both_ways_of_using_poll_readable_work() {
     });
 }
 
-/// §4: what is still ready after a Ready is reported again, without anything new.
+/// A source that is still ready after a `Ready` is reported again without a new event.
 #[test]
 fn what_is_still_ready_is_reported_again() {
     guarded(|| {
@@ -100,7 +103,8 @@ fn what_is_still_ready_is_reported_again() {
     });
 }
 
-/// §4: a poll with a different waker wakes the stored one and replaces it; with the same waker nothing happens.
+/// A poll with a different waker wakes the stored one and replaces it. A poll with the same waker
+/// has no effect.
 #[test]
 fn the_poll_slot_holds_one_waker() {
     guarded(|| {
@@ -123,7 +127,7 @@ fn the_poll_slot_holds_one_waker() {
     });
 }
 
-/// §3, §4: two tasks that use one slot wake each other in turn, and both get on.
+/// Two tasks that share `poll_readable` wake each other alternately, and both make progress.
 #[test]
 fn two_tasks_may_share_the_poll_slot() {
     guarded(|| {
@@ -152,7 +156,7 @@ fn two_tasks_may_share_the_poll_slot() {
     });
 }
 
-/// §4: the two directions are independent.
+/// The two directions are independent.
 #[test]
 fn directions_are_independent() {
     guarded(|| {
@@ -170,14 +174,15 @@ fn directions_are_independent() {
         assert_eq!(write.count(), 0);
         assert!(poll_writable(&source, &write_waker).is_pending());
 
-        // The writer still waits after the reader was served, and is served in its turn.
+        // The writer still waits after the reader was served, and is served in turn.
         peer.read_exact(&mut vec![0; queued]).unwrap();
         write.wait(1);
         foreign(source.writable()).unwrap();
     });
 }
 
-/// §4: the futures are lazy: one that is never polled is never woken, holds nothing, and disturbs nobody.
+/// The futures are lazy: a future that is never polled is not woken, holds no waker, and does not
+/// affect other waiters.
 #[test]
 fn futures_are_lazy() {
     guarded(|| {
@@ -190,8 +195,9 @@ fn futures_are_lazy() {
     });
 }
 
-/// §4: each future has a slot of its own, whose waker a poll replaces silently; the others are untouched, and one event
-/// wakes all of them together with the `poll_*` slot.
+/// Each future is a waiter of its own. A poll with another waker replaces its waker without waking
+/// the old one and does not affect other waiters. One event wakes all futures and the shared waiter
+/// of `poll_readable`.
 #[test]
 fn one_event_wakes_every_future_and_the_slot() {
     guarded(|| {
@@ -223,7 +229,7 @@ fn one_event_wakes_every_future_and_the_slot() {
     });
 }
 
-/// §4: a future does not complete from an event that predates it, when what the event told of has been consumed.
+/// An event from before the first poll does not complete a future if its data has been consumed.
 #[test]
 fn stale_readiness_completes_nothing() {
     guarded(|| {
@@ -249,7 +255,7 @@ fn stale_readiness_completes_nothing() {
     });
 }
 
-/// §4: the same for writability.
+/// The same for writability.
 #[test]
 fn stale_writability_completes_nothing() {
     guarded(|| {
@@ -269,7 +275,7 @@ fn stale_writability_completes_nothing() {
     });
 }
 
-/// §4: polling again after completion is Ready again.
+/// A completed future that is polled again is ready again.
 #[test]
 fn completed_futures_may_be_polled_again() {
     guarded(|| {
@@ -286,14 +292,15 @@ fn completed_futures_may_be_polled_again() {
                 writable.as_mut().await.unwrap();
                 readable_owned.as_mut().await.unwrap();
                 writable_owned.as_mut().await.unwrap();
-                // Also when there is nothing any more.
+                // Ready even if there is no more data.
                 _ = take_byte(&source);
             }
         });
     });
 }
 
-/// §4: a dropped future gives its waker back at once, and the event that may still arrive for it is ignored.
+/// A dropped future releases its waker immediately, and an event that arrives for it later is
+/// ignored.
 #[test]
 fn a_dropped_future_gives_its_waker_back() {
     guarded(|| {
@@ -322,7 +329,7 @@ fn a_dropped_future_gives_its_waker_back() {
     });
 }
 
-/// §4: the owned futures keep the source alive, and only as long as they live.
+/// The owned futures keep the source alive until they are dropped.
 #[test]
 fn owned_futures_keep_the_source() {
     guarded(|| {
@@ -339,7 +346,7 @@ fn owned_futures_keep_the_source() {
     });
 }
 
-/// §4: Debug of the four futures is the name of the type.
+/// The `Debug` output of the four futures is the name of the type.
 #[test]
 fn debug_names_the_type() {
     let (source, _peer) = local_pair();

@@ -1,4 +1,4 @@
-//! Section 4 of the semantics: what counts as readable and what as writable.
+//! Which events make a source readable, and which make it writable.
 
 mod common;
 
@@ -8,7 +8,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use async_io::Async;
 use common::*;
 
-/// Starts waiting, lets `cause` happen, and requires both the wake-up and the end of the wait.
+/// Starts waiting, runs `cause`, and requires both the wake-up and the end of the wait.
 fn wakes_reader<T>(source: &Async<T>, cause: impl FnOnce()) {
     let ((hits, waker), (slot, slot_waker)) = (hits(), hits());
     let mut waiter = source.readable();
@@ -34,7 +34,7 @@ fn wakes_writer<T>(source: &Async<T>, cause: impl FnOnce()) {
     foreign(std::future::poll_fn(|cx| source.poll_writable(cx))).unwrap();
 }
 
-/// §4: readable by data.
+/// A source is readable when it has data.
 #[test]
 fn data_is_readable() {
     guarded(|| {
@@ -45,7 +45,7 @@ fn data_is_readable() {
     });
 }
 
-/// §4: readable by a connection that waits to be accepted.
+/// A listener is readable when a connection can be accepted.
 #[test]
 fn a_connection_is_readable() {
     guarded(|| {
@@ -55,7 +55,7 @@ fn a_connection_is_readable() {
     });
 }
 
-/// §4: readable by the end of file.
+/// A source is readable at the end of file.
 #[test]
 fn end_of_file_is_readable() {
     guarded(|| {
@@ -66,7 +66,7 @@ fn end_of_file_is_readable() {
     });
 }
 
-/// §4: readable by the peer's half close, which makes no writer ready.
+/// A half-close by the peer makes a source readable. It does not make it writable.
 #[test]
 fn half_close_is_readable_and_not_writable() {
     guarded(|| {
@@ -85,7 +85,7 @@ fn half_close_is_readable_and_not_writable() {
     });
 }
 
-/// §4: readable by a bare hang-up: a pipe whose writer has gone reports nothing else.
+/// A hang-up alone makes a source readable: a pipe whose writer is closed reports nothing else.
 #[cfg(unix)]
 #[test]
 fn hang_up_is_readable() {
@@ -97,13 +97,13 @@ fn hang_up_is_readable() {
     });
 }
 
-/// §4: readable by an error: nobody listens at the port that a datagram was sent to.
-#[cfg(unix)] // Windows has another error, and no test here can raise it.
+/// An error makes a source readable: here, a datagram was sent to a port without a listener.
+#[cfg(unix)] // Windows reports another error, which no test here can cause.
 #[test]
 fn an_error_is_readable() {
     guarded(|| {
         let socket = Async::<std::net::UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
-        // Connected to itself, so that it takes nothing from others, and keeps its port.
+        // Connected to itself, so that it receives nothing from other sockets and keeps its port.
         let deaf = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
         let addr = deaf.local_addr().unwrap();
         deaf.connect(addr).unwrap();
@@ -114,7 +114,7 @@ fn an_error_is_readable() {
     });
 }
 
-/// §4: readable by urgent data.
+/// Urgent data makes a source readable.
 #[test]
 fn urgent_data_is_readable() {
     guarded(|| {
@@ -135,7 +135,8 @@ fn urgent_data_is_readable() {
     });
 }
 
-/// §4: and by every wait for it, although the kernel tells of it once and the byte stays where it is.
+/// Urgent data ends every wait for readability, although the kernel reports it only once and the
+/// byte stays unread.
 #[test]
 fn urgent_data_is_told_to_every_waiter() {
     guarded(|| {
@@ -147,14 +148,14 @@ fn urgent_data_is_told_to_every_waiter() {
         }
         send_urgent(&peer);
         hits.wait(2);
-        // The first that looks must not take it from the second.
+        // The first poll must not consume the event of the second future.
         for waiter in waiters {
             foreign(waiter).unwrap();
         }
     });
 }
 
-/// §4: writable by room.
+/// A source is writable when its buffer has room.
 #[test]
 fn room_is_writable() {
     guarded(|| {
@@ -164,7 +165,7 @@ fn room_is_writable() {
     });
 }
 
-/// §4: writable by hang-up: both waits of a stream end when its peer has gone.
+/// A hang-up makes a source writable: both waits of a stream end when its peer is closed.
 #[test]
 fn hang_up_is_writable() {
     guarded(|| {
@@ -174,7 +175,7 @@ fn hang_up_is_writable() {
     });
 }
 
-/// §4: writable by an error: a pipe whose reader has gone reports nothing else.
+/// An error makes a source writable: a pipe whose reader is closed reports nothing else.
 #[cfg(unix)]
 #[test]
 fn an_error_is_writable() {
@@ -188,7 +189,7 @@ fn an_error_is_writable() {
     });
 }
 
-/// §4: a reset wakes both directions.
+/// A reset wakes both directions.
 #[test]
 fn a_reset_is_readable_and_writable() {
     guarded(|| {
@@ -206,7 +207,7 @@ fn a_reset_is_readable_and_writable() {
     });
 }
 
-/// §4: if one direction fired and the other still has waiters, those go on waiting and are served later.
+/// If one direction fires while the other has waiters, those keep waiting and are served later.
 #[test]
 fn the_other_direction_stays_armed() {
     guarded(|| {
@@ -220,7 +221,7 @@ fn the_other_direction_stays_armed() {
             source.get_ref().read_exact_one();
         }
         assert_eq!(writes.count(), 0);
-        // An event of the last byte may still be under way.
+        // An event for the last byte may still be pending.
         settle();
 
         let (reads, read_waker) = hits();

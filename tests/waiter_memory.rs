@@ -1,5 +1,5 @@
-//! Waiters that have come and gone leave no memory behind. This test has an allocator of its own,
-//! so it is alone here.
+//! Waiters that have ended or were dropped leave no memory behind. The test needs an allocator of
+//! its own, so it has a file of its own.
 
 #![cfg(all(unix, not(async_io_loom)))]
 #![allow(unsafe_code)]
@@ -15,22 +15,22 @@ use async_io::{Async, Timer, block_on};
 use common::*;
 use futures_lite::future::poll_once;
 
-/// Counts the bytes that are allocated.
+/// The system allocator, which also counts the allocated bytes.
 struct Counting;
 
 static ALLOCATED: AtomicIsize = AtomicIsize::new(0);
 
-// SAFETY: all is passed on to the system's allocator.
+// SAFETY: all calls are passed on to `System` unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATED.fetch_add(layout.size() as isize, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract.
+        // SAFETY: the caller upholds the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         ALLOCATED.fetch_sub(layout.size() as isize, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract.
+        // SAFETY: the caller upholds the contract of `dealloc`.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -40,14 +40,14 @@ static ALLOCATOR: Counting = Counting;
 
 const WAITERS: usize = 20_000;
 
-/// What may stay: buffers of a fixed size.
+/// The memory that may remain: buffers of a fixed size.
 const SLACK: isize = 64 * 1024;
 
 fn waiters(source: &Async<Local>) -> Vec<async_io::Readable<'_, Local>> {
     (0..WAITERS).map(|_| source.readable()).collect()
 }
 
-/// Waits in one `block_on` with the waker of that call.
+/// Polls waiters in one `block_on` with its waker, and drops them.
 async fn wait_and_drop(source: &Async<Local>) {
     let mut waits = waiters(source);
     for wait in &mut waits {
@@ -55,7 +55,7 @@ async fn wait_and_drop(source: &Async<Local>) {
     }
 }
 
-/// Waits, has one event wake all, and finishes the waits.
+/// Polls waiters, wakes all of them by one event, and completes them.
 async fn wait_and_finish(source: &Async<Local>, mut peer: &Local) {
     let mut waits = waiters(source);
     for wait in &mut waits {
@@ -68,7 +68,7 @@ async fn wait_and_finish(source: &Async<Local>, mut peer: &Local) {
     source.get_ref().read_exact(&mut [0]).unwrap();
 }
 
-/// One event on another source, so that a turn has followed.
+/// Waits for one event on another source, so that a further turn is completed.
 async fn one_more_turn() {
     let (source, mut peer) = local_pair();
     assert!(poll_once(source.readable()).await.is_none());
@@ -79,7 +79,7 @@ async fn one_more_turn() {
 
 #[track_caller]
 fn returns_memory(what: &str, mut body: impl AsyncFnMut()) {
-    // The second time finds all buffers that are made once.
+    // In the second run, all buffers that are created only once already exist.
     for first in [true, false] {
         let before = ALLOCATED.load(Ordering::Relaxed);
         block_on(async {

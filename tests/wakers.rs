@@ -1,8 +1,9 @@
-//! Section 1 of the semantics: where wakers are called, and what they may do.
+//! On which threads wakers are called, and what they may do.
 //!
-//! Lines without a test here: that a waker which blocks on I/O hangs is not to be copied (the opposite is tested); that a
-//! panic in `Waker::clone` poisons its source is not to be copied either (likewise).
-// A waker whose `clone` panics cannot be made with `Wake`.
+//! In two respects this crate deliberately differs from async-io 2.6, and the tests check it: a
+//! waker that blocks on I/O does not hang, and a panic in `Waker::clone` does not poison its
+//! source.
+// A waker with a panicking `clone` cannot be created with `Wake`.
 #![allow(unsafe_code)]
 
 mod common;
@@ -20,7 +21,7 @@ use common::*;
 
 type Source = Async<Local>;
 
-/// §1: with no `block_on` in the program, wakers are called on the reactor's thread.
+/// If no thread is in `block_on`, the fallback thread calls the wakers.
 #[test]
 fn the_thread_calls_wakers() {
     in_child("the_thread_calls_wakers", || {
@@ -41,7 +42,8 @@ fn the_thread_calls_wakers() {
     });
 }
 
-/// §1: otherwise on that thread or on one inside `block_on`, and on no other.
+/// Otherwise either the fallback thread or a thread inside `block_on` calls them, and no other
+/// thread.
 #[test]
 fn threads_in_block_on_call_wakers() {
     in_child("threads_in_block_on_call_wakers", || {
@@ -71,7 +73,7 @@ fn threads_in_block_on_call_wakers() {
     });
 }
 
-/// Does from within a waker what a task might do.
+/// Performs, from within a waker, operations that a task might perform.
 fn reenter(source: &Weak<Source>) {
     let mut timer = Timer::after(HOUR);
     assert!(poll(&mut timer, Waker::noop()).is_pending());
@@ -89,7 +91,7 @@ fn reenter(source: &Weak<Source>) {
     }
 }
 
-/// Counts the calls of [`reenter`] that came to their end.
+/// Counts the calls of [`reenter`] that returned.
 #[derive(Clone, Default)]
 struct Reentries(Arc<AtomicUsize>);
 
@@ -111,7 +113,9 @@ impl Reentries {
     }
 
     fn wait(&self, at_least: usize) {
-        until("wakers end", || self.0.load(Ordering::SeqCst) >= at_least);
+        until("the wakers return", || {
+            self.0.load(Ordering::SeqCst) >= at_least
+        });
     }
 
     #[track_caller]
@@ -127,7 +131,7 @@ fn shared_pair() -> (Arc<Source>, Weak<Source>, Local) {
     (source, weak, peer)
 }
 
-/// §1: a waker may make, poll and drop sources and timers, those that woke it included.
+/// A waker may create, poll and drop sources and timers, including those that woke it.
 #[test]
 fn a_woken_waker_may_call_back() {
     guarded(|| {
@@ -152,7 +156,7 @@ fn a_woken_waker_may_call_back() {
     });
 }
 
-/// §1: a waker that is dropped after it was woken may do the same, on whatever thread.
+/// The same holds for a waker that is dropped after it was woken, on any thread.
 #[test]
 fn a_waker_dropped_after_waking_may_call_back() {
     guarded(|| {
@@ -172,7 +176,7 @@ fn a_waker_dropped_after_waking_may_call_back() {
     });
 }
 
-/// Beyond §4: a waker that a poll displaces is woken and dropped with no lock held.
+/// A waker that a poll displaces is woken and dropped while no lock is held.
 #[test]
 fn a_displaced_waker_may_call_back() {
     guarded(|| {
@@ -184,7 +188,7 @@ fn a_displaced_waker_may_call_back() {
         count.wait(1);
         assert!(poll_writable(&source, &count.on_wake(&weak)).is_pending());
         assert!(poll_writable(&source, &count.on_drop(&weak)).is_pending());
-        // What the woken ones did with the source has displaced the others in their turn.
+        // The woken wakers polled the source, which displaced the other wakers.
         count.expect(4);
 
         let count = Reentries::default();
@@ -195,7 +199,7 @@ fn a_displaced_waker_may_call_back() {
     });
 }
 
-/// Beyond §4: so is one whose future or source is dropped.
+/// The waker of a dropped future or source is dropped while no lock is held.
 #[test]
 fn a_waker_given_back_may_call_back() {
     guarded(|| {
@@ -218,7 +222,7 @@ fn a_waker_given_back_may_call_back() {
     });
 }
 
-/// Beyond §8: a waker that a timer gives back may use timers, also when that is because it was displaced.
+/// A waker that a timer drops may use timers, even if it was displaced.
 #[test]
 fn a_waker_of_a_timer_may_call_back() {
     guarded(|| {
@@ -237,7 +241,7 @@ fn a_waker_of_a_timer_may_call_back() {
     });
 }
 
-/// Beyond §1: a waker may even wait for I/O and timers.
+/// A waker may block on I/O and timers.
 #[test]
 fn a_waker_may_block() {
     guarded(|| {
@@ -263,7 +267,7 @@ fn a_waker_may_block() {
     });
 }
 
-/// §1: a panicking waker is swallowed, and the others are still called.
+/// A panic of a waker is caught, and the other wakers are still called.
 #[test]
 fn a_panicking_waker_hurts_nobody() {
     guarded(|| {
@@ -291,7 +295,7 @@ fn a_panicking_waker_hurts_nobody() {
     });
 }
 
-/// A waker that panics when it is copied.
+/// Creates a waker that panics when it is cloned.
 fn unclonable() -> Waker {
     static VTABLE: RawWakerVTable = RawWakerVTable::new(
         |_| panic!("expected: a waker's clone panics"),
@@ -303,7 +307,7 @@ fn unclonable() -> Waker {
     unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &VTABLE)) }
 }
 
-/// Beyond §1: a panic while a waker is copied leaves the source and the timer usable.
+/// A panic while a waker is cloned leaves the source and the timer usable.
 #[test]
 fn a_waker_that_cannot_be_copied_hurts_nobody() {
     guarded(|| {
