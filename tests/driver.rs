@@ -1,7 +1,8 @@
-//! Who turns the reactor: `block_on` threads, the fallback thread, and the moments between them.
+//! Which thread drives the reactor: threads in `block_on`, the fallback thread, and the hand-over
+//! between them.
 //!
-//! The invariant behind all of these: there is never a moment at which somebody waits and nobody turns the reactor
-//! or is certain to.
+//! The invariant behind all of these tests: whenever a task waits, some thread drives the reactor
+//! or is certain to drive it.
 
 #![cfg(all(target_os = "linux", not(async_io_loom)))]
 

@@ -1,4 +1,4 @@
-//! `block_on` itself: nested, panicking, with wakers that come late or from elsewhere.
+//! `block_on` itself: nested calls, panics, and wake-ups that come late or from other threads.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -18,12 +18,12 @@ use crate::support::isolated::isolated;
 use crate::support::procfs::{fallback_thread, wait_until_asleep};
 use crate::support::{Counter, Runner, guard, poll};
 
-/// The waker of the `block_on` around.
+/// Returns the waker of the enclosing `block_on`.
 async fn own_waker() -> Waker {
     poll_fn(|cx| Poll::Ready(cx.waker().clone())).await
 }
 
-/// Inner and outer calls have wakers of their own, and a wake-up of one is none of the other.
+/// Inner and outer calls have separate wakers, and a wake-up of one call does not wake the other.
 #[test]
 fn t38_nested_calls() {
     guard(|| {
@@ -43,18 +43,19 @@ fn t38_nested_calls() {
                     peer.write_all(b"x").unwrap();
                     source.readable().await.unwrap();
                     source.get_ref().read_exact(&mut [0]).unwrap();
-                    // A wake-up of the outer call, which must get it.
+                    // Wakes the outer call, which must receive the wake-up.
                     outer.wake_by_ref();
                     inner
                 });
-                // Harmless: the call that it belongs to is over.
+                // Has no effect, because the call that the waker belongs to has ended.
                 inner_waker.wake();
             }
             let mut polls = 0;
             poll_fn(|_| {
                 polls += 1;
                 outer_polls.set(polls);
-                // Pending without a waker: only the wake-up from inside leads to a second poll.
+                // Returns `Pending` without registering a waker: only the wake-up from the inner
+                // call leads to a second poll.
                 if polls == 1 {
                     Poll::Pending
                 } else {
@@ -67,7 +68,7 @@ fn t38_nested_calls() {
     });
 }
 
-/// A wait of the outer call that ends while the inner one runs is not lost.
+/// If a wait of the outer call ends while the inner call runs, its wake-up is not lost.
 #[test]
 fn t38_events_of_the_outer_call_come_in_the_inner_one() {
     guard(|| {
@@ -89,10 +90,10 @@ fn t38_events_of_the_outer_call_come_in_the_inner_one() {
     });
 }
 
-/// A wake-up in the poll that is the last one belongs to nobody; the next call sleeps and wakes as if it had not been.
+/// A wake-up during the last poll of a call has no effect. The next call sleeps and wakes normally.
 #[test]
 fn t38_wake_up_in_the_last_poll() {
-    // In a process of its own: other threads' comings and goings may be the reason of a needless poll.
+    // In a process of its own: other threads that start and end may cause a spurious poll.
     isolated("block_on::t38_wake_up_in_the_last_poll", || {
         let mut wakers = Vec::new();
         for _ in 0..10 {
@@ -109,7 +110,7 @@ fn t38_wake_up_in_the_last_poll() {
             }));
             assert!(polls <= 2, "{polls} polls for one timer");
         }
-        // Kept over many calls, used from another thread.
+        // Wakers that are kept over many calls and used from another thread.
         std::thread::spawn(move || wakers.into_iter().for_each(Waker::wake))
             .join()
             .unwrap();
@@ -117,7 +118,7 @@ fn t38_wake_up_in_the_last_poll() {
     });
 }
 
-/// A wake-up before the future says Pending is not lost, wherever it comes from.
+/// A wake-up before the future returns `Pending` is not lost, whichever thread it comes from.
 #[test]
 fn wake_up_before_pending() {
     guard(|| {
@@ -141,7 +142,8 @@ fn wake_up_before_pending() {
     });
 }
 
-/// A panic goes to the caller and leaves nothing behind: later calls on this and other threads work.
+/// A panic propagates to the caller and leaves no state behind: later calls on this and other
+/// threads work.
 #[test]
 fn panicking_futures() {
     guard(|| {
@@ -151,13 +153,13 @@ fn panicking_futures() {
             let panicked = catch_unwind(AssertUnwindSafe(|| {
                 block_on(async {
                     if round % 2 == 0 {
-                        // As the one that turns the reactor, with a wait of its own.
+                        // This thread drives the reactor and has a wait of its own.
                         let mut far = Timer::after(Duration::from_secs(600));
                         assert!(poll(&mut far, &own_waker().await).is_pending());
                         Timer::after(Duration::from_millis(1)).await;
                     }
                     block_on(async {
-                        // No message, no back trace.
+                        // Prints no panic message and no backtrace.
                         std::panic::resume_unwind(Box::new("the future's own panic"));
                     })
                 })
@@ -174,7 +176,7 @@ fn panicking_futures() {
     });
 }
 
-/// A thread that ends by a panic while another one sleeps hands over what it had.
+/// A thread that ends by a panic while another one sleeps hands over the reactor.
 #[test]
 fn panicking_thread_hands_over() {
     guard(|| {
@@ -198,7 +200,8 @@ fn panicking_thread_hands_over() {
     });
 }
 
-/// A future that always wakes itself does not keep others' waits from being served, while it runs and afterwards.
+/// A future that always wakes itself does not keep other waits from being served, during the call
+/// and afterwards.
 #[test]
 fn t36_self_waking_futures_do_not_starve_the_reactor() {
     isolated(
@@ -213,7 +216,7 @@ fn t36_self_waking_futures_do_not_starve_the_reactor() {
                 let mut timer = Timer::after(Duration::from_millis(1));
                 let (ticks, waker) = Counter::new();
                 let due = poll(&mut timer, &waker).is_ready();
-                // The fallback thread is inside its wait while this thread takes its turns.
+                // The fallback thread is inside its wait while this thread drives the reactor.
                 wait_until_asleep(fallback_thread());
                 let mut polls = 0;
                 block_on(async {
@@ -240,7 +243,7 @@ fn t36_self_waking_futures_do_not_starve_the_reactor() {
     );
 }
 
-/// A future is never polled after it was ready, and may be anything but `Send` and `Unpin`.
+/// A future is not polled after it has returned `Ready`, and need not be `Send` or `Unpin`.
 #[test]
 fn futures_of_every_kind() {
     struct Once(Cell<bool>, std::marker::PhantomPinned);
@@ -262,7 +265,7 @@ fn futures_of_every_kind() {
     assert_eq!(block_on(async { *borrowed.lock().unwrap() }), 1);
 }
 
-/// A wake-up from another thread interrupts the wait for I/O, also when it comes at the same time as an event.
+/// A wake-up from another thread interrupts the wait for I/O, even if it coincides with an event.
 #[test]
 fn wake_ups_from_other_threads() {
     guard(|| {

@@ -1,4 +1,4 @@
-//! The right to turn the reactor goes from thread to thread, and never gets lost on the way.
+//! The role of driving the reactor moves between threads and is never lost.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -12,7 +12,7 @@ use futures_lite::future::or;
 
 use crate::support::{Noise, Runner, guard, stress};
 
-/// A thread that answers each byte by the same byte, after a short pause by timer.
+/// A thread that answers each byte with the same byte, after a short timer.
 struct Echo {
     peer: UnixStream,
     thread: JoinHandle<()>,
@@ -55,7 +55,7 @@ impl Echo {
     }
 }
 
-/// A thread that waits in `block_on` for a byte and then computes, until it is told to stop.
+/// Starts a thread that waits in `block_on` for a byte and then computes until `stop` is set.
 fn computing(stop: Arc<AtomicBool>) -> (UnixStream, mpsc::Receiver<()>, JoinHandle<()>) {
     let (local, peer) = UnixStream::pair().unwrap();
     let (computes, does_compute) = mpsc::channel();
@@ -72,8 +72,8 @@ fn computing(stop: Arc<AtomicBool>) -> (UnixStream, mpsc::Receiver<()>, JoinHand
     (peer, does_compute, thread)
 }
 
-/// A long computation inside one `block_on` stalls nobody else: all are served before it ends, and it ends when
-/// they were. The computing thread may have been the one that turned the reactor, or not.
+/// A long computation inside one `block_on` delays no other thread: all others are served before it
+/// ends. The computing thread may or may not have been driving the reactor.
 #[test]
 fn t36_long_computation_stalls_nobody() {
     for computing_first in [true, false] {
@@ -81,7 +81,7 @@ fn t36_long_computation_stalls_nobody() {
             let stop = Arc::new(AtomicBool::new(false));
             let early = computing_first.then(|| computing(stop.clone()));
             let mut echoes = [Runner::Ours, Runner::Foreign, Runner::Ours].map(Echo::start);
-            // All of them sleep in their waits, each having been the last to enter once.
+            // All threads sleep in their waits, and each of them was the last to enter once.
             for byte in 0..10 {
                 echoes.iter_mut().for_each(|echo| echo.ask(byte));
             }
@@ -98,7 +98,8 @@ fn t36_long_computation_stalls_nobody() {
     }
 }
 
-/// The same with one other thread only, which sleeps in `block_on`: nobody else could notice.
+/// The same with a single other thread, which sleeps in `block_on`. No further thread could take
+/// over.
 #[test]
 fn t36_long_computation_and_one_sleeper() {
     guard(|| {
@@ -119,7 +120,8 @@ fn t36_long_computation_and_one_sleeper() {
     });
 }
 
-/// A `block_on` thread that blocks in a lock or a channel of the program's own is as good as computing.
+/// A `block_on` thread that blocks on a lock or channel of the program behaves like a computing
+/// one.
 #[test]
 fn t36_blocked_thread_stalls_nobody() {
     guard(|| {
@@ -146,7 +148,7 @@ fn t36_blocked_thread_stalls_nobody() {
     });
 }
 
-/// One `block_on` ends while another sleeps: the other's events are still delivered.
+/// One `block_on` ends while another sleeps. Events of the other one are still delivered.
 #[test]
 fn one_ends_while_another_sleeps() {
     guard(|| {
@@ -164,7 +166,7 @@ fn one_ends_while_another_sleeps() {
     });
 }
 
-/// The same when the end and the other's event come at the same moment.
+/// The same if the end coincides with an event of the other one.
 #[test]
 fn one_ends_as_the_event_of_another_comes() {
     guard(|| {
@@ -191,7 +193,8 @@ fn one_ends_as_the_event_of_another_comes() {
     });
 }
 
-/// Many threads come and go, each with few waits; one after the other is the one that turns the reactor.
+/// Many threads start and end, each with a few waits. Different threads drive the reactor one after
+/// another.
 #[test]
 fn threads_come_and_go() {
     guard(|| {

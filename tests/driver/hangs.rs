@@ -1,4 +1,4 @@
-//! Programs that are known to hang with too simple a rule about who turns the reactor.
+//! Programs that hang if the rule about which thread drives the reactor is too simple.
 
 use std::future::Future;
 use std::io::{Read, Write};
@@ -16,9 +16,9 @@ use futures_lite::future::{pending, poll_once};
 
 use crate::support::{Counter, Runner, eventually, foreign_block_on, guard, poll, tcp_pair};
 
-/// One executor is run by our `block_on` and by a foreign one; the first thread then blocks in a channel until a
-/// task is done that the second runs. That task's wait may have been polled inside of our `block_on`, but it is
-/// certainly not the business of a thread that blocks elsewhere.
+/// One executor is run by `block_on` and by a foreign executor. The first thread then blocks on a
+/// channel until a task is done that the second thread runs. The wait of that task may have been
+/// polled inside `block_on`, but a thread that blocks elsewhere cannot drive it.
 #[test]
 fn t48_executor_shared_with_a_foreign_block_on() {
     for wait_for_io in [false, true] {
@@ -49,10 +49,10 @@ fn shared_executor(wait_for_io: bool) {
         done.send(()).unwrap();
     });
     async_io::block_on(async {
-        // One step, if the other thread was not faster. Not `run`: the executor would count on this thread then, and
-        // that it blocks would be the program's own fault.
+        // Runs one step, unless the other thread was faster. `run` would be an error of the
+        // program: the executor would rely on this thread, which blocks afterwards.
         executor.try_tick();
-        // An error, if the timer has fired already and the task has dropped the other end.
+        // Fails if the timer has already fired and the task has dropped the other end.
         let _ = peer.write_all(b"x");
         is_done.recv().unwrap();
     });
@@ -61,7 +61,8 @@ fn shared_executor(wait_for_io: bool) {
     let _ = foreign.join().unwrap();
 }
 
-/// The same on one thread after the other: the task was polled inside of our `block_on` only, which then blocks.
+/// The same on one thread after the other: the task is polled only inside `block_on`, which then
+/// blocks.
 #[test]
 fn t48_wait_polled_by_the_blocking_thread() {
     guard(|| {
@@ -83,7 +84,7 @@ fn t48_wait_polled_by_the_blocking_thread() {
             })
         };
         async_io::block_on(async {
-            // The task is polled here, and nowhere else so far.
+            // The task has been polled only here so far.
             assert!(executor.try_tick());
             assert!(poll_once(pending::<()>()).await.is_none());
             foreign_may_run.send(()).unwrap();
@@ -94,7 +95,8 @@ fn t48_wait_polled_by_the_blocking_thread() {
     });
 }
 
-/// A program that looks once per frame whether something came. What was sent before a frame must be seen in it.
+/// A program that checks once per frame for data. Data that was sent before a frame must be seen in
+/// that frame.
 #[test]
 fn t49_frame_loop_sees_what_was_sent() {
     guard(|| {
@@ -103,14 +105,14 @@ fn t49_frame_loop_sees_what_was_sent() {
         let mut buffer = [0; 64];
         for frame in 0..20_u8 {
             peer.write_all(&[frame; 10]).unwrap();
-            // The kernel may take a moment to carry it over; not the library.
+            // The kernel may need a moment to transfer the data. The library must not add a delay.
             stream.get_ref().set_nonblocking(false).unwrap();
             stream.get_ref().peek(&mut buffer).unwrap();
             stream.get_ref().set_nonblocking(true).unwrap();
             let read = async_io::block_on(poll_once(stream.read(&mut buffer)));
             assert_eq!(read.expect("the frame's data").unwrap(), 10);
             assert_eq!(buffer[..10], [frame; 10]);
-            // A frame without data in between.
+            // A frame without data.
             let read = async_io::block_on(poll_once(stream.read(&mut buffer)));
             assert!(read.is_none());
         }
@@ -134,13 +136,13 @@ fn new_operation_asks_the_kernel() {
                 socket.get_ref().send_to(b"x", address).unwrap();
                 assert!(poll_once(socket.recv(&mut buffer)).await.is_some());
 
-                // Another task has polled.
+                // Another task has polled the stream.
                 let (_counter, waker) = Counter::new();
                 assert!(poll(&mut stream.read(&mut buffer), &waker).is_pending());
                 peer.write_all(b"x").unwrap();
                 assert!(poll_once(stream.read(&mut buffer)).await.is_some());
 
-                // This task has polled, and waits no longer.
+                // This task has polled the stream and no longer waits.
                 assert!(poll_once(stream.read(&mut buffer)).await.is_none());
                 peer.write_all(b"x").unwrap();
                 assert!(poll_once(stream.read(&mut buffer)).await.is_some());
@@ -168,15 +170,15 @@ fn operation_that_is_polled_without_a_wait_asks_the_kernel() {
                 let mut polls = 1;
                 while poll_once(&mut receive).await.is_none() {
                     polls += 1;
-                    assert!(polls < 10, "no poll asks");
+                    assert!(polls < 10, "no poll asked the kernel");
                 }
             }
         });
     });
 }
 
-/// A frame loop with a short read before, in the same call: the read that follows may wait without a
-/// system call.
+/// A frame loop with a short read before it, in the same call: the following read may wait without
+/// a system call.
 #[test]
 fn t49_frame_loop_after_short_reads() {
     guard(|| {
@@ -199,7 +201,7 @@ fn t49_frame_loop_after_short_reads() {
     });
 }
 
-/// Datagrams and writes, by frames.
+/// A frame loop with datagrams and writes.
 #[test]
 fn t49_frame_loop_of_datagrams() {
     guard(|| {
@@ -217,7 +219,7 @@ fn t49_frame_loop_of_datagrams() {
     });
 }
 
-/// A waker that waits, by our `block_on`, for what only the reactor can give: a timer, and a byte.
+/// A waker that waits, in `block_on`, for what only the reactor can deliver: a timer and a byte.
 struct Waits {
     counter: Arc<Counter>,
     source: Weak<Async<UnixStream>>,
@@ -233,7 +235,8 @@ impl Wake for Waits {
     }
 }
 
-/// Whoever runs wakers must not hold the right to turn the reactor meanwhile. async-io 2.6.0 hangs.
+/// A thread must not hold the role of driving the reactor while it runs wakers. async-io 2.6.0
+/// hangs here.
 #[test]
 fn wakers_that_call_block_on() {
     for runner in Runner::BOTH {
@@ -255,7 +258,8 @@ fn wakers_that_call_block_on() {
             assert!(poll(&mut readable, &waker).is_pending());
             let due = poll(&mut timer, &waker).is_ready();
             peer.write_all(b"x").unwrap();
-            // So that the wakers run on this thread, in the one case, and on the fallback thread, in the other.
+            // Makes the wakers run on this thread with one runner, and on the fallback thread with
+            // the other.
             runner.block_on(Timer::after(Duration::from_millis(20)));
             counter.wait_for(if due { 1 } else { 2 });
             runner.block_on(readable).unwrap();
@@ -263,7 +267,7 @@ fn wakers_that_call_block_on() {
     }
 }
 
-/// A wait begun in a `block_on` that has ended goes on elsewhere, under another waker, on another thread.
+/// A wait from a `block_on` that has ended continues under another waker, on another thread.
 #[test]
 fn cancelled_waits_are_polled_elsewhere() {
     for runner in Runner::BOTH {
@@ -300,7 +304,7 @@ fn cancelled_waits_are_polled_elsewhere() {
     }
 }
 
-/// The same while the wait's first thread is in a `block_on` again, busy with other things.
+/// The same while the first thread of the wait is in `block_on` again and busy with other work.
 #[test]
 fn waits_leave_a_thread_that_goes_on() {
     guard(|| {
@@ -327,7 +331,8 @@ fn waits_leave_a_thread_that_goes_on() {
     });
 }
 
-/// A wait with a waker of an ended `block_on` is nobody's, but the event must not be taken from the others.
+/// A wait that holds the waker of an ended `block_on` wakes no task, but must not take the event
+/// from other waits.
 #[test]
 fn waits_that_nobody_polls_any_more() {
     guard(|| {
@@ -342,7 +347,7 @@ fn waits_that_nobody_polls_any_more() {
         peer.write_all(b"x").unwrap();
         counter.wait_for(1);
         foreign_block_on(readable).unwrap();
-        eventually("the abandoned wait is over, too", || {
+        eventually("the abandoned wait ends as well", || {
             let mut context = Context::from_waker(Waker::noop());
             abandoned.as_mut().poll(&mut context).is_ready()
         });

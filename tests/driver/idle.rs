@@ -1,4 +1,4 @@
-//! A process in which everybody waits sleeps: no periodic wake-ups, by nobody.
+//! A process in which all threads wait sleeps: no thread wakes up periodically.
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -13,7 +13,7 @@ use crate::support::isolated::isolated;
 use crate::support::procfs::sleeps_of_all;
 use crate::support::{Runner, foreign_block_on, poll};
 
-/// Threads that each wait for a byte, and the ends by which to let them go.
+/// Starts threads that each wait for a byte, and returns the streams that end their waits.
 fn waiting(runners: &[Runner]) -> Vec<(UnixStream, JoinHandle<()>)> {
     let start = |runner: &Runner| {
         let runner = *runner;
@@ -28,12 +28,12 @@ fn waiting(runners: &[Runner]) -> Vec<(UnixStream, JoinHandle<()>)> {
 }
 
 fn assert_nobody_wakes_up() {
-    // For those that are still on their way to sleep.
+    // Time for threads that have not yet gone to sleep.
     thread::sleep(Duration::from_millis(200));
     let before = sleeps_of_all();
     thread::sleep(Duration::from_secs(1));
     let sleeps = sleeps_of_all() - before;
-    // One is this thread's.
+    // One of them is the sleep of this thread.
     assert!(sleeps <= 5, "{sleeps} wake-ups in an idle second");
 }
 
@@ -64,7 +64,7 @@ fn idle_fallback_thread() {
     });
 }
 
-/// All kinds at once, after they have been busy.
+/// Threads of all kinds at the same time, after they have been busy.
 #[test]
 fn idle_after_work() {
     isolated("idle::idle_after_work", || {
@@ -80,7 +80,8 @@ fn idle_after_work() {
     });
 }
 
-/// A thread that is away for long, blocked elsewhere inside of its `block_on`, is watched by nobody's clock.
+/// A thread that is away for long, blocked inside its `block_on`, causes no periodic wake-ups of
+/// the watcher.
 #[test]
 fn idle_while_a_thread_is_away() {
     isolated("idle::idle_while_a_thread_is_away", || {

@@ -1,4 +1,4 @@
-//! The fallback thread: there when somebody's wait needs it, one and no more, and otherwise not there at all.
+//! The fallback thread exists if a wait needs it, and otherwise does not. There is at most one.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -38,7 +38,8 @@ async fn local_waits() {
     }
 }
 
-/// Waits that carry the waker of a running `block_on` never get a second thread. async-io 2.6.0 always has one.
+/// Waits with the waker of a running `block_on` never start a second thread. async-io 2.6.0 always
+/// has one.
 #[test]
 fn local_waits_need_no_thread() {
     isolated("thread::local_waits_need_no_thread", || {
@@ -52,7 +53,8 @@ fn local_waits_need_no_thread() {
     });
 }
 
-/// Nor do those that have lost a race when `block_on` ends: they end with it.
+/// Waits that are cancelled when `block_on` ends, because they have lost a race, start no thread
+/// either.
 #[test]
 fn losers_of_a_race_need_no_thread() {
     isolated("thread::losers_of_a_race_need_no_thread", || {
@@ -66,7 +68,8 @@ fn losers_of_a_race_need_no_thread() {
     });
 }
 
-/// Nor do things that are made and not waited for, or operations that need not wait, on whatever thread.
+/// Objects that are not waited for, and operations that need not wait, start no thread either, on
+/// any thread.
 #[test]
 fn what_does_not_wait_needs_no_thread() {
     isolated("thread::what_does_not_wait_needs_no_thread", || {
@@ -82,7 +85,8 @@ fn what_does_not_wait_needs_no_thread() {
     });
 }
 
-/// Two threads with local waits: still none; and one that computes does not stall the other.
+/// Two threads with local waits start no third thread, and one that computes does not delay the
+/// other.
 #[test]
 fn two_threads_with_local_waits_need_no_third() {
     isolated("thread::two_threads_with_local_waits_need_no_third", || {
@@ -116,7 +120,7 @@ fn two_threads_with_local_waits_need_no_third() {
     });
 }
 
-/// A wait of a foreign executor needs the thread, once.
+/// Waits of foreign executors start the fallback thread, and share it.
 #[test]
 fn foreign_waits_share_one_thread() {
     isolated("thread::foreign_waits_share_one_thread", || {
@@ -138,7 +142,8 @@ fn foreign_waits_share_one_thread() {
     });
 }
 
-/// What is left behind in an executor that nobody runs any more is not local: the thread takes care of it.
+/// Waits that remain in an executor that no longer runs are not local. The fallback thread drives
+/// them.
 #[test]
 fn waits_that_block_on_leaves_behind() {
     isolated("thread::waits_that_block_on_leaves_behind", || {
@@ -158,7 +163,8 @@ fn waits_that_block_on_leaves_behind() {
     });
 }
 
-/// Whoever takes the descriptor waits by means that we do not see, so the thread has to be there.
+/// A caller of `reactor_fd` waits in ways that the crate cannot observe, so the fallback thread
+/// must exist.
 #[test]
 fn reactor_fd_comes_with_the_thread() {
     isolated("thread::reactor_fd_comes_with_the_thread", || {
@@ -171,7 +177,7 @@ fn reactor_fd_comes_with_the_thread() {
     });
 }
 
-/// The thread is the library's: no handler of the program's may run on it.
+/// The fallback thread belongs to the library: no signal handler of the program may run on it.
 #[test]
 fn the_thread_blocks_all_signals() {
     isolated("thread::the_thread_blocks_all_signals", || {
@@ -179,7 +185,7 @@ fn the_thread_blocks_all_signals() {
         foreign_block_on(Timer::after(Duration::from_millis(100)));
         let blocked = status(fallback_thread(), "SigBlk").unwrap();
         let blocked = u64::from_str_radix(&blocked, 16).unwrap();
-        // 9 and 19 cannot be blocked; 32 to 34 belong to the C library.
+        // Signals 9 and 19 cannot be blocked; 32 to 34 belong to the C library.
         let signals = (1..=64).filter(|signal| ![9, 19, 32, 33, 34].contains(signal));
         for signal in signals {
             assert!(
@@ -195,7 +201,7 @@ fn the_thread_blocks_all_signals() {
     });
 }
 
-/// The thread that happens to be the first to wait may be pinned to one processor; the library's is not.
+/// The thread that waits first may be pinned to one processor. The fallback thread is not.
 #[test]
 fn the_thread_is_not_pinned() {
     isolated("thread::the_thread_is_not_pinned", || {
@@ -207,7 +213,7 @@ fn the_thread_is_not_pinned() {
     });
 }
 
-/// The thread outlives whatever its wakers do, and serves on.
+/// The fallback thread survives panics of the wakers that it calls, and continues to serve.
 #[test]
 fn the_thread_goes_on_after_panics() {
     isolated("thread::the_thread_goes_on_after_panics", || {
