@@ -1,7 +1,8 @@
-//! Faults that the system, or the program itself, may cause: what the user gets, and that nothing else is lost.
+//! Faults caused by the system or by the program itself: which error the user gets, and that
+//! nothing else is lost.
 //!
-//! Many are traps as well and tested in `tests/traps.rs`; `cargo xtask faults` runs both, and prints which fault is
-//! tested where. Faults that concern a whole process are caused in one of their own.
+//! `tests/traps.rs` tests further faults. `cargo xtask faults` runs both and prints which test
+//! covers which fault. Faults that affect a whole process run in a process of their own.
 
 #![cfg(all(target_os = "linux", not(async_io_loom)))]
 

@@ -1,7 +1,7 @@
-//! A clock that stands still, as in a virtual machine that is paused or moved.
+//! A clock that stands still, as in a virtual machine that is paused or migrated.
 //!
-//! This program has a `clock_gettime` of its own, which std calls in place of the C library's: it asks the kernel, and
-//! answers with the same time again and again while the clock is told to stand.
+//! This program defines its own `clock_gettime`, which std calls instead of that of the C library.
+//! It asks the kernel, or returns the same time repeatedly while the clock is stopped.
 
 #![allow(unsafe_code)]
 
@@ -18,7 +18,7 @@ use crate::support::{Counter, Runner, assert_quiet, pair, poll};
 
 static STANDS: AtomicBool = AtomicBool::new(false);
 
-/// Where it stands, in two words: not every processor has atomics of 64 bits.
+/// The time at which the clock is stopped, in two words: not every processor has 64-bit atomics.
 static SECONDS: AtomicU32 = AtomicU32::new(0);
 static NANOS: AtomicU32 = AtomicU32::new(0);
 
@@ -27,11 +27,11 @@ fn stands_at(clock: libc::clockid_t) -> Option<(u32, u32)> {
     stands.then(|| (SECONDS.load(Ordering::SeqCst), NANOS.load(Ordering::SeqCst)))
 }
 
-// SAFETY: the signature and the meaning are those of POSIX; nothing but the answer differs.
+// SAFETY: the signature and the semantics are those of POSIX; only the returned time differs.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::timespec) -> c_int {
     if let Some((seconds, nanos)) = stands_at(clock) {
-        // SAFETY: the caller gives a valid pointer.
+        // SAFETY: the caller passes a valid pointer.
         unsafe {
             time.write(libc::timespec {
                 tv_sec: seconds as _,
@@ -40,16 +40,17 @@ unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::time
         };
         return 0;
     }
-    // SAFETY: the caller's arguments, for the call that they are meant for.
+    // SAFETY: the arguments are passed on unchanged to the system call that they are meant for.
     unsafe { libc::syscall(libc::SYS_clock_gettime, clock, time) as c_int }
 }
 
-/// On processors of 32 bits glibc has a second one for times after 2038, which std prefers.
+/// On 32-bit processors glibc has a second function for times after 2038, which std prefers.
 #[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
 mod long_time {
     use std::ffi::c_int;
 
-    /// Its number is the same on all of these processors but MIPS; `libc` has it for few of them.
+    /// The number is the same on all of these processors except MIPS. `libc` defines it for few of
+    /// them.
     const CLOCK_GETTIME64: libc::c_long = 403;
 
     #[repr(C)]
@@ -62,11 +63,11 @@ mod long_time {
         padding: i32,
     }
 
-    // SAFETY: the signature and the meaning are those of glibc; nothing but the answer differs.
+    // SAFETY: the signature and the semantics are those of glibc; only the returned time differs.
     #[unsafe(no_mangle)]
     unsafe extern "C" fn __clock_gettime64(clock: libc::clockid_t, time: *mut Timespec) -> c_int {
         if let Some((seconds, nanos)) = super::stands_at(clock) {
-            // SAFETY: the caller gives a valid pointer.
+            // SAFETY: the caller passes a valid pointer.
             unsafe {
                 time.write(Timespec {
                     seconds: seconds.into(),
@@ -76,15 +77,15 @@ mod long_time {
             };
             return 0;
         }
-        // SAFETY: the caller's arguments, for the call that they are meant for.
+        // SAFETY: the arguments are passed on unchanged to the system call that they are meant for.
         unsafe { libc::syscall(CLOCK_GETTIME64, clock, time) as c_int }
     }
 }
 
 fn stand_still() {
-    // SAFETY: all zeroes is a valid value of this plain C structure.
+    // SAFETY: all zeros is a valid value of this plain C structure.
     let mut now: libc::timespec = unsafe { std::mem::zeroed() };
-    // SAFETY: a valid pointer.
+    // SAFETY: the pointer is valid.
     assert_eq!(unsafe { clock_gettime(libc::CLOCK_MONOTONIC, &mut now) }, 0);
     SECONDS.store(now.tv_sec as u32, Ordering::SeqCst);
     NANOS.store(now.tv_nsec as u32, Ordering::SeqCst);
@@ -95,7 +96,8 @@ fn go_on() {
     STANDS.store(false, Ordering::SeqCst);
 }
 
-/// While it stands no timer fires, since none is due, I/O goes on, and nobody is busy; when it goes on, they fire.
+/// While the clock stands still, no timer fires, since none is due, I/O continues, and no thread is
+/// busy. When it resumes, the timers fire.
 #[test]
 fn a_clock_that_stands_still() {
     isolated("clock::a_clock_that_stands_still", || {
@@ -110,21 +112,22 @@ fn a_clock_that_stands_still() {
         }
         let before = Instant::now();
         thread::sleep(Duration::from_millis(100));
-        assert_eq!(Instant::now(), before, "the clock does not stand");
+        assert_eq!(Instant::now(), before, "the clock does not stand still");
         for runner in Runner::BOTH {
             peer.write_all(b"x").unwrap();
             runner.block_on(source.readable()).unwrap();
             std::io::Read::read_exact(&mut source.get_ref(), &mut [0]).unwrap();
         }
-        assert_eq!(counter.wakes(), 0, "a timer fired before its time");
-        // It measures by this very clock, so it must not be asked for the time that passes.
+        assert_eq!(counter.wakes(), 0, "a timer fired early");
+        // `assert_quiet` measures elapsed time with this clock, so it cannot be used while the
+        // clock is stopped.
         quiet_while_standing();
         go_on();
         counter.wait_for(20);
         let start = Instant::now();
         async_io::block_on(Timer::after(Duration::from_millis(1)));
         assert!(start.elapsed() >= Duration::from_millis(1));
-        assert_quiet("after the clock went on");
+        assert_quiet("after the clock resumed");
     });
 }
 

@@ -1,4 +1,4 @@
-//! The set of sources is full, or has the object already.
+//! The set of sources is full or already contains the object.
 
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
@@ -13,7 +13,7 @@ use crate::support::isolated::isolated;
 use crate::support::seccomp::{Filter, Reach, Verdict};
 use crate::support::{Counter, Runner, drain, fill, pair, poll};
 
-/// From now on each `epoll_ctl` of this kind is refused.
+/// Makes every later `epoll_ctl` with this operation fail.
 fn refuse(operation: libc::c_int, errno: libc::c_int) {
     Filter::new()
         .call_with(
@@ -24,7 +24,7 @@ fn refuse(operation: libc::c_int, errno: libc::c_int) {
         .install(Reach::AllThreads);
 }
 
-/// What was registered before goes on.
+/// Checks that a source that was registered before is still served.
 fn still_served(source: &Async<UnixStream>, mut peer: &UnixStream) {
     for runner in Runner::BOTH {
         let (counter, waker) = Counter::new();
@@ -38,7 +38,7 @@ fn still_served(source: &Async<UnixStream>, mut peer: &UnixStream) {
     }
 }
 
-/// ENOSPC: the user has as many watches as the system allows (fs.epoll.max_user_watches).
+/// `ENOSPC`: the user has as many watches as the system allows (`fs.epoll.max_user_watches`).
 #[test]
 fn enospc_at_registration() {
     isolated("epoll_ctl::enospc_at_registration", || {
@@ -50,14 +50,15 @@ fn enospc_at_registration() {
             let error = Async::new(local).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::StorageFull);
             assert!(error.to_string().contains("max_user_watches"), "{error}");
-            // The object that could not be registered is closed, not leaked.
+            // The object that could not be registered is closed and not leaked.
             assert_eq!(other_end.read(&mut [0]).unwrap(), 0);
         }
         still_served(&source, &peer);
     });
 }
 
-/// Interest cannot be changed: who needs the change gets the error, readers of the same source and others go on.
+/// The interest cannot be changed. The operation that needs the change gets the error. Readers of
+/// the same source and other sources continue to work.
 #[test]
 fn enospc_at_rearming() {
     isolated("epoll_ctl::enospc_at_rearming", || {
@@ -74,14 +75,15 @@ fn enospc_at_rearming() {
             assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
             still_served(&other, &other_peer);
         }
-        // What needs no waiting needs no interest.
+        // An operation that need not wait needs no interest.
         drain(&peer, written);
         let write = source.write_with(|mut stream| stream.write(b"y"));
         assert_eq!(async_io::block_on(write).unwrap(), 1);
     });
 }
 
-/// EEXIST: the same object twice. The second is refused, the first goes on; also after the second was tried.
+/// `EEXIST`: the same object is registered twice. The second registration fails, and the first
+/// continues to work.
 #[test]
 fn eexist_at_registration() {
     let (source, peer) = pair();

@@ -1,4 +1,5 @@
-//! No descriptors left: in the whole system (ENFILE), where `tests/traps.rs` has those of the process (EMFILE).
+//! No descriptors are left in the whole system (`ENFILE`). `tests/traps.rs` tests the limit of the
+//! process (`EMFILE`).
 
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
@@ -22,7 +23,8 @@ fn timers_go_on() {
     }
 }
 
-/// The error of each attempt, and the connection when it is over: here in a thread that the refusal does not concern.
+/// Each attempt returns the error. The connection is accepted afterwards, here by a thread without
+/// the refusal.
 #[test]
 fn enfile_from_accept() {
     isolated("limits::enfile_from_accept", || {
@@ -48,7 +50,8 @@ fn enfile_from_accept() {
     });
 }
 
-/// One of the calls that make the poller is refused: the registration gets the error, timers and `block_on` go on.
+/// One of the calls that create the poller is refused. The registration gets the error; timers and
+/// `block_on` continue to work.
 #[cfg(not(polling_test_poll_backend))]
 fn without_poller(call: libc::c_long) {
     Filter::new()
@@ -70,7 +73,7 @@ fn enfile_from_epoll_create() {
     });
 }
 
-/// `polling` takes a pipe then.
+/// `polling` uses a pipe in that case.
 #[cfg(not(any(async_io_portable, polling_test_poll_backend)))]
 #[test]
 fn enfile_from_eventfd() {
@@ -79,7 +82,7 @@ fn enfile_from_eventfd() {
     });
 }
 
-/// Without a timerfd there are other clocks to wait by.
+/// Without a timerfd, the time-out of the wait itself is used.
 #[test]
 fn enfile_from_timerfd() {
     isolated("limits::enfile_from_timerfd", || {

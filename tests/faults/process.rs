@@ -1,4 +1,5 @@
-//! What a program does with its process: forks it, and closes descriptors that it does not know.
+//! Operations of the program on its own process: it forks, and it closes descriptors that it does
+//! not own.
 
 #![allow(unsafe_code)]
 
@@ -15,8 +16,8 @@ use crate::support::isolated::isolated;
 use crate::support::procfs::{fallback_thread, wait_until_asleep};
 use crate::support::{Counter, assert_quiet, drain, fill, pair, poll, raw};
 
-/// A child that goes on with the library gets errors that say why; what it drops, and what it is refused, changes nothing
-/// for its parent.
+/// A child that continues to use the library gets errors that state the reason. Drops and refused
+/// operations in the child do not affect its parent.
 #[test]
 fn a_forked_child_is_refused() {
     isolated("process::a_forked_child_is_refused", || {
@@ -34,43 +35,45 @@ fn a_forked_child_is_refused() {
             let (local, _other_end) = UnixStream::pair().unwrap();
             let error = Async::new(local).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unsupported);
-            // To wait for room, interest would have to be changed in the parent's set.
+            // Waiting for room would require a change of the interest in the parent's set.
             let mut writable = full.writable();
             let refused = matches!(poll(&mut writable, &waker), std::task::Poll::Ready(Err(_)));
             assert!(refused);
-            // Not the parent's timer: a copy of it, as all memory is.
+            // A copy of the parent's timer, as all memory of the child.
             drop(std::mem::replace(&mut timer, Timer::never()));
-            // Timers need no descriptor of the parent's, and leave them as they are.
+            // Timers neither need nor change the parent's descriptors.
             async_io::block_on(Timer::after(Duration::from_millis(20)));
         });
         assert_eq!(status, 0, "the child did not end by itself");
 
         peer.write_all(b"x").unwrap();
-        // Both: the byte and the timer.
+        // The byte and the timer.
         counter.wait_for(2);
         drain(&full_peer, filled);
         async_io::block_on(full.writable()).unwrap();
     });
 }
 
-/// Closes everything from 3 on, as programs do that become daemons, or that start others.
+/// Closes all descriptors from 3 on, as programs do that become daemons or start others.
 fn close_from_three() {
-    // SAFETY: in a process of its own; owners that would close the numbers again are forgotten by the caller.
+    // SAFETY: runs in a process of its own; the caller forgets the owners that would close the
+    // numbers again.
     let closed = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
     assert_eq!(closed, 0, "{}", std::io::Error::last_os_error());
 }
 
-/// All descriptors go between two calls of `block_on`, those of the program too, while the fallback thread sleeps on
-/// them. What is waited for afterwards works; an old source says that it is gone, and is not waited for in vain.
+/// All descriptors are closed between two calls of `block_on`, including those of the program,
+/// while the fallback thread sleeps on them. New waits work afterwards, and polling an old source
+/// is harmless.
 ///
-/// A thread that is itself asleep in the reactor's wait at that moment is another matter: the kernel keeps the set for it,
-/// with nothing left in it that could end the wait, unless a registered object is still open elsewhere. That case is in
-/// `tests/traps/own.rs`.
+/// The case of a thread that is itself asleep in the reactor's wait at that moment is different:
+/// the kernel keeps the set for it, and nothing in the set can end the wait, unless a registered
+/// object is still open elsewhere. `tests/traps/own.rs` tests that case.
 #[test]
 fn closefrom_between_calls() {
     isolated("process::closefrom_between_calls", || {
         let (old, peer) = pair();
-        // Its number will be closed with the others.
+        // The number is closed with the others.
         let _ = peer.into_raw_fd();
         let (_counter, waker) = Counter::new();
         let mut readable = old.readable();
@@ -91,13 +94,14 @@ fn closefrom_between_calls() {
             });
         }
         drop(readable);
-        // Its number may be anybody's, so nothing is said of what the answer is, only that there is one.
+        // The number of the old source may have been reused, so any result is accepted.
         let limit = async {
             Timer::after(Duration::from_millis(20)).await;
             Ok(())
         };
         let _ = async_io::block_on(or(old.readable(), limit));
-        // Dropped, it would close a number that is not its own; forgotten, it would be a leak.
+        // Dropping the source would close a number that it no longer owns. Forgetting it would be
+        // reported as a leak.
         static KEPT: OnceLock<Arc<Async<UnixStream>>> = OnceLock::new();
         KEPT.get_or_init(|| old);
         assert_quiet("after everything was closed");

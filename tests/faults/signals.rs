@@ -1,4 +1,4 @@
-//! EINTR: signals that arrive all the time, on every thread that waits.
+//! `EINTR`: signals arrive continuously on every thread that waits.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -13,8 +13,8 @@ use crate::support::isolated::isolated;
 use crate::support::raw::{Target, interrupt_by_sigusr1};
 use crate::support::{Runner, pair, stress};
 
-/// Two threads pass a byte and set timers while a third interrupts both, as fast as it can: nothing is lost, no timer is
-/// early, no wait ends with an error.
+/// Two threads pass a byte and set timers while a third interrupts both as fast as it can. No
+/// wake-up is lost, no timer is early, and no wait ends with an error.
 #[test]
 fn eintr_storm() {
     isolated("signals::eintr_storm", || {
@@ -36,12 +36,12 @@ fn storm(one_runs: Runner, two_runs: Runner) {
         thread::spawn(move || {
             targets.send(Target::current()).unwrap();
             pass_on(&source, runner, rounds);
-            // Not closed before the other one has done its rounds.
+            // Kept open until the other thread has finished its rounds.
             source
         })
     });
     let targets: Vec<Target> = known.iter().take(workers.len()).collect();
-    // A thread that has ended and is not joined may still be sent signals.
+    // Signals may still be sent to a thread that has ended but has not been joined.
     while !workers.iter().all(|worker| worker.is_finished()) {
         targets.iter().for_each(|target| target.interrupt());
         thread::yield_now();

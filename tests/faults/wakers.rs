@@ -1,4 +1,4 @@
-//! Wakers that take their time, and wakers that outlive what they were made for.
+//! Wakers that are slow, and wakers that outlive the objects that they were made for.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -11,7 +11,7 @@ use async_io::{Async, Timer};
 
 use crate::support::{Counter, Runner, deliver_event, foreign_block_on, guard, pair, poll};
 
-/// Sleeps before it does what it should.
+/// A waker that sleeps before it counts.
 struct Slow(Arc<Counter>);
 
 impl Wake for Slow {
@@ -21,8 +21,9 @@ impl Wake for Slow {
     }
 }
 
-/// A waker that keeps the driving thread for long delays nobody for ever: the others are served meanwhile by another
-/// thread, and those behind it in the same batch after it.
+/// A waker that blocks the driving thread for long does not delay other waits without bound.
+/// Another thread serves them meanwhile, and the later wakers of the same batch are called
+/// afterwards.
 #[test]
 fn slow_wakers_hold_up_nobody_for_good() {
     for runner in Runner::BOTH {
@@ -48,7 +49,7 @@ fn slow_wakers_hold_up_nobody_for_good() {
             for (_, peer) in &sources {
                 (&mut &*peer).write_all(b"x").unwrap();
             }
-            // A thread that wants nothing of all that.
+            // The wait of a thread that is unrelated to these sources.
             let start = Instant::now();
             let span = Duration::from_millis(5);
             runner.block_on(Timer::after(span));
@@ -59,12 +60,13 @@ fn slow_wakers_hold_up_nobody_for_good() {
     }
 }
 
-/// Takes the waker that it is polled with.
+/// Returns the waker that it is polled with.
 async fn own_waker() -> Waker {
     std::future::poll_fn(|cx| Poll::Ready(cx.waker().clone())).await
 }
 
-/// Wakers of `block_on` that are woken and dropped after the call, its thread and its sources have gone.
+/// Wakers of `block_on` that are woken and dropped after the call, its thread and its sources have
+/// ended.
 #[test]
 fn wakers_that_outlive_their_thread() {
     guard(|| {
@@ -91,8 +93,8 @@ fn wakers_that_outlive_their_thread() {
     });
 }
 
-/// A waker that is left with a source, by a task that has long ended, is dropped with the source and neither sooner nor
-/// later; and it does no harm to be woken then.
+/// A waker that an ended task leaves with a source is dropped with the source, neither earlier nor
+/// later. Waking it afterwards is harmless.
 #[test]
 fn wakers_left_with_a_source() {
     for runner in Runner::BOTH {
@@ -110,18 +112,20 @@ fn wakers_left_with_a_source() {
                 });
                 left.join().unwrap()
             });
-            // The task has gone, and its thread. The event comes to nobody, and the next reader gets the byte.
+            // The task and its thread have ended. The event wakes no task, and the next reader gets
+            // the byte.
             peer.write_all(b"x").unwrap();
             let mut byte = [0];
             let read = source.read_with(|mut stream| stream.read(&mut byte));
             assert_eq!(foreign_block_on(read).unwrap(), 1);
-            // One more event, so that none is under way when it comes to who holds what.
+            // Delivers one more event, so that no event is pending when the references are counted.
             deliver_event(&source, &peer);
             source.get_ref().read_exact(&mut [0]).unwrap();
             let (counter, own) = Counter::new();
             let before = Arc::strong_count(&counter);
             let mut context = Context::from_waker(&own);
-            // The slot may have been told of that event, which is news to the next who asks, once.
+            // The shared waiter may have recorded that event. If so, the first poll is ready, and
+            // only that one.
             let told = source.poll_readable(&mut context).is_ready();
             assert!(!told || source.poll_readable(&mut context).is_pending());
             assert_eq!(Arc::strong_count(&counter), before + 1);
