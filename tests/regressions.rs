@@ -1,5 +1,5 @@
-//! Small programs at the edges of the contract: polls without a wait, operations that contradict
-//! the kernel, waits that are cancelled, wakers that block or panic.
+//! Small programs for edge cases: polls without a wait, operations that contradict the kernel,
+//! waits that are cancelled, wakers that block or panic.
 //!
 //! Times are never compared with a limit, except in hang guards. The tests count polls, calls,
 //! wake-ups and threads.

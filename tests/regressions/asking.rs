@@ -18,7 +18,7 @@ use futures_lite::{AsyncRead, AsyncWrite, StreamExt};
 use crate::assert_no_fallback_thread;
 use crate::common::*;
 
-/// A wait, as a function that polls it. Returns true when the wait is over.
+/// A function that polls a wait. Returns true when the wait is over.
 type Wait<'a> = Box<dyn FnMut(&mut Context<'_>) -> bool + 'a>;
 
 /// Creates a wait for one direction of a source.
@@ -74,7 +74,7 @@ const WRITING: [(&str, NewWait); 5] = [
     }),
 ];
 
-/// A source that a wait has to wait for, and what ends the wait.
+/// A source that is not ready, and the means to make it ready.
 struct Scene {
     name: &'static str,
     source: Arc<Async<Local>>,
@@ -108,7 +108,7 @@ impl Scene {
         (self.new_wait)(&self.source)
     }
 
-    /// Makes the source ready, at once.
+    /// Makes the source ready immediately.
     fn make_ready(&self) {
         let mut peer = &self.peer;
         if self.written == 0 {
@@ -119,11 +119,11 @@ impl Scene {
     }
 }
 
-/// How many polls may miss what was there before the first of them. The contract allows one; the
-/// rest is slack.
+/// The number of polls within which readiness from before the first of them must be reported. The
+/// rule in `src/core/source/state.rs` allows one poll to miss it. The rest is slack.
 const POLLS: usize = 4;
 
-/// Polls often without success, makes the source ready, and then polls again and again, without a
+/// Polls repeatedly without success, makes the source ready, and then polls repeatedly without a
 /// wait in between.
 #[track_caller]
 fn polls_see_it(scene: &Scene, mut poll: impl FnMut() -> bool) {
@@ -139,7 +139,7 @@ fn polls_see_it(scene: &Scene, mut poll: impl FnMut() -> bool) {
     );
 }
 
-/// A loop of frames, as a game has it, in one poll of a `block_on` that never waits.
+/// A loop of frames, as in a game, in one poll of a `block_on` that never waits.
 #[test]
 fn a_wait_polled_by_a_frame_loop_sees_readiness() {
     in_child(
@@ -157,8 +157,8 @@ fn a_wait_polled_by_a_frame_loop_sees_readiness() {
     );
 }
 
-/// The same in a `block_on` that has waited before: only the turns since the last poll of this wait
-/// count.
+/// The same in a `block_on` that has waited before. Only turns since the last poll of this wait
+/// permit a poll to skip the system call.
 #[test]
 fn a_frame_loop_after_a_turn_sees_readiness() {
     in_child("asking::a_frame_loop_after_a_turn_sees_readiness", || {
@@ -192,7 +192,7 @@ fn a_wait_polled_once_per_block_on_sees_readiness() {
     );
 }
 
-/// A wait that an event has ended, and that begins again on the same source.
+/// A wait on a source on which an event has ended a previous wait.
 #[test]
 fn a_frame_loop_sees_data_after_data() {
     in_child("asking::a_frame_loop_sees_data_after_data", || {
@@ -221,7 +221,7 @@ fn a_frame_loop_sees_data_after_data() {
     });
 }
 
-/// Polls a future that has nothing to wait for but what `make_ready` does.
+/// Polls a future that only `make_ready` can complete.
 async fn operation_in_frames(name: &str, operation: impl Future, make_ready: impl FnOnce()) {
     let mut operation = pin!(operation);
     // The first poll, a turn, and some more polls.
@@ -269,12 +269,12 @@ fn an_operation_polled_by_a_frame_loop_sees_readiness() {
     );
 }
 
-/// The slow step of a task that yields after each.
+/// The duration of a slow step, after which the task yields.
 const STEP_TIME: Duration = Duration::from_millis(5);
 
-/// Runs a wait beside a task that yields `fast` times at once and then after each slow step. Makes
-/// the source ready in the first slow step, and returns how many slow steps follow until the wait
-/// is over.
+/// Runs a wait beside a task that yields `fast` times immediately and then after each slow step.
+/// Makes the source ready in the first slow step, and returns how many slow steps follow until the
+/// wait is over.
 fn slow_steps_until_seen(fast: usize, wait: impl Future, make_ready: impl FnOnce()) -> usize {
     let slow = Cell::new(0);
     let (mut polls, mut make_ready) = (0, Some(make_ready));
@@ -321,7 +321,7 @@ fn a_wait_beside_slow_yields_is_seen_after_a_few_of_them() {
     );
 }
 
-/// What a task did long ago does not decide how often the reactor gets a turn.
+/// Yields in the distant past do not decide how often the reactor gets a turn.
 #[test]
 fn a_wait_beside_yields_that_become_slow_is_seen() {
     in_child(
@@ -330,7 +330,8 @@ fn a_wait_beside_yields_that_become_slow_is_seen() {
     );
 }
 
-/// The waker of a task in an executor: the task is polled only after its event has been dispatched.
+/// A wait with the waker of a task in an executor: the task is polled only after its event has been
+/// dispatched.
 #[test]
 fn a_task_beside_slow_yields_is_woken_after_a_few_of_them() {
     in_child(

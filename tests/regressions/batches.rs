@@ -1,8 +1,7 @@
-//! The wakers of one turn do not wait for each other: what one of them needs from a later one, it
-//! gets.
+//! A waker may wait for a later waker of the same turn without a deadlock.
 //!
-//! A waker may call `block_on`, which then runs the rest of the wakers itself. A waker that blocks
-//! by other means is overtaken: a thread in `block_on`, or the fallback thread, runs the rest.
+//! A waker may call `block_on`, which then runs the remaining wakers itself. If a waker blocks by
+//! other means, a thread in `block_on` or the fallback thread runs the remaining ones.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +19,7 @@ use crate::common::*;
 struct Group {
     size: usize,
     called: Arc<Hits>,
-    /// How many calls have returned.
+    /// The number of calls that have returned.
     returned: AtomicUsize,
     /// Closed by the call of the last waker.
     open: Mutex<Option<Sender<()>>>,
@@ -59,12 +58,12 @@ impl Group {
         }
     }
 
-    /// Waits in `block_on` with nothing else to do.
+    /// Waits in `block_on` without any other wait.
     fn wait_idle(&self) {
         assert!(block_on(self.complete.recv()).is_err());
     }
 
-    /// Waits in `block_on` and is woken by timers all the time.
+    /// Waits in `block_on`, woken repeatedly by timers.
     fn wait_with_timers(&self) {
         block_on(async {
             while self.called.count() < self.size {
@@ -88,7 +87,7 @@ impl Group {
     }
 }
 
-/// Timers of one deadline, one for each waker: they fire in one turn.
+/// Creates timers with one deadline, one for each waker. They fire in one turn.
 fn timers_of_one_deadline(wakers: &[Waker]) -> Vec<Timer> {
     let mut timers: Vec<_> = wakers.iter().map(|_| Timer::after(HOUR)).collect();
     for (timer, waker) in timers.iter_mut().zip(wakers) {
@@ -101,7 +100,7 @@ fn timers_of_one_deadline(wakers: &[Waker]) -> Vec<Timer> {
     timers
 }
 
-/// Sources that become ready at the same moment, one for each waker: they share one socket.
+/// Creates sources that become ready at the same moment, one for each waker. They share one socket.
 fn sources_of_one_socket(wakers: &[Waker]) -> (Vec<Async<Local>>, Local) {
     let (ours, peer) = pair();
     let source = |waker| {
@@ -112,8 +111,8 @@ fn sources_of_one_socket(wakers: &[Waker]) -> (Vec<Async<Local>>, Local) {
     (wakers.iter().map(source).collect(), peer)
 }
 
-/// Runs two wakers in one turn, with timers and with sources. Each of the two waits for the other:
-/// whichever is called first needs the one behind it. `drive` makes sure that threads turn the
+/// Runs two wakers in one turn, with timers and with sources. Each of the two waits for the other,
+/// so the one that is called first needs the later one. `drive` makes sure that threads drive the
 /// reactor until the group is complete.
 fn wakers_of_one_turn(wait: fn(&Group), drive: fn(&Group)) {
     for _ in 0..5 {
@@ -164,7 +163,7 @@ fn a_waker_of_the_fallback_thread_may_wait_in_block_on_for_a_later_one() {
     );
 }
 
-/// A batch of many, in which each waker needs all the later ones: the calls nest.
+/// A batch of many wakers, each of which waits for all later ones: the calls nest.
 #[test]
 fn wakers_that_wait_in_block_on_may_nest() {
     in_child("batches::wakers_that_wait_in_block_on_may_nest", || {
@@ -176,7 +175,8 @@ fn wakers_that_wait_in_block_on_may_nest() {
     });
 }
 
-/// The fallback thread is blocked in a waker. A `block_on` that begins afterwards runs the rest.
+/// A waker blocks the fallback thread. A `block_on` that begins afterwards runs the remaining
+/// wakers.
 #[test]
 fn a_block_on_runs_the_wakers_behind_one_that_blocks_the_fallback_thread() {
     in_child(
@@ -196,7 +196,7 @@ fn a_block_on_runs_the_wakers_behind_one_that_blocks_the_fallback_thread() {
     );
 }
 
-/// A thread in `block_on` is blocked in a waker. The fallback thread runs the rest.
+/// A waker blocks a thread in `block_on`. The fallback thread runs the remaining wakers.
 #[test]
 fn the_fallback_thread_runs_the_wakers_behind_one_that_blocks_a_block_on() {
     in_child(
@@ -205,8 +205,8 @@ fn the_fallback_thread_runs_the_wakers_behind_one_that_blocks_a_block_on() {
     );
 }
 
-/// Two threads are in `block_on`, and one of them is blocked in a waker. The other one runs the
-/// rest; the fallback thread is kept busy all the time.
+/// Two threads are in `block_on`, and a waker blocks one of them. The other one runs the remaining
+/// wakers. The fallback thread is kept busy throughout.
 #[test]
 fn another_block_on_runs_the_wakers_behind_one_that_blocks() {
     in_child(

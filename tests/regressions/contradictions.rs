@@ -1,5 +1,5 @@
-//! An operation that says "would block" while the kernel says "ready" is repeated with pauses. One
-//! pause is under way for each waiting place, and it ends with the wait.
+//! An operation that returns "would block" while the kernel reports "ready" is repeated with
+//! pauses. Each waiter has at most one pause, which ends with the wait.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -16,7 +16,7 @@ use crate::common::*;
 
 const TICKS: usize = 500;
 
-/// A source with data, and room for more.
+/// Creates a source that has data and room for more.
 fn ready_pair() -> (Async<Local>, Local) {
     let (source, mut peer) = local_pair();
     peer.write_all(b"data").unwrap();
@@ -27,7 +27,7 @@ fn refuse<T>() -> io::Result<T> {
     Err(ErrorKind::WouldBlock.into())
 }
 
-/// A stream that is never willing, whatever its socket has. It counts how often it is asked.
+/// A stream that refuses every operation, whatever the state of its socket. It counts the attempts.
 struct Unwilling {
     socket: Local,
     calls: Cell<usize>,
@@ -103,7 +103,7 @@ impl Runner {
     }
 }
 
-/// A poll for the interval's reasons neither repeats the operation nor adds a wake-up of its own.
+/// Checks that polls caused by the interval neither repeat the operation nor add wake-ups.
 #[track_caller]
 fn assert_calm(what: &str, runner: Runner, calls: usize, polls: usize, most: usize) {
     assert!(
@@ -140,8 +140,8 @@ fn a_contradicted_closure_is_called_seldom_beside_an_interval() {
     }
 }
 
-/// Each poll of a stream tries its operation. Few more polls than ticks mean that a pause adds one
-/// wake-up at its end.
+/// The limit for streams, whose every poll tries the operation. Few more polls than ticks mean that
+/// each pause adds a single wake-up at its end.
 const FEW_MORE: usize = TICKS * 3 / 2 + 50;
 
 #[test]
@@ -159,15 +159,15 @@ fn a_contradicted_stream_is_called_seldom_beside_an_interval() {
     }
 }
 
-/// Polls a contradicted operation until it pauses, and a while longer.
+/// Polls a contradicted operation until it pauses, and some more times.
 fn poll_into_a_pause(mut poll: impl FnMut() -> bool) {
     for _ in 0..50 {
         assert!(poll());
     }
 }
 
-/// How often a test tries what another thread may disturb: it may be about to call the waker just
-/// now.
+/// The number of attempts at a check that another thread may disturb by calling the waker at the
+/// same moment.
 const ATTEMPTS: usize = 20;
 
 #[test]
@@ -226,13 +226,13 @@ fn a_dropped_operation_in_a_pause_causes_no_wake_up() {
         drop(reading);
         let before = hits.count();
         outlast_pauses();
-        // One may have been under way.
+        // One wake-up may have been pending.
         let after = hits.count();
         assert!(after <= before + 1, "{} wake-ups", after - before);
     });
 }
 
-/// Many polls within one pause do not multiply the wake-up that ends it.
+/// Many polls within one pause do not multiply the wake-up at its end.
 #[test]
 fn a_pause_ends_with_one_wake_up() {
     guarded(|| {
@@ -244,13 +244,13 @@ fn a_pause_ends_with_one_wake_up() {
         assert!(poll(&mut reading, &waker).is_pending());
         outlast_pauses();
         let after = hits.count();
-        // A pause may have ended between two of the polls, and the next one have begun.
+        // A pause may have ended between two of the polls, and the next one may have begun.
         assert!(after <= before + 5, "{} wake-ups", after - before);
         assert!(after > before, "the pause does not end");
     });
 }
 
-/// The waker that a pause ends with is the one of the last poll.
+/// The end of a pause calls the waker of the last poll.
 #[test]
 fn a_pause_wakes_the_task_that_polled_last() {
     guarded(|| {
@@ -269,7 +269,7 @@ fn a_pause_wakes_the_task_that_polled_last() {
     });
 }
 
-/// A closure that changes its mind is heard, in whatever pause it is.
+/// A closure that begins to succeed is called again, whatever the pause.
 #[test]
 fn a_pause_ends_for_a_closure_that_succeeds() {
     guarded(|| {

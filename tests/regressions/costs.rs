@@ -1,7 +1,7 @@
-//! What a call costs does not depend on what else is registered, or once was.
+//! The cost of a call does not depend on what else is or was registered.
 //!
-//! Costs are times of many equal steps, of which the shortest counts: interruptions only make a
-//! step longer. A cost is compared with another one of the same process.
+//! Costs are measured as the shortest of many equal steps, because interruptions can only make a
+//! step longer. Each cost is compared with another one of the same process.
 
 use std::future::poll_fn;
 use std::io::{Read, Write};
@@ -25,7 +25,7 @@ fn shortest(steps: usize, mut step: impl FnMut()) -> Duration {
     (0..steps).map(time).min().unwrap()
 }
 
-/// Calls of `block_on` whose waker the program keeps.
+/// Measures calls of `block_on` whose waker the program keeps.
 fn calls_with_a_kept_waker() -> Duration {
     let mut kept = None;
     shortest(100, || {
@@ -36,7 +36,7 @@ fn calls_with_a_kept_waker() -> Duration {
     })
 }
 
-/// The waits belong to an outer `block_on`, so that no fallback thread is there.
+/// The waits belong to an outer `block_on`, so there is no fallback thread.
 #[test]
 fn the_end_of_block_on_costs_the_same_beside_many_waits() {
     in_child(
@@ -64,7 +64,7 @@ fn the_end_of_block_on_costs_the_same_beside_many_waits() {
     );
 }
 
-/// The places of sources that have gone are looked at no more than those of sources that exist.
+/// The registry slots of dropped sources cost no more than those of existing ones.
 #[test]
 fn the_end_of_block_on_costs_the_same_after_many_sources() {
     in_child(
@@ -76,7 +76,7 @@ fn the_end_of_block_on_costs_the_same_after_many_sources() {
             );
             let base = calls_with_a_kept_waker();
             let (ours, _peer) = pair();
-            // As many as the limit on descriptors allows, up to a number that is large enough.
+            // As many as the limit on descriptors allows, up to a sufficient number.
             let sources: Vec<_> = (0..15_000)
                 .map_while(|_| ours.try_clone().ok())
                 .map_while(|copy| Async::new(copy).ok())
@@ -93,7 +93,7 @@ fn the_end_of_block_on_costs_the_same_after_many_sources() {
     );
 }
 
-/// The cost of one event that ends one wait.
+/// Measures the cost of one event that ends one wait.
 async fn one_wait_after_another(source: &Async<Local>, mut peer: &Local) -> Duration {
     let mut shortest = Duration::MAX;
     for _ in 0..300 {
@@ -108,7 +108,7 @@ async fn one_wait_after_another(source: &Async<Local>, mut peer: &Local) -> Dura
     shortest
 }
 
-/// Waits that have come and gone cost nothing.
+/// Waits that were dropped cost nothing.
 #[test]
 fn an_event_costs_the_same_after_many_waits() {
     in_child("costs::an_event_costs_the_same_after_many_waits", || {
@@ -130,7 +130,7 @@ fn an_event_costs_the_same_after_many_waits() {
     });
 }
 
-/// All waiters of a source are woken by one event, in the order in which they were enqueued.
+/// One event wakes all waiters of a source, in the order in which they were enqueued.
 #[test]
 fn waiters_are_woken_in_the_order_of_their_arrival() {
     const WAITERS: usize = 1000;
@@ -138,7 +138,7 @@ fn waiters_are_woken_in_the_order_of_their_arrival() {
     fn order_of_wake_ups() -> Vec<usize> {
         let (source, mut peer) = local_pair();
         let woken = Arc::new(Mutex::new(Vec::new()));
-        // The vacant places that these leave behind must not decide the order.
+        // The vacant entries that these leave behind must not affect the order.
         let mut former: Vec<_> = (0..WAITERS).map(|_| source.readable()).collect();
         for wait in &mut former {
             assert!(poll(wait, Waker::noop()).is_pending());
@@ -158,8 +158,8 @@ fn waiters_are_woken_in_the_order_of_their_arrival() {
     }
 
     guarded(|| {
-        // A thread that is interrupted between two wakers may be overtaken by another one, which
-        // changes the order.
+        // If a thread is interrupted between two wakers, another one may overtake it, which changes
+        // the order.
         let in_order = |_| order_of_wake_ups().is_sorted();
         assert!((0..3).any(in_order), "{:?}", order_of_wake_ups());
     });

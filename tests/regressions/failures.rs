@@ -1,5 +1,5 @@
-//! Waits of the reactor's own threads that fail, because the program has closed the descriptors or a
-//! sandbox refuses the call.
+//! Waits of the reactor's own threads that fail, because the program has closed the descriptors or
+//! a sandbox refuses the call.
 
 use std::io::{Read, Write};
 use std::task::Waker;
@@ -14,7 +14,7 @@ use crate::support::procfs::{descriptors, fallback_thread, wait_until_asleep};
 use crate::support::raw;
 use crate::support::seccomp::{Filter, Reach, Verdict};
 
-/// The wait on one set fails from now on.
+/// Makes every later wait on one epoll set fail.
 fn refuse_waits_on(set: i32) {
     let verdict = Verdict::Fail(libc::EBADF);
     let filter = Filter::new()
@@ -25,12 +25,12 @@ fn refuse_waits_on(set: i32) {
     filter.install(Reach::AllThreads);
 }
 
-/// Finds the set that the fallback thread waits on while it watches. `reactor` is the reactor's
-/// set. Returns `None` if the thread does not get one in a long time.
+/// Finds the epoll set that the fallback thread waits on while it is the watcher. `reactor` is the
+/// set of the reactor. Returns `None` if the thread does not create one within the time limit.
 async fn set_of_the_watch(reactor: &[i32]) -> Option<i32> {
     let (source, mut peer) = local_pair();
     for _ in 0..200 {
-        // An event makes the fallback thread leave the reactor, in which it may still be.
+        // An event makes the fallback thread leave the wait of the reactor.
         _ = poll_readable(&source, Waker::noop());
         peer.write_all(b"x").unwrap();
         Timer::after(Duration::from_millis(5)).await;
@@ -59,8 +59,8 @@ fn an_alarm_outlives_a_failure_of_the_watch() {
             let watch = watch.expect("the fallback thread watches on a set of its own");
             wait_until_asleep(fallback);
             refuse_waits_on(watch);
-            // Time for the first alarm, whose wait had begun before it was refused, and for those
-            // that follow.
+            // Time for the first alarm, whose wait began before the filter was installed, and for
+            // later ones.
             thread::sleep(Duration::from_millis(100));
             peer.write_all(b"x").unwrap();
             hits.wait(1);
@@ -68,7 +68,7 @@ fn an_alarm_outlives_a_failure_of_the_watch() {
     });
 }
 
-/// Reads from the `Debug` form how many events each direction of a source has got.
+/// Reads from the `Debug` output how many events each direction of a source has received.
 fn events(source: &Async<Local>) -> Vec<u32> {
     let text = format!("{source:?}");
     let numbers = text.split("events: ").skip(1);
@@ -79,8 +79,8 @@ fn events(source: &Async<Local>) -> Vec<u32> {
     events
 }
 
-/// A thread fetches an event, and then the reactor loses its set for good. The later turns of that
-/// thread do not dispatch the event again.
+/// A thread fetches an event, and then the reactor permanently loses its epoll set. Later turns of
+/// that thread do not dispatch the event again.
 #[test]
 fn turns_without_a_set_repeat_no_event() {
     in_child("failures::turns_without_a_set_repeat_no_event", || {
@@ -97,7 +97,7 @@ fn turns_without_a_set_repeat_no_event() {
         for set in descriptors("eventpoll") {
             raw::close(set);
         }
-        // Another thread finds out first. It has fetched no events.
+        // Another thread notices the loss first. It has fetched no events.
         let first = thread::spawn(|| block_on(Timer::after(Duration::from_millis(5))));
         first.join().unwrap();
         let before = events(&source);
@@ -105,7 +105,7 @@ fn turns_without_a_set_repeat_no_event() {
             block_on(Timer::after(Duration::from_millis(2)));
         }
         let after = events(&source);
-        // Failures count as events of both directions. The former event was one for readers.
+        // Failures count as events of both directions. The earlier event was for readers only.
         let news = [after[0] - before[0], after[1] - before[1]];
         assert_eq!(news[0], news[1], "events for readers and for writers");
     });

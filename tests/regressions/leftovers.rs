@@ -1,5 +1,5 @@
-//! A wait that a `block_on` has left behind, cancelled or not, needs no thread: the call whose
-//! waker it carries has ended.
+//! A wait that remains after its `block_on` has ended, cancelled or not, starts no thread: its
+//! waker belongs to a call that is over.
 
 use std::future::{Future, poll_fn};
 use std::io::{Read, Write};
@@ -15,16 +15,16 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt, StreamExt};
 
 use crate::common::*;
 
-/// All threads of the process, also those that have not yet got their name.
+/// Returns the number of threads of the process, including those that have not yet set their name.
 fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
 }
 
-/// Runs the waits of one kind, and fails if there is one more thread afterwards.
+/// Runs waits of one kind, and fails if there are more threads afterwards.
 fn needs_no_thread(name: &str, body: impl FnOnce()) {
     let before = threads();
     body();
-    // A thread that has been joined may be listed for a moment longer.
+    // A joined thread may still be listed for a moment.
     for _ in 0..100 {
         if threads() == before {
             return;
@@ -46,7 +46,7 @@ fn lose<F: Future>(mut wait: impl FnMut() -> F) {
     }
 }
 
-/// A source that is never ready.
+/// Creates a source that is never ready.
 fn unready() -> (Async<Local>, Local) {
     let (source, peer) = local_pair();
     fill(source.get_ref());
@@ -152,7 +152,7 @@ fn a_wait_that_outlives_its_block_on_needs_no_thread() {
     );
 }
 
-/// A program may keep the waker of a `block_on` that has ended. It wakes no task any more.
+/// A program may keep the waker of a `block_on` that has ended. It no longer wakes a task.
 #[test]
 fn a_kept_waker_needs_no_thread() {
     in_child("leftovers::a_kept_waker_needs_no_thread", || {
@@ -177,8 +177,8 @@ fn a_kept_waker_needs_no_thread() {
     });
 }
 
-/// A wait that was left behind goes on in whatever polls it next: the same thread, another one, a
-/// foreign executor. Only the last needs a thread.
+/// A wait that was left behind can be continued by the same thread, another thread, or a foreign
+/// executor. Only the last one needs the fallback thread.
 #[test]
 fn a_wait_left_behind_can_be_taken_up_again() {
     in_child(

@@ -1,9 +1,9 @@
-//! The loop of an operation and a wait for readiness, which programs write around their own system
+//! Loops of an operation and a wait for readiness, which programs write around their own system
 //! calls.
 //!
-//! If the kernel says "ready" and the operation "would block" each time, the loop must let other
-//! tasks run, and must not keep a processor busy. If the operation succeeds each time, nothing must
-//! slow it down.
+//! If each time the kernel reports "ready" and the operation returns "would block", the loop must
+//! let other tasks run and must not keep a processor busy. If the operation succeeds each time,
+//! nothing must slow it down.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -24,7 +24,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::common::*;
 
-/// Counts the iterations of a loop, and ends the test if the loop lets nothing else run.
+/// Counts the iterations of a loop, and fails the test if the loop lets nothing else run.
 #[derive(Default)]
 struct Iterations(Cell<usize>);
 
@@ -40,7 +40,7 @@ impl Iterations {
         assert!(self.0.get() > 1, "{what}: no loop");
     }
 
-    /// Checks that a loop that never succeeded has paused.
+    /// Checks that a loop without success has paused.
     #[track_caller]
     fn assert_few(&self, what: &str, span: Duration) {
         let (count, millis) = (self.0.get(), span.as_millis() as usize);
@@ -56,7 +56,7 @@ fn would_block<T>(result: &io::Result<T>) -> bool {
     matches!(result, Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 
-/// How a loop waits for readiness.
+/// The ways in which a loop can wait for readiness.
 #[derive(Clone, Copy, Debug)]
 enum Means {
     Future,
@@ -98,8 +98,8 @@ async fn send_all(means: Means, path: &Path, iterations: &Iterations) {
                 sent.unwrap();
                 break;
             }
-            // The sender's own buffer has room. That of the receiver is full, which this does not
-            // tell.
+            // The sender's own buffer has room. The buffer of the receiver is full, which readiness
+            // of the sender does not show.
             means.writable(&sender).await;
         }
     }
@@ -153,8 +153,8 @@ fn a_loop_around_writable_lets_a_receiver_on_its_thread_run() {
     );
 }
 
-/// A connected datagram socket that is readable for ever, and from which nothing can be received.
-/// The peer keeps it connected.
+/// Creates a connected datagram socket that is readable forever although no datagram can be
+/// received. The peer keeps it connected.
 fn shut_down_udp() -> (UdpSocket, UdpSocket) {
     let socket = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
     let peer = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
@@ -165,7 +165,8 @@ fn shut_down_udp() -> (UdpSocket, UdpSocket) {
     (socket.into(), peer)
 }
 
-/// Whether this system treats such a socket as the tests need it: "ready", and "would block".
+/// Returns whether this system reports such a socket as the tests need it: "ready", and "would
+/// block".
 fn contradicts(socket: &UdpSocket) -> bool {
     let mut asked = [PollFd::new(socket, PollFlags::IN)];
     let ready = rustix::event::poll(&mut asked, Some(&Timespec::default())).unwrap();
@@ -175,7 +176,7 @@ fn contradicts(socket: &UdpSocket) -> bool {
 /// Runs a future to its end.
 type Run = fn(Pin<&mut dyn Future<Output = ()>>);
 
-/// Runs a loop that never ends until a timer fires, and returns the time that took.
+/// Runs a loop that never ends until a timer fires, and returns the elapsed time.
 fn until_a_timer_fires(run: Run, endless: impl Future) -> Duration {
     let start = Instant::now();
     let timer = async {
@@ -216,7 +217,7 @@ fn a_loop_around_readable_lets_a_timer_end_it() {
     });
 }
 
-/// The receiver never reads, so the loop has to pause. Each refused attempt causes an event of its own.
+/// The receiver never reads, so the loop has to pause. Each refused attempt causes a new event.
 #[test]
 fn a_loop_around_writable_pauses_while_the_receiver_is_full() {
     in_child(
@@ -246,7 +247,7 @@ fn a_loop_around_writable_pauses_while_the_receiver_is_full() {
     );
 }
 
-/// A loop that waits first, and whose waits all carry fresh wakers, as in some executors.
+/// A loop that waits first, and whose waits all have fresh wakers, as in some executors.
 #[test]
 fn a_loop_around_readable_with_changing_wakers_lets_a_timer_end_it() {
     in_child(
@@ -276,8 +277,9 @@ fn a_loop_around_readable_with_changing_wakers_lets_a_timer_end_it() {
     );
 }
 
-/// Waits for what is there, again and again: for one direction, for two in turn, on two sources.
-/// The objects are ready and would not refuse an operation, so the waits yield and do not pause.
+/// Waits repeatedly for readiness that is present: for one direction, for two alternately, and on
+/// two sources. The objects are ready and would not refuse an operation, so the waits yield and do
+/// not pause.
 #[test]
 fn a_loop_of_waits_alone_lets_a_timer_end_it() {
     async fn loop_of_waits(first: impl AsyncFn(), second: impl AsyncFn(), count: &Iterations) {
@@ -318,7 +320,7 @@ fn a_loop_of_waits_alone_lets_a_timer_end_it() {
     });
 }
 
-/// The same with an operation of this crate in the place of the loop.
+/// The same with an operation of this crate instead of the loop.
 #[test]
 fn a_receive_after_shutdown_lets_a_timer_end_it() {
     in_child(
@@ -344,12 +346,12 @@ fn a_receive_after_shutdown_lets_a_timer_end_it() {
     );
 }
 
-/// What a task did when it was not finished with a poll.
+/// How often a task was not finished after a poll, by kind.
 #[derive(Debug, Default)]
 struct Pauses {
-    /// It has woken itself, and is polled again at once.
+    /// The task has woken itself and is polled again immediately.
     yields: usize,
-    /// It waits for something else.
+    /// The task waits for another event.
     pauses: usize,
 }
 
@@ -376,7 +378,7 @@ fn count_pauses(task: impl Future) -> Pauses {
     }
 }
 
-/// A queue of datagrams, all there before the first is received.
+/// Creates a socket with a queue of datagrams, all of which arrive before the first is received.
 fn queued_datagrams(count: usize) -> (Async<UdpSocket>, usize) {
     let socket = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
     let sender = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
@@ -389,8 +391,7 @@ fn queued_datagrams(count: usize) -> (Async<UdpSocket>, usize) {
 
 const QUEUED: usize = 200;
 
-/// Each wait is answered by the operation of this crate that follows, so nothing is a
-/// contradiction.
+/// Each wait is followed by an operation of this crate that succeeds, so there is no contradiction.
 #[test]
 fn a_loop_that_receives_each_time_does_not_pause() {
     guarded(|| {
@@ -405,8 +406,8 @@ fn a_loop_that_receives_each_time_does_not_pause() {
     });
 }
 
-/// The operation is the program's own, and its success cannot be seen. Pauses must be rare all the
-/// same.
+/// The operation is the program's own, so its success cannot be observed. Pauses must be rare
+/// nevertheless.
 #[test]
 fn a_loop_with_its_own_receive_seldom_pauses() {
     guarded(|| {
@@ -452,8 +453,8 @@ fn a_loop_that_sends_each_time_does_not_pause() {
     });
 }
 
-/// A stream with a peer that reads all the time. The waits that the stream's own buffer causes are
-/// not counted as pauses: it is large enough for all.
+/// A stream whose peer reads continuously. Its buffer is large enough for all writes, so waits for
+/// room are not counted as pauses.
 #[test]
 fn a_loop_that_writes_each_time_does_not_pause() {
     use futures_lite::AsyncWriteExt;
@@ -472,7 +473,7 @@ fn a_loop_that_writes_each_time_does_not_pause() {
     });
 }
 
-/// A wait whose source has become unready in between is no repetition.
+/// A wait whose source has become unready in between is not a repetition.
 #[test]
 fn a_wait_after_a_wait_for_news_does_not_pause() {
     guarded(|| {

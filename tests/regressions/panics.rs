@@ -1,7 +1,7 @@
-//! A waker that panics when it is woken or dropped hurts no poll, no drop and no setter: the panic
-//! is swallowed.
+//! A waker that panics when it is woken or dropped does not affect polls, drops or setters: the
+//! panic is caught.
 
-// A waker whose clones panic when they are dropped cannot be made with `Wake`.
+// A waker whose clones panic when they are dropped cannot be created with `Wake`.
 #![allow(unsafe_code)]
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -17,7 +17,7 @@ use futures_lite::{AsyncRead, AsyncWrite, Stream};
 
 use crate::common::*;
 
-/// Not `panic!`, which would print a message for each.
+/// Panics without `panic!`, which would print a message each time.
 fn fail() {
     resume_unwind(Box::new("a waker that panics"));
 }
@@ -37,7 +37,7 @@ fn bad_waker(task: usize) -> Waker {
     );
     // The lowest bit marks a copy.
     let original = ptr::without_provenance(2 * task);
-    // SAFETY: the functions do nothing with the pointer but look at its address.
+    // SAFETY: the functions use only the address of the pointer.
     unsafe { Waker::from_raw(RawWaker::new(original, &TABLE)) }
 }
 
@@ -57,7 +57,7 @@ fn refuse<T>() -> io::Result<T> {
     Err(ErrorKind::WouldBlock.into())
 }
 
-/// Checks that nothing has been hurt.
+/// Checks that the source still works.
 fn serves(source: &Async<Local>, mut peer: &Local) {
     block_on(async {
         _ = poll_once(source.readable()).await;
@@ -87,7 +87,7 @@ fn a_panic_of_the_waker_stays_out_of_a_contradicted_poll() {
     });
 }
 
-/// A stream that is never willing, whatever its socket has.
+/// A stream that refuses every operation, whatever the state of its socket.
 struct Unwilling(Local);
 
 as_object!(Unwilling, |this| this.0);
@@ -133,7 +133,7 @@ fn a_panic_of_the_waker_stays_out_of_a_contradicted_stream() {
     });
 }
 
-/// A loop around readiness is made to yield at some time, by a wake-up of its own task.
+/// A loop around readiness yields at some point, by a wake-up of its own task.
 #[test]
 fn a_panic_of_the_waker_stays_out_of_a_loop_around_readiness() {
     guarded(|| {
@@ -178,7 +178,7 @@ fn a_panic_of_a_displaced_waker_stays_out_of_the_poll() {
     });
 }
 
-/// A poll that ends a wait gives its waker back.
+/// A poll that ends a wait drops its waker.
 #[test]
 fn a_panic_of_a_waker_given_back_stays_out_of_the_poll() {
     guarded(|| {
@@ -192,7 +192,7 @@ fn a_panic_of_a_waker_given_back_stays_out_of_the_poll() {
             assert!(poll_readable(&source, &waker).is_pending());
         });
         peer.write_all(b"data").unwrap();
-        // Another thread may dispatch the event, so the first polls may still miss it.
+        // Another thread may dispatch the event, so the first polls may miss it.
         until("readable() ends", || {
             swallowed("readable", || poll(&mut readable, &waker).is_ready())
         });
@@ -247,7 +247,7 @@ fn a_panic_of_the_waker_stays_out_of_timers() {
     });
 }
 
-/// Where no thread can be made, a timer of a foreign executor has its task poll again.
+/// If no thread can be created, a timer of a foreign executor wakes its task to poll again.
 #[cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
