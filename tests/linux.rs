@@ -1,4 +1,5 @@
-//! What only Linux has: priority and errors as events of their own. An addition to the API of 2.6.
+//! Interfaces that exist only on Linux: priority and errors as separate events. They are an
+//! addition to the API of async-io 2.6.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -24,7 +25,8 @@ fn take_urgent(source: &Async<std::net::TcpStream>) {
     assert_eq!(&byte, b"!");
 }
 
-/// Urgent data is priority, data is not, and each is told once it is there for as long as it is.
+/// Urgent data is reported as priority, ordinary data is not. Priority is reported as long as the
+/// urgent data is present.
 #[cfg(not(polling_test_poll_backend))] // It does not report priority alone.
 #[test]
 fn urgent_data_is_priority_and_data_is_not() {
@@ -46,18 +48,19 @@ fn urgent_data_is_priority_and_data_is_not() {
             send_urgent(&peer);
             early.wait(1);
             foreign(waiter).unwrap();
-            // Nobody has taken it.
+            // The urgent byte has not been read.
             async_io::block_on(priority(&source)).unwrap();
             take_urgent(&source);
             assert!(poll_now(priority(&source)).is_pending());
             source.get_ref().read_exact(&mut [0]).unwrap();
-            // An event of this round that is still under way would wake the next one's waiter, which then asks again.
+            // A pending event of this round would wake the next round's waiter, which would then
+            // poll again.
             settle();
         }
     });
 }
 
-/// Data that nobody reads does not keep priority from being told, nor its waiter from sleeping.
+/// Unread data neither hides priority nor keeps its waiter from sleeping.
 #[cfg(not(polling_test_poll_backend))] // As above.
 #[test]
 fn unread_data_does_not_hide_priority() {
@@ -77,18 +80,18 @@ fn unread_data_does_not_hide_priority() {
     });
 }
 
-/// IP_RECVERR, which no safe interface has.
+/// Sets `IP_RECVERR`, for which no safe interface exists.
 #[allow(unsafe_code)]
 fn keep_errors(socket: &UdpSocket) {
     let on: libc::c_int = 1;
     let size = size_of_val(&on) as libc::socklen_t;
     let (fd, value) = (socket.as_raw_fd(), (&raw const on).cast());
-    // SAFETY: the socket is open, and the value is of the size that is given.
+    // SAFETY: the socket is open, and the value has the size that is passed.
     let set = unsafe { libc::setsockopt(fd, libc::IPPROTO_IP, libc::IP_RECVERR, value, size) };
     assert_eq!(set, 0);
 }
 
-/// A socket that keeps its errors in a queue, connected to a port where nobody listens.
+/// Creates a socket that keeps its errors in a queue, connected to a port without a listener.
 fn with_error_queue() -> (Async<UdpSocket>, UdpSocket) {
     let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
     deaf.connect(deaf.local_addr().unwrap()).unwrap();
@@ -98,7 +101,7 @@ fn with_error_queue() -> (Async<UdpSocket>, UdpSocket) {
     (Async::new(socket).unwrap(), deaf)
 }
 
-/// A message in the error queue is an error until it is taken; datagrams are none.
+/// A message in the error queue is reported as an error until it is read. Datagrams are not.
 #[test]
 fn the_error_queue_is_an_error() {
     guarded(|| {
@@ -125,7 +128,7 @@ fn the_error_queue_is_an_error() {
     });
 }
 
-/// Datagrams wake no waiter for errors.
+/// Datagrams do not wake a waiter for errors.
 #[test]
 fn datagrams_are_no_errors() {
     guarded(|| {
@@ -163,7 +166,7 @@ fn a_hang_up_ends_the_waits() {
     });
 }
 
-/// Dropping the future gives its waker back; a poll with another waker replaces it.
+/// Dropping the future releases its waker. A poll with another waker replaces it.
 #[test]
 fn a_dropped_wait_gives_its_waker_back() {
     let (source, _peer) = local_pair();

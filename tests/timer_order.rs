@@ -1,5 +1,5 @@
-//! Timers with equal deadlines wake their tasks in the order in which the timers were set, as long as
-//! one thread calls the wakers: no thread is inside `block_on`.
+//! Timers with equal deadlines wake their tasks in the order in which the timers were set, as long
+//! as a single thread calls the wakers. Here no thread is inside `block_on`.
 
 use async_io::Timer;
 use std::future::Future;

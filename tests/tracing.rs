@@ -1,5 +1,5 @@
-//! A subscriber that panics, in whatever event or span of this crate: the panic may come out of the
-//! call that caused the event, and everything goes on afterwards.
+//! A subscriber that panics in any event or span of this crate. The panic may propagate out of the
+//! call that caused the event, and everything continues to work afterwards.
 
 #![cfg(all(feature = "tracing", unix, not(async_io_loom)))]
 
@@ -19,23 +19,24 @@ use futures_lite::future::{or, poll_once};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// The thread whose events are counted.
+/// The thread whose calls of the subscriber are counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Victim {
     Thread(ThreadId),
     Fallback,
 }
 
-/// The calls that remain until the subscriber panics, and in which thread.
+/// The thread in which the subscriber panics, and the number of calls that remain until then.
 static PLAN: Mutex<Option<(Victim, usize)>> = Mutex::new(None);
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
-/// Panics once, in the `n`th call that the victim causes from now on. `n` counts from zero.
+/// Makes the subscriber panic once, in the `n`th call that the victim causes from now on, counted
+/// from zero.
 fn plan(victim: Victim, n: usize) {
     *PLAN.lock().unwrap() = Some((victim, n));
 }
 
-/// Takes the plan back. Returns whether the panic was still to come.
+/// Cancels the plan. Returns whether the panic was still to come.
 fn cancel_plan() -> bool {
     PLAN.lock().unwrap().take().is_some()
 }
@@ -52,7 +53,7 @@ fn count_call() {
         Victim::Thread(id) => current.id() == id,
         Victim::Fallback => current.name() == Some("async-io"),
     };
-    // A second panic while the first one unwinds would end the process.
+    // A second panic during unwinding would abort the process.
     if !is_victim || thread::panicking() {
         return;
     }
@@ -105,7 +106,7 @@ async fn io_and_timer() {
         assert!(poll_once(source.readable()).await.is_none());
         let waiter = source.readable();
         let write = thread::spawn(move || {
-            // Its reader may be gone by then.
+            // The reader may have been dropped.
             _ = peer.write_all(b"x");
             peer
         });
@@ -116,8 +117,8 @@ async fn io_and_timer() {
     }
 }
 
-/// How many calls of the subscriber are tried, one after the other. A short program makes fewer
-/// than this.
+/// The number of subscriber calls that are tried, one after the other. A short program makes fewer
+/// calls.
 const CALLS: usize = 60;
 
 /// A thread that waits in `block_on` for I/O and for timers, before the panic and after it.
@@ -127,8 +128,7 @@ struct Bystander {
 }
 
 impl Bystander {
-    /// Starts the thread. Calls `waits` when its wait for I/O has begun, and writes what it waits
-    /// for afterwards.
+    /// Starts the thread, and returns when it is inside `block_on` and about to wait.
     fn start() -> Bystander {
         let (stop, stopped) = bounded::<()>(1);
         let (waits, is_waiting) = mpsc::channel();
@@ -165,7 +165,7 @@ impl Bystander {
     }
 }
 
-/// Other threads, this thread, and foreign executors if there may be a fallback thread.
+/// Checks other threads, this thread, and foreign executors if there may be a fallback thread.
 fn everything_works(with_foreign: bool) {
     thread::spawn(|| block_on(io_and_timer())).join().unwrap();
     block_on(io_and_timer());
@@ -180,7 +180,7 @@ fn everything_works(with_foreign: bool) {
     }
 }
 
-/// Lets the subscriber panic in each of the first calls that a `block_on` of this thread causes.
+/// Makes the subscriber panic in each of the first calls that a `block_on` of this thread causes.
 fn panic_in_block_on(with_foreign: bool) {
     install();
     everything_works(with_foreign);
@@ -216,7 +216,7 @@ fn a_panic_in_block_on_leaves_the_fallback_thread_alone() {
     );
 }
 
-/// The fallback thread survives, or another one takes its place.
+/// The fallback thread survives, or another thread replaces it.
 #[test]
 fn a_panic_on_the_fallback_thread_stops_nothing() {
     in_child("a_panic_on_the_fallback_thread_stops_nothing", || {
@@ -225,8 +225,7 @@ fn a_panic_on_the_fallback_thread_stops_nothing() {
         for n in 0..CALLS {
             let before = PANICS.load(Ordering::SeqCst);
             plan(Victim::Fallback, n);
-            // The wait of this thread is in the hands of the one that panics: no wake-up may be
-            // lost.
+            // The panicking thread drives the wait of this thread. No wake-up may be lost.
             for _ in 0..100 {
                 foreign(io_and_timer());
                 if PANICS.load(Ordering::SeqCst) > before {
@@ -240,7 +239,7 @@ fn a_panic_on_the_fallback_thread_stops_nothing() {
     });
 }
 
-/// Waits of many tasks that one turn ends: a panic in that turn loses none of them.
+/// One turn ends the waits of many tasks. A panic in that turn loses none of their wake-ups.
 #[test]
 fn a_panic_loses_no_wake_up_of_its_turn() {
     in_child("a_panic_loses_no_wake_up_of_its_turn", || {
@@ -268,14 +267,14 @@ fn a_panic_loses_no_wake_up_of_its_turn() {
                 });
             }));
             cancel_plan();
-            // The panic may have come before the future ran. Setting a timer a second time would hide a
-            // lost wake-up, so only what was not done is done now.
+            // The panic may have occurred before the future ran. Setting a timer a second time
+            // would hide a lost wake-up, so the timers are set here only if they have not been set.
             if !timers_are_set {
                 for timer in &mut timers {
                     timer.set_after(Duration::from_millis(1));
                 }
             }
-            // A waker that was taken and lost is not called by a second event.
+            // A second event does not call a waker that was taken and lost.
             for (_, peer) in &mut pairs {
                 peer.write_all(b"x").unwrap();
             }
