@@ -1,34 +1,38 @@
-//! Ways in which reactors are known to lose wake-ups, to spin, to leak or to die; each with a test named after it.
+//! Ways in which reactors are known to lose wake-ups, to use a processor without need, to leak or
+//! to crash.
 //!
-//! The list itself, with the public threads in which each trap was met, is the project's list of traps; `tNN` is its
-//! row NN, `upN` the Nth of those met in async-io 2.6.0. Rows about orderings have their proof in the loom models;
-//! here is what they look like from outside, under load. `ASYNC_IO_STRESS=10` makes the loads ten times as long.
+//! Each test shows from outside, under load, that one of them does not occur. Orderings between
+//! threads are checked by the loom models. `ASYNC_IO_STRESS=10` makes the loads ten
+//! times as long. A prefix such as `t17_` in the name of a test is only a label that groups related
+//! tests; the prefix `up` marks faults of async-io 2.6.0.
 //!
-//! | rows | where |
+//! | module | faults |
 //! |---|---|
-//! | 1, 2, 3, 34, 45 | `readiness`: remembered wrongly, cleared wrongly |
-//! | 31, 32, 33, 35 | `outside`: what the library does not see happen |
-//! | 4, 5, 7 to 11, 50 | `hangup`: half closes, hang-ups, errors |
-//! | 6, 42, 43, 44 | `shortcut`: short reads that prove nothing |
-//! | 13 to 16, up1 | `identity`: descriptors reused, copied, closed, inherited |
-//! | 17, 18, 19, up3 | `wakers`: lost, kept, woken alone |
-//! | 20, up2 | `reentry`: wakers that use the library, or panic |
-//! | 21, 22, 25, 26 | `timers`: deadlines |
-//! | 28, 29, 37 | `notify`: interrupting a wait |
-//! | 30, 39, up4, up5 | `errors`: limits, missing calls, refused files |
-//! | 23, 28, 51, up4 | `own`: our own descriptors closed, full, failing |
-//! | 36 (second half), 39 | `sandbox`: missing and forbidden system calls |
-//! | 12, 41, 46 | `quiet`: readiness that nobody can use |
-//! | 36, 38, 48, 49 | `tests/driver.rs`: who turns the reactor |
+//! | `readiness` | readiness is remembered or cleared wrongly |
+//! | `outside` | changes of readiness that the library cannot observe |
+//! | `hangup` | half-closes, hang-ups, errors |
+//! | `shortcut` | short reads after which data is left |
+//! | `identity` | descriptors are reused, copied, closed by other code, inherited |
+//! | `wakers` | wakers are lost, kept too long, woken alone |
+//! | `reentry` | wakers use the library, or panic |
+//! | `timers` | deadlines |
+//! | `notify`, `interrupts` | interrupting a wait |
+//! | `errors` | limits, missing system calls, refused files |
+//! | `own` | the reactor's own descriptors are closed, full, or fail |
+//! | `sandbox` | system calls are missing or forbidden |
+//! | `quiet` | readiness that no task waits for |
+//! | `tests/driver.rs` | which thread drives the reactor |
 //!
-//! Rows that cannot occur here:
+//! Known faults that cannot occur here:
 //!
-//! - 22: timers are in one queue, there is no minimum over several; the test shows concurrent inserts all the same.
-//! - 24: there is no timer wheel that could wrap around; deadlines are compared as they are, in a heap.
-//! - 27: `EVFILT_USER` exists with kqueue only.
-//! - 40: `/dev/tty` in kqueue, and descriptors that vanish from it, are matters of macOS and OpenBSD.
-//! - 47: that long time-outs are stretched by a thousandth is a matter of comparison and not of right or wrong: timers
-//!   may be late. That they are never early is tested in `timers`.
+//! - A wrong minimum over several timer queues: all timers are in one queue. `timers` tests
+//!   concurrent insertions nevertheless.
+//! - A timer wheel that wraps around: deadlines are compared directly, in a heap.
+//! - Faults of `EVFILT_USER`, which exists only with kqueue.
+//! - Faults of `/dev/tty` in kqueue, and descriptors that vanish from a kqueue. They concern macOS
+//!   and OpenBSD.
+//! - Long time-outs that are extended by a thousandth: timers may be late, so this is not an error.
+//!   `timers` tests that timers are never early.
 
 #![cfg(all(target_os = "linux", not(async_io_loom)))]
 

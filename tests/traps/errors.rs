@@ -1,4 +1,4 @@
-//! What the system may refuse: limits, missing calls, files that cannot be waited for.
+//! Refusals by the system: limits, missing system calls, files that cannot be waited for.
 
 use std::fs::File;
 use std::io::Write;
@@ -14,7 +14,7 @@ use crate::support::procfs::highest_descriptor;
 use crate::support::seccomp::{Filter, Reach, Verdict};
 use crate::support::{Counter, Runner, foreign_block_on, poll, raw};
 
-/// Takes all descriptors that this process may have.
+/// Opens as many descriptors as this process may have.
 fn exhaust_descriptors() -> Vec<File> {
     raw::limit_descriptors(highest_descriptor() as u64 + 8);
     let mut taken = Vec::new();
@@ -29,14 +29,16 @@ fn exhaust_descriptors() -> Vec<File> {
     }
 }
 
-/// `accept` without a free descriptor is an error each time, and no reason to forget the connection that waits.
+/// Without a free descriptor, each `accept` returns an error, and the pending connection is not
+/// lost.
 #[test]
 fn t30_accept_without_descriptors() {
     isolated("errors::t30_accept_without_descriptors", || {
         let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
         let address = listener.get_ref().local_addr().unwrap();
         for runner in Runner::BOTH {
-            // One connection is there before the first call, the other comes while the call waits.
+            // One connection exists before the first call, the other one arrives while a call
+            // waits.
             let _early = TcpStream::connect(address).unwrap();
             let late = raw::socket(libc::AF_INET, libc::SOCK_STREAM);
             let mut taken = exhaust_descriptors();
@@ -47,7 +49,7 @@ fn t30_accept_without_descriptors() {
             taken.pop();
             let (_connection, _) = runner.block_on(listener.accept()).unwrap();
 
-            // The system looks for a free descriptor first, and for a connection second.
+            // The system first allocates a descriptor and then looks for a connection.
             taken.pop();
             let (counter, waker) = Counter::new();
             let mut accept = Box::pin(listener.accept());
@@ -63,7 +65,8 @@ fn t30_accept_without_descriptors() {
     });
 }
 
-/// Without a descriptor for the reactor there is an error, and it is not remembered for ever.
+/// Without a descriptor for the reactor, a registration fails. Later registrations succeed once
+/// descriptors are available.
 #[test]
 fn t39_no_descriptor_for_the_reactor() {
     isolated("errors::t39_no_descriptor_for_the_reactor", || {
@@ -71,7 +74,8 @@ fn t39_no_descriptor_for_the_reactor() {
         let copy = local.try_clone().unwrap();
         let taken = exhaust_descriptors();
         let error = Async::new(copy).unwrap_err();
-        // The copy is closed with the error, which leaves one descriptor: not enough.
+        // The copy is closed when the registration fails. The one descriptor that this frees is not
+        // enough.
         assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{error}");
         async_io::block_on(Timer::after(Duration::from_millis(1)));
         drop(taken);
@@ -81,7 +85,7 @@ fn t39_no_descriptor_for_the_reactor() {
     });
 }
 
-/// Met in async-io 2.6.0: without a poller, without threads and without notifications the process ends in a panic.
+/// async-io 2.6.0 panics without a poller, without threads and without notifications.
 #[test]
 fn up4_nothing_ends_the_process() {
     isolated("errors::up4_nothing_ends_the_process", || {
@@ -95,7 +99,8 @@ fn up4_nothing_ends_the_process() {
             .call(libc::SYS_clone3, Verdict::Fail(libc::EAGAIN))
             .install(Reach::AllThreads);
         for object in [local, local_too] {
-            // For poll(2) it takes a pipe and nothing else, and `polling` has an older call for pipes to fall back on.
+            // The poll(2) back end needs only a pipe, and `polling` falls back to an older system
+            // call for pipes.
             assert!(Async::new(object).is_err() || cfg!(polling_test_poll_backend));
         }
         for runner in Runner::BOTH {
@@ -107,8 +112,8 @@ fn up4_nothing_ends_the_process() {
     });
 }
 
-/// Met in async-io 2.6.0: a regular file is refused with "Operation not permitted" and not a word more.
-/// Not with poll(2), which takes every file and says that it is always ready.
+/// async-io 2.6.0 refuses a regular file with "Operation not permitted" and no explanation. Not
+/// tested with the poll(2) back end, which accepts every file and reports it as always ready.
 #[cfg(not(polling_test_poll_backend))]
 #[test]
 fn up5_refused_files_are_told_why() {

@@ -1,4 +1,4 @@
-//! Half closes, hang-ups and errors: reported once, for ever, or together with data.
+//! Half-closes, hang-ups and errors, which are reported once, permanently, or together with data.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
@@ -16,7 +16,7 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use crate::support::isolated::isolated;
 use crate::support::{Counter, Runner, assert_quiet, drain, fill, guard, poll, raw, tcp_pair};
 
-/// Reads with a large buffer: first what the peer sent, then the end.
+/// Reads with a large buffer: first the data that the peer sent, then the end of the stream.
 async fn data_then_end<T: IoSafe + Read>(stream: &mut Async<T>) {
     let mut buffer = [0; 4096];
     assert_eq!(stream.read(&mut buffer).await.unwrap(), 10);
@@ -28,24 +28,25 @@ fn send_and_finish(peer: &TcpStream) {
     peer.shutdown(Shutdown::Write).unwrap();
 }
 
-/// Data and end of stream in one event: the short read of the data must not hide the end.
+/// Data and the end of the stream arrive in one event: the short read of the data must not hide the
+/// end.
 #[test]
 fn t04_end_of_stream_in_the_same_event() {
     guard(|| {
         for runner in Runner::BOTH {
-            // All of it before the registration.
+            // Everything is sent before the registration.
             let (local, peer) = tcp_pair();
             send_and_finish(&peer);
             let mut stream = Async::new(local).unwrap();
             runner.block_on(data_then_end(&mut stream));
 
-            // After the registration, before the first read.
+            // Everything is sent after the registration and before the first read.
             let (local, peer) = tcp_pair();
             let mut stream = Async::new(local).unwrap();
             send_and_finish(&peer);
             runner.block_on(data_then_end(&mut stream));
 
-            // Inside of the run that waits: sent between the first read and the wait.
+            // Everything is sent between the first read and the wait, inside the call that waits.
             let (local, peer) = tcp_pair();
             let mut stream = Async::new(local).unwrap();
             runner.block_on(async {
@@ -60,7 +61,7 @@ fn t04_end_of_stream_in_the_same_event() {
     });
 }
 
-/// The same while the reader sleeps, with the two parts at ever different distances.
+/// The same while the reader sleeps, with a varying delay between the two parts.
 #[test]
 fn t04_end_of_stream_behind_data_for_a_sleeping_reader() {
     for runner in Runner::BOTH {
@@ -80,17 +81,18 @@ fn t04_end_of_stream_behind_data_for_a_sleeping_reader() {
     }
 }
 
-/// A terminal also refuses a read because another reader has its lock, and tells of nothing when that one has left some.
+/// A terminal also refuses a read while another reader holds its lock, and reports no event if that
+/// reader leaves some of the data.
 #[test]
 fn terminal_with_a_second_reader_who_leaves_something() {
     guard(|| {
         let (mut master, mut second) = raw::pty();
-        // An open file of its own, or both readers would not block.
+        // A separate open file description. Otherwise both readers would be non-blocking.
         let path = format!("/proc/self/fd/{}", second.as_raw_fd());
         let mut source = Async::new(File::open(path).unwrap()).unwrap();
         for _ in 0..500 {
             thread::scope(|scope| {
-                // Whoever is first takes one byte, and the other the next.
+                // The first reader takes one byte, the second one the next.
                 scope.spawn(|| second.read_exact(&mut [0]).unwrap());
                 scope.spawn(|| {
                     thread::sleep(Duration::from_micros(200));
@@ -102,7 +104,7 @@ fn terminal_with_a_second_reader_who_leaves_something() {
     });
 }
 
-/// A terminal that hangs up while more is queued than one read takes.
+/// A terminal hangs up while more data is queued than one read returns.
 #[test]
 fn t05_terminal_hangs_up_with_data_queued() {
     for runner in Runner::BOTH {
@@ -118,7 +120,7 @@ fn t05_terminal_hangs_up_with_data_queued() {
                     match master.read(&mut buffer).await {
                         Ok(0) => break,
                         Ok(count) => got += count,
-                        // How Linux says that the other side of a terminal is gone.
+                        // Linux reports the hang-up of the other side of a terminal by this error.
                         Err(error) if error.raw_os_error() == Some(libc::EIO) => break,
                         Err(error) => panic!("{error}"),
                     }
@@ -130,7 +132,7 @@ fn t05_terminal_hangs_up_with_data_queued() {
     }
 }
 
-/// The peer's half close says nothing about writing: a writer with a full buffer sleeps.
+/// A half-close by the peer does not affect writing: a writer with a full buffer sleeps.
 #[test]
 fn t07_writer_sleeps_after_the_peers_half_close() {
     isolated(
@@ -154,7 +156,7 @@ fn t07_writer_sleeps_after_the_peers_half_close() {
     );
 }
 
-/// A socket that does not listen yet is "hung up"; this must not stick to it once it listens.
+/// A socket that does not listen yet is reported as hung up. This must not persist once it listens.
 #[test]
 fn t08_hang_up_before_listen() {
     isolated("hangup::t08_hang_up_before_listen", || {
@@ -213,7 +215,7 @@ fn t08_hang_up_before_connect() {
     });
 }
 
-/// A pipe whose last writer goes says HUP alone, without IN.
+/// When its last writer is closed, a pipe reports HUP alone, without IN.
 #[test]
 fn t09_pipe_writer_closes() {
     guard(|| {
@@ -234,7 +236,7 @@ fn t09_pipe_writer_closes() {
     });
 }
 
-/// A pipe whose last reader goes says ERR alone.
+/// When its last reader is closed, a pipe reports ERR alone.
 #[test]
 fn t10_pipe_reader_closes() {
     guard(|| {
@@ -253,7 +255,7 @@ fn t10_pipe_reader_closes() {
     });
 }
 
-/// A UDP socket connected to a port where nobody listens.
+/// Creates a UDP socket connected to a port without a listener.
 fn towards_nobody() -> UdpSocket {
     let socket = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
     let gone = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
@@ -261,10 +263,10 @@ fn towards_nobody() -> UdpSocket {
     socket
 }
 
-/// An error without IN and OUT (here: the ICMP answer of a closed port) wakes a reader.
+/// An error without IN and OUT (here the ICMP answer of a closed port) wakes a reader.
 #[test]
 fn t11_error_alone_wakes_readers() {
-    // In a process of its own: another test could get the port that nobody shall listen on.
+    // In a process of its own: another test could bind the port that must stay closed.
     isolated("hangup::t11_error_alone_wakes_readers", || {
         for runner in Runner::BOTH {
             let socket = Async::new(towards_nobody()).unwrap();
@@ -280,7 +282,7 @@ fn t11_error_alone_wakes_readers() {
     });
 }
 
-/// The error queue: here is what a failed datagram leaves in it, until somebody takes it out.
+/// The error queue keeps a failed datagram until the program takes it out.
 #[test]
 fn t11_error_queue_wakes_readers() {
     isolated("hangup::t11_error_queue_wakes_readers", || {
@@ -301,7 +303,7 @@ fn t11_error_queue_wakes_readers() {
     });
 }
 
-/// A stream's hang-up reaches a reader and a writer that both sleep.
+/// A hang-up of a stream wakes a reader and a writer that both sleep.
 #[test]
 fn t09_hang_up_wakes_both_directions() {
     guard(|| {
@@ -321,8 +323,9 @@ fn t09_hang_up_wakes_both_directions() {
     });
 }
 
-/// A UDP socket shut down for reading says "readable" for ever, and `WouldBlock` to whoever believes it. With real edges
-/// it says so once; a one-shot back end hears it again each time that it asks.
+/// A UDP socket that is shut down for reading is always reported as readable, while every read
+/// returns `WouldBlock`. Edge-triggered polling reports this once. A one-shot back end reports it
+/// again after each re-arm.
 #[test]
 fn t50_udp_shut_down_for_reading() {
     isolated("hangup::t50_udp_shut_down_for_reading", || {

@@ -1,4 +1,5 @@
-//! Descriptors are not sources: their numbers are reused, doubled, closed by others, and inherited.
+//! Descriptor numbers do not identify sources: they are reused, duplicated, closed by other code,
+//! and inherited.
 
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, IntoRawFd};
@@ -18,7 +19,8 @@ use crate::support::{
     Counter, Runner, assert_quiet, fill, foreign_block_on, guard, poll, raw, stress, tcp_pair,
 };
 
-/// Waits until the reactor has surely made a whole turn after now: an event that begins now was delivered.
+/// Waits until the reactor has done a complete turn, so that events from before the call have been
+/// delivered.
 fn one_more_turn(control: &Async<UnixStream>, mut peer: &UnixStream) {
     let (counter, waker) = Counter::new();
     let mut readable = control.readable();
@@ -29,7 +31,8 @@ fn one_more_turn(control: &Async<UnixStream>, mut peer: &UnixStream) {
     control.get_ref().read_exact(&mut [0]).unwrap();
 }
 
-/// An event of a source that is dropped meanwhile must not reach the one that takes its place and its number.
+/// An event of a source that is dropped meanwhile must not reach the source that reuses its slot
+/// and its number.
 #[test]
 fn t13_events_of_a_dropped_source_reach_nobody() {
     isolated(
@@ -51,7 +54,7 @@ fn t13_events_of_a_dropped_source_reach_nobody() {
                 old_peer.write_all(b"for the old one").unwrap();
                 drop(old_readable);
                 drop(old);
-                // The lowest free number is the one just closed.
+                // The lowest free number is the one that was just closed.
                 let new_source = Async::new(new.try_clone().unwrap()).unwrap();
                 reused += usize::from(new_source.as_raw_fd() == number);
                 let (_new_wakes, new_waker) = Counter::new();
@@ -71,7 +74,7 @@ fn t13_events_of_a_dropped_source_reach_nobody() {
     );
 }
 
-/// A copy of the descriptor keeps the open file alive; its events are nobody's business any more.
+/// A copy of the descriptor keeps the open file description alive. Its events must be ignored.
 #[test]
 fn t14_copies_of_a_dropped_source() {
     isolated("identity::t14_copies_of_a_dropped_source", || {
@@ -86,7 +89,7 @@ fn t14_copies_of_a_dropped_source() {
             drop(readable);
             drop(source);
 
-            // Somebody else gets the number, and waits.
+            // Another source gets the number, and a task waits for it.
             let (local, mut new_peer) = UnixStream::pair().unwrap();
             let mut new_source = Async::new(local).unwrap();
             assert_eq!(new_source.as_raw_fd(), number);
@@ -101,7 +104,7 @@ fn t14_copies_of_a_dropped_source() {
             new_peer.write_all(b"n").unwrap();
             assert_eq!(reader.join().unwrap(), *b"n");
 
-            // The copy can be registered like anything else.
+            // The copy can be registered like any other object.
             let mut copy = Async::new(copy).unwrap();
             let mut byte = [0];
             runner.block_on(copy.read_exact(&mut byte)).unwrap();
@@ -110,7 +113,7 @@ fn t14_copies_of_a_dropped_source() {
     });
 }
 
-/// A source and a copy of it side by side: taking one away leaves the other alone, in both orders.
+/// A source and a copy of its descriptor: removing one does not affect the other, in both orders.
 #[test]
 fn t14_copies_side_by_side() {
     guard(|| {
@@ -130,14 +133,15 @@ fn t14_copies_side_by_side() {
             peer.write_all(b"x").unwrap();
             counter.wait_for(1);
             foreign_block_on(readable).unwrap();
-            // And what was taken out can come back.
+            // An object that was deregistered can be registered again.
             let back = Async::new(returned).unwrap();
             foreign_block_on(back.readable()).unwrap();
         }
     });
 }
 
-/// A waker that holds whoever calls it until it is let go: here, the thread that turns the reactor.
+/// A waker that blocks its caller until it is released. Here the caller is the thread that drives
+/// the reactor.
 struct Gate {
     entered: Sender<()>,
     release: Mutex<Receiver<()>>,
@@ -151,7 +155,8 @@ impl Wake for Gate {
     }
 }
 
-/// Stops the fallback thread inside of a wake-up while `body` runs: what happens meanwhile comes in one batch.
+/// Blocks the fallback thread inside a waker while `body` runs, so that all events of `body` come
+/// in one batch.
 fn while_reactor_is_held(body: impl FnOnce()) {
     let (local, mut peer) = UnixStream::pair().unwrap();
     let source = Async::new(local).unwrap();
@@ -170,9 +175,9 @@ fn while_reactor_is_held(body: impl FnOnce()) {
     drop(release);
 }
 
-/// One source whose number is closed by somebody while a copy keeps the kernel's entry alive. It waits in both
-/// directions, so that its first event makes a one-shot reactor re-arm it, which fails. Returns whether that
-/// kept an unrelated source, whose event comes in the same batch, from being woken.
+/// Creates a source and closes its number while a copy keeps the kernel's entry alive. The source
+/// waits in both directions, so its first event makes a one-shot reactor re-arm it, which fails.
+/// Checks that an unrelated source with an event in the same batch is woken nevertheless.
 fn one_bad_descriptor(bad_first: bool) {
     let (bad, mut bad_peer) = UnixStream::pair().unwrap();
     let (good, mut good_peer) = UnixStream::pair().unwrap();
@@ -205,7 +210,8 @@ fn one_bad_descriptor(bad_first: bool) {
     drop((bad, copy));
 }
 
-/// A descriptor that is closed behind our back hurts its own source only. async-io 2.6.0 loses the others.
+/// A descriptor that other code closes affects only its own source. async-io 2.6.0 loses the events
+/// of the others.
 #[test]
 fn t15_descriptors_closed_behind_our_back() {
     isolated("identity::t15_descriptors_closed_behind_our_back", || {
@@ -217,8 +223,8 @@ fn t15_descriptors_closed_behind_our_back() {
     });
 }
 
-/// The same for the waiters of the source itself. The kernel has forgotten the descriptor, so no event will ever come:
-/// the wait has to end by an error, or by "try it", which then fails.
+/// The same for the waiters of that source. The kernel has removed the descriptor, so no event can
+/// come. The wait has to end with an error, or with readiness, after which the operation fails.
 #[test]
 fn t15_waiters_of_a_closed_descriptor() {
     isolated("identity::t15_waiters_of_a_closed_descriptor", || {
@@ -240,7 +246,8 @@ fn t15_waiters_of_a_closed_descriptor() {
     });
 }
 
-/// Met in async-io 2.6.0: the batch in which a re-arm fails is lost, with wakers already collected.
+/// async-io 2.6.0 loses the batch in which a re-arm fails, including the wakers that it has already
+/// collected.
 #[test]
 fn up1_failing_rearm_loses_no_wake_up() {
     isolated("identity::up1_failing_rearm_loses_no_wake_up", || {
@@ -277,8 +284,8 @@ fn up1_failing_rearm_loses_no_wake_up() {
     });
 }
 
-/// A forked child that drops its copies of the sources takes nothing away from its parent.
-/// (A child cannot go on with the reactor: fork without exec is not supported.)
+/// Copies of the sources that a forked child drops do not affect its parent. (A child cannot use
+/// the reactor: fork without exec is not supported.)
 #[test]
 fn t16_fork_and_the_childs_drops() {
     isolated("identity::t16_fork_and_the_childs_drops", || {

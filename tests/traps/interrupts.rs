@@ -1,5 +1,5 @@
-//! What the descriptor that interrupts waits is written to, and how often. Where it is no eventfd, these cannot tell it from
-//! the program's own pipes.
+//! Notifications through the descriptor that interrupts waits. The tests find it as an eventfd. If
+//! it is a pipe, they are left out, because it cannot be told apart from the pipes of the program.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
@@ -15,7 +15,8 @@ use crate::support::procfs::descriptors;
 use crate::support::raw;
 use crate::support::seccomp::{Filter, Reach, Verdict};
 
-/// A counter at its highest value takes no further notification; the waiting thread is interrupted all the same.
+/// A counter at its maximum accepts no further notification. The waiting thread is interrupted
+/// nevertheless.
 #[test]
 fn t28_notifications_to_a_full_counter() {
     isolated("interrupts::t28_notifications_to_a_full_counter", || {
@@ -24,7 +25,7 @@ fn t28_notifications_to_a_full_counter() {
             .into_iter()
             .map(raw::borrowed_file)
             .collect();
-        assert!(!files.is_empty(), "how are waits interrupted?");
+        assert!(!files.is_empty(), "no eventfd found");
         count_up(500, 1, true, |round| {
             if round % 5 == 1 {
                 files.iter().for_each(|file| fill_counter(file));
@@ -33,7 +34,7 @@ fn t28_notifications_to_a_full_counter() {
     });
 }
 
-/// Sets an eventfd to the highest value that it can have.
+/// Sets an eventfd to its maximum value.
 fn fill_counter(mut file: &File) {
     match file.read(&mut [0; 8]) {
         Ok(_) => {}
@@ -41,22 +42,23 @@ fn fill_counter(mut file: &File) {
     }
     match file.write_all(&(u64::MAX - 1).to_ne_bytes()) {
         Ok(()) => {}
-        // A notification came in between; the next round tries again.
+        // A notification came in between. The next round tries again.
         Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
     }
 }
 
-/// A timer of the thread that will wait itself notifies nobody: a filter kills the process at the first write to
-/// the descriptor that interrupts waits. async-io 2.6.0 writes to it for every timer.
+/// A timer of the thread that will wait itself causes no notification. A filter kills the process
+/// at the first write to the descriptor that interrupts waits. async-io 2.6.0 writes to it for
+/// every timer.
 #[test]
 fn t23_own_timers_notify_nobody() {
     isolated("interrupts::t23_own_timers_notify_nobody", || {
-        // A timer alone might be due when it is looked at first, and then nothing has to wait.
+        // A timer alone might be due at its first poll, and then no wait would be necessary.
         let (source, _peer) = UnixStream::pair().unwrap();
         let _source = Async::new(source).unwrap();
         let mut filter = Filter::new();
         let notifiers = descriptors("eventfd");
-        assert!(!notifiers.is_empty(), "how are waits interrupted?");
+        assert!(!notifiers.is_empty(), "no eventfd found");
         for fd in notifiers {
             filter = filter.call_on(libc::SYS_write, fd, Verdict::KillProcess);
         }
@@ -65,7 +67,7 @@ fn t23_own_timers_notify_nobody() {
             async_io::block_on(Timer::after(Duration::from_micros(round)));
         }
         async_io::block_on(async {
-            // Each is earlier than the one before; all but the last are cancelled.
+            // Each timer is earlier than the one before. All but the last are cancelled.
             for millis in (1..100).rev() {
                 assert!(
                     poll_once(Timer::after(Duration::from_millis(millis)))

@@ -1,4 +1,5 @@
-//! Runs a test's body in a process of its own: for limits, filters, thread counts and CPU time.
+//! Runs the body of a test in a process of its own: for limits, filters, thread counts and CPU
+//! time.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -10,12 +11,13 @@ use super::{HANG, raw};
 const CHOSEN: &str = "ASYNC_IO_ISOLATED_TEST";
 const FINISHED: &str = "the isolated body has run to its end";
 
-/// Runs `body` in a new process that runs nothing but the test called `name` (with its module, as the test
-/// harness prints it), and fails with that process' output if the body does not reach its end.
+/// Runs `body` in a new process that runs only the test called `name` (with its module, as the test
+/// harness prints it), and fails with the output of that process if `body` does not finish.
 pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
     if std::env::var_os(CHOSEN).is_some_and(|chosen| chosen == name) {
         body();
-        // Without this line a misspelt name would pass: the harness is content with running no test at all.
+        // Without this line a misspelt name would pass, because the harness succeeds without
+        // running a test.
         println!("{FINISHED}");
         std::io::stdout().flush().unwrap();
         return;
@@ -47,15 +49,15 @@ fn run(name: &str) -> Output {
         output
     });
     if finished.recv_timeout(HANG) == Err(RecvTimeoutError::Timeout) {
-        // The waiting thread holds the child, so its number cannot have gone to another process.
+        // The waiting thread holds the child, so its process id cannot have been reused.
         raw::kill(pid);
         eprintln!("{name}: still running after {HANG:?}, killed");
     }
     waiter.join().unwrap().unwrap()
 }
 
-/// The program that runs, for another time; where the system cannot start it by itself, with what `ASYNC_IO_TEST_RUNNER` names
-/// (an emulator).
+/// Returns a command that starts the running program again. Where the system cannot execute it
+/// directly, `ASYNC_IO_TEST_RUNNER` names an emulator that runs it.
 fn this_program() -> Command {
     let program = std::env::current_exe().unwrap();
     match std::env::var_os("ASYNC_IO_TEST_RUNNER") {

@@ -1,4 +1,5 @@
-//! Interrupting a wait from another thread: counters that overflow, flags that stick, stores that are not seen.
+//! Interrupting a wait from another thread: overflowing counters, sticky flags, stores that are not
+//! visible.
 
 use std::future::poll_fn;
 use std::io::{Read, Write};
@@ -15,7 +16,7 @@ use futures_lite::FutureExt;
 
 use crate::support::{Noise, eventually, guard, stress};
 
-/// What a waking thread and a thread in `block_on` know of each other.
+/// The state that a waking thread and a thread in `block_on` share.
 #[derive(Default)]
 struct Shared {
     waker: OnceLock<Waker>,
@@ -23,9 +24,10 @@ struct Shared {
     seen: AtomicUsize,
 }
 
-/// Counts up to `rounds` on a thread in `block_on`; this thread wakes it for every number, `burst` times, and goes on
-/// when it was seen. A single wake-up that is lost stops the count. With `in_reactor` the other thread waits for
-/// timers and I/O too, so that it sleeps in the reactor and not in a parker.
+/// Counts up to `rounds` on a thread in `block_on`. The calling thread wakes it `burst` times for
+/// each number and continues when the number was seen, so a single lost wake-up stops the count.
+/// With `in_reactor` the counting thread also waits for a timer, so that it sleeps in the reactor
+/// and does not park.
 pub(crate) fn count_up(
     rounds: usize,
     burst: usize,
@@ -41,7 +43,7 @@ pub(crate) fn count_up(
             if let Some(timer) = &mut far {
                 assert!(timer.poll(cx).is_pending());
             }
-            // Relaxed on purpose: to wake is to publish what was stored before.
+            // Relaxed on purpose: waking the task publishes the values that were stored before.
             let asked = counting.asked.load(Ordering::Relaxed);
             counting.seen.store(asked, Ordering::Release);
             if asked == rounds {
@@ -51,7 +53,9 @@ pub(crate) fn count_up(
             }
         }));
     });
-    eventually("the waker", || shared.waker.get().is_some());
+    eventually("the counting thread has stored its waker", || {
+        shared.waker.get().is_some()
+    });
     let waker = shared.waker.get().unwrap();
     let mut noise = Noise::new(7);
     for round in 1..=rounds {
@@ -61,20 +65,20 @@ pub(crate) fn count_up(
         for _ in 0..burst {
             waker.wake_by_ref();
         }
-        eventually("a wake-up that is not lost", || {
+        eventually("the counting thread sees the number", || {
             shared.seen.load(Ordering::Acquire) == round
         });
     }
     counter.join().unwrap();
 }
 
-/// A million wake-ups in a row, whether or not somebody reads what is written for them.
+/// A million wake-ups in a row, whether or not the waiting thread reads the notifications.
 #[test]
 fn t28_a_million_wake_ups() {
     guard(|| count_up(stress(10_000), 100, true, |_| {}));
 }
 
-/// Events and notifications at the same moment: one must not make the other pass for delivered.
+/// Events and notifications that coincide: handling one must not mark the other as handled.
 #[test]
 fn t29_notifications_that_meet_events() {
     guard(|| {
@@ -113,7 +117,8 @@ fn t29_notifications_that_meet_events() {
     });
 }
 
-/// Whatever was stored before a wake-up is seen by the poll that it causes, also when the wake-up was one of many.
+/// A value that was stored before a wake-up is visible to the poll that the wake-up causes, even if
+/// the wake-up was one of several.
 #[test]
 fn t37_wake_ups_publish_what_was_stored() {
     guard(|| count_up(stress(20_000), 3, false, |_| {}));

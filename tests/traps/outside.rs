@@ -1,5 +1,5 @@
-//! What becomes ready, or ceases to be, where the library does not see it: before the registration, by calls that go
-//! past it, several things with one event.
+//! Changes of readiness that the library cannot observe: before the registration, by direct calls
+//! on the object, or several changes with one event.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -10,7 +10,7 @@ use futures_lite::AsyncReadExt;
 
 use crate::support::{Counter, Runner, deliver_event, drain, fill, guard, poll, tcp_pair};
 
-/// Two connections may come with one event.
+/// Two connections may arrive with one event.
 #[test]
 fn t31_two_connections_in_one_event() {
     guard(|| {
@@ -27,7 +27,7 @@ fn t31_two_connections_in_one_event() {
             runner.block_on(first).unwrap();
             runner.block_on(second).unwrap();
 
-            // And one waiter that accepts both, one after the other.
+            // One waiter that accepts both connections, one after the other.
             let mut first = Box::pin(listener.accept());
             assert!(poll(&mut first, &waker).is_pending());
             let _clients = [(); 2].map(|()| std::net::TcpStream::connect(address).unwrap());
@@ -37,7 +37,7 @@ fn t31_two_connections_in_one_event() {
     });
 }
 
-/// A peek leaves the bytes where they are; a peek that finds none waits for the next ones.
+/// A peek leaves the bytes in the buffer. A peek that finds none waits for the next bytes.
 #[test]
 fn t32_peeking_keeps_the_readiness() {
     guard(|| {
@@ -59,7 +59,7 @@ fn t32_peeking_keeps_the_readiness() {
     });
 }
 
-/// Reads that go past the wrapper leave nothing behind that it could take for readiness.
+/// Reads directly on the object leave no stale readiness behind.
 #[test]
 fn t32_reads_outside_the_wrapper() {
     guard(|| {
@@ -80,7 +80,8 @@ fn t32_reads_outside_the_wrapper() {
     });
 }
 
-/// `readable()` speaks about now: it waits when somebody drained the source, although there was an event...
+/// `readable()` reports current readiness: it waits if the source was drained directly, although
+/// there was an event.
 #[test]
 fn t33_readable_waits_on_a_drained_source() {
     guard(|| {
@@ -102,7 +103,7 @@ fn t33_readable_waits_on_a_drained_source() {
     });
 }
 
-/// ...and it does not wait while bytes are left, although there is no new event.
+/// `readable()` does not wait while bytes are left, although there is no new event.
 #[test]
 fn t33_readable_at_once_while_bytes_are_left() {
     guard(|| {
@@ -118,7 +119,7 @@ fn t33_readable_at_once_while_bytes_are_left() {
     });
 }
 
-/// What was there before the registration raises no further edge.
+/// Readiness from before the registration causes no further edge.
 #[test]
 fn t35_ready_before_the_registration() {
     guard(|| {
@@ -137,7 +138,7 @@ fn t35_ready_before_the_registration() {
     });
 }
 
-/// What becomes possible between the operation and the wait has to be noticed too.
+/// Readiness that arises between the operation and the wait must be noticed as well.
 #[test]
 fn t35_ready_between_the_operation_and_the_wait() {
     guard(|| {

@@ -1,7 +1,7 @@
-//! What the program, or the system, does to our own descriptors: closes them, fills them, makes them fail.
+//! Faults of the reactor's own descriptors: they are closed, are full, or fail.
 //!
-//! Not with poll(2): it has no set of sources to close, and `polling` interrupts it by a pipe, which cannot be told from
-//! the program's.
+//! Not tested with the poll(2) back end: it has no set of sources to close, and `polling`
+//! interrupts it through a pipe, which cannot be told apart from the pipes of the program.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -16,7 +16,7 @@ use crate::support::procfs::{descriptors, fallback_thread, wait_until_asleep};
 use crate::support::seccomp::{Filter, Reach, Verdict};
 use crate::support::{Counter, Runner, assert_quiet, foreign_block_on, poll, raw};
 
-/// Wherever our descriptors are closed, everybody who waits is served or told so.
+/// Closes the reactor's descriptors, and checks that every wait is served or ends with an error.
 fn close_and_go_on(kinds: &[&str], runner: Runner) {
     let (local, peer) = UnixStream::pair().unwrap();
     let source = Async::new(local).unwrap();
@@ -25,7 +25,7 @@ fn close_and_go_on(kinds: &[&str], runner: Runner) {
     let reader = thread::spawn(move || {
         let mut byte = [0];
         let read = runner.block_on(source.read_with(|mut stream| stream.read(&mut byte)));
-        // With the source, so that it lives until the end.
+        // Returned with the source, so that the source lives until the end.
         (source, read)
     });
     let (counter, waker) = Counter::new();
@@ -36,11 +36,11 @@ fn close_and_go_on(kinds: &[&str], runner: Runner) {
     for fd in kinds.iter().flat_map(|kind| descriptors(kind)) {
         raw::close(fd);
     }
-    // One turn may still be under way in the kernel, on the set that has lost its number.
+    // One turn may still be in progress in the kernel, on the set that has lost its number.
     for _ in 0..10 {
         other_peer.write_all(b"x").unwrap();
         counter.wait_for(1);
-        // Served, or the error: both end it.
+        // Both success and an error end the wait.
         let _ = runner.block_on(other.readable());
         other.get_ref().read_exact(&mut [0]).unwrap();
         let start = Instant::now();
@@ -52,10 +52,10 @@ fn close_and_go_on(kinds: &[&str], runner: Runner) {
     assert!(read.is_err() || read.is_ok_and(|count| count == 1));
     assert_quiet("after our descriptors were closed");
     if cfg!(async_io_portable) {
-        // `polling` cannot open its poller again: errors, as before, are all that can be had.
+        // `polling` cannot open its poller again, so errors are all that the crate can return.
         return;
     }
-    // What is made afterwards has no part in it.
+    // Sources that are created afterwards are not affected.
     let (local, mut peer) = UnixStream::pair().unwrap();
     let source = Async::new(local).unwrap();
     let read = async {
@@ -67,7 +67,7 @@ fn close_and_go_on(kinds: &[&str], runner: Runner) {
     runner.block_on(read).unwrap();
 }
 
-/// Our set of sources is closed by the program. async-io 2.6.0 spins for ever.
+/// The program closes the reactor's set of sources. async-io 2.6.0 spins forever.
 #[test]
 fn t51_set_of_sources_closed() {
     isolated("own::t51_set_of_sources_closed", || {
@@ -82,7 +82,8 @@ fn t51_set_of_sources_closed_ours() {
     });
 }
 
-/// All that we have is closed, as daemons do that close whatever they do not know.
+/// The program closes all descriptors of the reactor, as daemons do that close every unknown
+/// descriptor.
 #[test]
 fn t51_all_our_descriptors_closed() {
     isolated("own::t51_all_our_descriptors_closed", || {
@@ -90,7 +91,7 @@ fn t51_all_our_descriptors_closed() {
     });
 }
 
-/// Notifications that fail are no reason to end either: the wait ends by itself.
+/// Failing notifications must not end the process: the wait ends at its deadline.
 #[test]
 fn up4_failing_notifications_end_nothing() {
     isolated("own::up4_failing_notifications_end_nothing", || {
@@ -120,8 +121,8 @@ fn up4_failing_notifications_end_nothing() {
     });
 }
 
-/// The descriptors are made again during a turn. A waker of that turn calls `block_on`, which needs
-/// the role of the leader.
+/// The reactor creates its descriptors again during a turn. A waker of that turn calls `block_on`,
+/// which needs the role of the leader.
 #[test]
 fn a_waker_may_call_block_on_when_our_descriptors_are_made_again() {
     isolated(

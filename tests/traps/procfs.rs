@@ -1,4 +1,4 @@
-//! What the kernel tells about this process under `/proc/self`.
+//! Information about this process from `/proc/self`.
 
 use std::fs;
 use std::os::fd::RawFd;
@@ -19,17 +19,17 @@ pub(crate) fn thread_count() -> usize {
     thread_ids().len()
 }
 
-/// The fallback threads, by number. There should be at most one.
+/// Returns the ids of the fallback threads. There should be at most one.
 pub(crate) fn fallback_threads() -> Vec<u32> {
     let named = |id: &u32| {
-        // A thread may end while we look at it.
+        // A thread may end between the listing and this read.
         fs::read_to_string(format!("/proc/self/task/{id}/comm"))
             .is_ok_and(|name| name.trim_end() == FALLBACK)
     };
     thread_ids().into_iter().filter(named).collect()
 }
 
-/// The fallback thread, once it runs far enough to have its name.
+/// Waits until the fallback thread has set its name, and returns its id.
 pub(crate) fn fallback_thread() -> u32 {
     eventually("a thread called async-io", || {
         !fallback_threads().is_empty()
@@ -37,12 +37,12 @@ pub(crate) fn fallback_thread() -> u32 {
     fallback_threads()[0]
 }
 
-/// One line of a thread's status, without its label; nothing if the thread has ended.
+/// Returns one line of a thread's status without its label, or `None` if the thread has ended.
 pub(crate) fn status(thread: u32, label: &str) -> Option<String> {
     line_of(&format!("/proc/self/task/{thread}/status"), label)
 }
 
-/// The same of the calling thread.
+/// Returns the same line for the calling thread.
 pub(crate) fn own_status(label: &str) -> String {
     line_of("/proc/thread-self/status", label).unwrap()
 }
@@ -53,13 +53,13 @@ fn line_of(file: &str, label: &str) -> Option<String> {
     Some(line.trim_start_matches(':').trim().to_owned())
 }
 
-/// How often a thread went to sleep, which is how often it was woken.
+/// Returns how often a thread has gone to sleep, which equals the number of its wake-ups.
 pub(crate) fn sleeps(thread: u32) -> u64 {
     let count = status(thread, "voluntary_ctxt_switches");
     count.map_or(0, |count| count.parse().unwrap())
 }
 
-/// How often all threads of this process went to sleep.
+/// Returns how often all threads of this process have gone to sleep.
 pub(crate) fn sleeps_of_all() -> u64 {
     thread_ids().into_iter().map(sleeps).sum()
 }
@@ -71,7 +71,7 @@ pub(crate) fn wait_until_asleep(thread: u32) {
     });
 }
 
-/// Our descriptors of one kind, such as `eventpoll`.
+/// Returns the descriptors of this process of one kind, such as `eventpoll`.
 pub(crate) fn descriptors(kind: &str) -> Vec<RawFd> {
     let name = format!("anon_inode:[{kind}]");
     let entries = fs::read_dir("/proc/self/fd").unwrap();
@@ -85,7 +85,7 @@ pub(crate) fn descriptors(kind: &str) -> Vec<RawFd> {
         .collect()
 }
 
-/// The highest number any of our descriptors has.
+/// Returns the highest descriptor number of this process.
 pub(crate) fn highest_descriptor() -> RawFd {
     let entries = fs::read_dir("/proc/self/fd").unwrap();
     let numbers = entries.map(|entry| {

@@ -1,4 +1,4 @@
-//! Readiness that nobody can use must not keep a thread busy.
+//! Readiness that no task waits for must not keep a thread busy.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::UdpSocket;
@@ -16,7 +16,7 @@ use crate::support::isolated::isolated;
 use crate::support::procfs::{fallback_thread, sleeps_of_all, wait_until_asleep};
 use crate::support::{Runner, assert_quiet, poll, raw, tcp_pair};
 
-/// An urgent byte may wake a reader, once; it is no data, so the reader goes back to sleep.
+/// An urgent byte may wake a reader once. It is not data, so the reader goes back to sleep.
 #[test]
 fn t12_urgent_byte_is_no_data() {
     isolated("quiet::t12_urgent_byte_is_no_data", || {
@@ -36,7 +36,8 @@ fn t12_urgent_byte_is_no_data() {
     });
 }
 
-/// The same for an operation that the library does not know: it is tried again now and then, and not in a loop.
+/// The same for an operation that the library does not know. It is retried occasionally, not in a
+/// loop.
 #[test]
 fn t12_urgent_byte_and_unknown_operations() {
     isolated("quiet::t12_urgent_byte_and_unknown_operations", || {
@@ -62,14 +63,15 @@ fn t12_urgent_byte_and_unknown_operations() {
     });
 }
 
-/// A source that nobody awaits floods: whoever turns the reactor sleeps on, and nothing is lost for later.
+/// A source without waiters receives a flood of datagrams. The thread that drives the reactor keeps
+/// sleeping, and no datagram is lost.
 #[test]
 fn t41_flood_that_nobody_awaits() {
     isolated("quiet::t41_flood_that_nobody_awaits", || {
         let source = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
         let address = source.get_ref().local_addr().unwrap();
         let sender = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
-        // Somebody waits for something else, so the reactor is being turned.
+        // A task waits for a timer, so a thread drives the reactor.
         let mut timer = Timer::after(Duration::from_secs(600));
         assert!(poll(&mut timer, Waker::noop()).is_pending());
         wait_until_asleep(fallback_thread());
@@ -79,12 +81,12 @@ fn t41_flood_that_nobody_awaits() {
             for number in 0..100_000 {
                 sender.send_to(b"flood", address).unwrap();
                 if number % 100 == 99 {
-                    // So that the queue is never full, and every datagram is an event.
+                    // Keeps the queue from filling up, so that each datagram is an event.
                     while source.get_ref().recv(&mut [0; 8]).is_ok() {}
                 }
             }
             let sleeps = sleeps_of_all() - before;
-            assert!(sleeps < 500, "{sleeps} wake-ups for nobody");
+            assert!(sleeps < 500, "{sleeps} wake-ups without a waiter");
 
             let mut buffer = [0; 8];
             sender.send_to(b"now", address).unwrap();
@@ -97,8 +99,8 @@ fn t41_flood_that_nobody_awaits() {
     });
 }
 
-/// A datagram socket is "writable" while the receiver's queue is full: its writer waits without spinning, and its
-/// datagram goes out when there is room. async-io 2.6.0 spins.
+/// A datagram socket is reported as writable while the receiver's queue is full. The writer waits
+/// without spinning, and its datagram is sent when there is room. async-io 2.6.0 spins.
 #[test]
 fn t46_full_receiver_of_datagrams() {
     isolated("quiet::t46_full_receiver_of_datagrams", || {

@@ -1,4 +1,4 @@
-//! System calls that `std` has no safe form of.
+//! System calls without a safe equivalent in `std`.
 
 #![allow(unsafe_code)]
 
@@ -10,7 +10,7 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-/// The result of a call that says -1 on failure.
+/// Returns the result of a call that reports a failure by -1.
 pub(crate) fn check(result: c_int) -> io::Result<c_int> {
     if result < 0 {
         Err(io::Error::last_os_error())
@@ -19,99 +19,101 @@ pub(crate) fn check(result: c_int) -> io::Result<c_int> {
     }
 }
 
-/// A descriptor that owns nothing: for programs that close what others still use.
+/// A descriptor number without ownership, for programs that close descriptors that are in use.
 #[derive(Debug)]
 pub(crate) struct Number(pub(crate) RawFd);
 
 impl AsFd for Number {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: it is not kept, and a wrong number makes a system call fail and nothing worse. Used in processes
-        // of their own only, where no other test owns such a number.
+        // SAFETY: the borrow is not kept, and an invalid number only makes a system call fail. Used
+        // only in processes of their own, where no other test owns such a number.
         unsafe { BorrowedFd::borrow_raw(self.0) }
     }
 }
 
-/// Closes a number, whoever owns it.
+/// Closes a descriptor number, even if another object owns it.
 pub(crate) fn close(fd: RawFd) {
-    // SAFETY: a number only; the callers run in processes of their own and leak the owner, if there is one.
+    // SAFETY: the argument is an integer; the callers run in processes of their own and leak the
+    // owner, if there is one.
     check(unsafe { libc::close(fd) }).unwrap();
 }
 
-/// Takes over what a system call has just made.
+/// Takes ownership of a descriptor that a system call has just created.
 fn own(fd: io::Result<c_int>) -> OwnedFd {
-    // SAFETY: the caller has it from a system call that makes descriptors, and keeps no other owner.
+    // SAFETY: the caller has it from a system call that creates descriptors, and keeps no other
+    // owner.
     unsafe { OwnedFd::from_raw_fd(fd.unwrap()) }
 }
 
-/// A pipe: the end to read, the end to write.
+/// Creates a pipe and returns its reading and its writing end.
 pub(crate) fn pipe() -> (File, File) {
     pipe_with(0)
 }
 
-/// A pipe in which each write is a packet, and each read takes one.
+/// Creates a pipe in which each write is a packet, and each read returns one packet.
 pub(crate) fn pipe_of_packets() -> (File, File) {
     pipe_with(libc::O_DIRECT)
 }
 
 fn pipe_with(flags: c_int) -> (File, File) {
     let mut ends = [0; 2];
-    // SAFETY: room for two numbers.
+    // SAFETY: the array has room for two descriptors.
     let made = check(unsafe { libc::pipe2(ends.as_mut_ptr(), flags | libc::O_CLOEXEC) });
     made.unwrap();
     (own(Ok(ends[0])).into(), own(Ok(ends[1])).into())
 }
 
-/// An eventfd, as a file that reads eight bytes at a time.
+/// Creates an eventfd, as a file that is read eight bytes at a time.
 pub(crate) fn eventfd(initial: u32, flags: c_int) -> File {
-    // SAFETY: numbers only.
+    // SAFETY: the arguments are integers.
     own(check(unsafe {
         libc::eventfd(initial, flags | libc::EFD_CLOEXEC)
     }))
     .into()
 }
 
-/// From how many bytes on a socket is reported as readable.
+/// Sets the number of bytes from which on a socket is reported as readable.
 pub(crate) fn set_low_water_mark(socket: &TcpStream, bytes: c_int) {
     let size = size_of_val(&bytes) as libc::socklen_t;
     let (fd, value) = (socket.as_raw_fd(), (&raw const bytes).cast());
-    // SAFETY: a valid pointer to a number of that size.
+    // SAFETY: the pointer is valid, and the value has the size that is passed.
     check(unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_RCVLOWAT, value, size) })
         .unwrap();
 }
 
-/// A pseudo-terminal in raw mode: the master, the slave.
+/// Creates a pseudo-terminal in raw mode and returns its master and its slave.
 pub(crate) fn pty() -> (File, File) {
     let (mut master, mut slave) = (0, 0);
-    // SAFETY: all zeroes is a valid value of this plain C structure.
+    // SAFETY: all zeros is a valid value of this plain C structure.
     let mut mode: libc::termios = unsafe { std::mem::zeroed() };
-    // SAFETY: a valid pointer to the structure.
+    // SAFETY: the pointer to the structure is valid.
     unsafe { libc::cfmakeraw(&mut mode) };
     let none = std::ptr::null_mut();
-    // SAFETY: valid pointers; the name and the size may be null.
+    // SAFETY: the pointers are valid; the name and the size may be null.
     let made = unsafe { libc::openpty(&mut master, &mut slave, none, &mode, none.cast()) };
     check(made).unwrap();
     (own(Ok(master)).into(), own(Ok(slave)).into())
 }
 
 pub(crate) fn socket(domain: c_int, kind: c_int) -> OwnedFd {
-    // SAFETY: numbers only.
+    // SAFETY: the arguments are integers.
     own(check(unsafe {
         libc::socket(domain, kind | libc::SOCK_CLOEXEC, 0)
     }))
 }
 
-/// A connected pair of Unix sockets of any kind.
+/// Creates a connected pair of Unix sockets of the given kind.
 pub(crate) fn socket_pair(kind: c_int) -> (OwnedFd, OwnedFd) {
     let mut ends = [0; 2];
     let kind = kind | libc::SOCK_CLOEXEC;
-    // SAFETY: room for two numbers.
+    // SAFETY: the array has room for two descriptors.
     check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) }).unwrap();
     (own(Ok(ends[0])), own(Ok(ends[1])))
 }
 
-/// An IPv4 address of this machine in C's form; port 0 lets the kernel choose.
+/// Returns a loopback IPv4 address as a C structure. With port 0 the kernel chooses the port.
 fn loopback(port: u16) -> (libc::sockaddr_in, libc::socklen_t) {
-    // SAFETY: all zeroes is a valid value of this plain C structure.
+    // SAFETY: all zeros is a valid value of this plain C structure.
     let mut address: libc::sockaddr_in = unsafe { std::mem::zeroed() };
     address.sin_family = libc::AF_INET as libc::sa_family_t;
     address.sin_addr.s_addr = u32::from(std::net::Ipv4Addr::LOCALHOST).to_be();
@@ -121,43 +123,43 @@ fn loopback(port: u16) -> (libc::sockaddr_in, libc::socklen_t) {
 
 pub(crate) fn bind(fd: impl AsFd) {
     let (address, size) = loopback(0);
-    // SAFETY: a valid address of that size.
+    // SAFETY: the address is valid and has the size that is passed.
     check(unsafe { libc::bind(fd.as_fd().as_raw_fd(), (&raw const address).cast(), size) })
         .unwrap();
 }
 
 pub(crate) fn listen(fd: impl AsFd) {
-    // SAFETY: numbers only.
+    // SAFETY: the arguments are integers.
     check(unsafe { libc::listen(fd.as_fd().as_raw_fd(), 16) }).unwrap();
 }
 
 pub(crate) fn connect(fd: impl AsFd, port: u16) -> io::Result<c_int> {
     let (address, size) = loopback(port);
-    // SAFETY: a valid address of that size.
+    // SAFETY: the address is valid and has the size that is passed.
     check(unsafe { libc::connect(fd.as_fd().as_raw_fd(), (&raw const address).cast(), size) })
 }
 
-/// Sets an option of one number.
+/// Sets a socket option that has an integer value.
 pub(crate) fn set_option(fd: impl AsFd, level: c_int, option: c_int, value: c_int) {
     let size = size_of::<c_int>() as libc::socklen_t;
     let fd = fd.as_fd().as_raw_fd();
-    // SAFETY: a valid number of that size.
+    // SAFETY: the value is valid and has the size that is passed.
     let set = unsafe { libc::setsockopt(fd, level, option, (&raw const value).cast(), size) };
     check(set).unwrap();
 }
 
-/// Receives with flags, once.
+/// Receives once, with flags.
 pub(crate) fn recv(fd: impl AsFd, buffer: &mut [u8], flags: c_int) -> io::Result<usize> {
     let fd = fd.as_fd().as_raw_fd();
-    // SAFETY: the buffer is as long as we say.
+    // SAFETY: the buffer is valid and has the length that is passed.
     let count = unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), buffer.len(), flags) };
     usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
 
-/// Sends with flags; all of it must go at once.
+/// Sends with flags, and fails if not all bytes are sent in one call.
 pub(crate) fn send(fd: impl AsFd, bytes: &[u8], flags: c_int) {
     let fd = fd.as_fd().as_raw_fd();
-    // SAFETY: the buffer is as long as we say.
+    // SAFETY: the buffer is valid and has the length that is passed.
     let count = unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), flags) };
     assert_eq!(
         count,
@@ -167,7 +169,7 @@ pub(crate) fn send(fd: impl AsFd, bytes: &[u8], flags: c_int) {
     );
 }
 
-/// Sends bytes, and with them a copy of a descriptor.
+/// Sends bytes together with a copy of a descriptor.
 pub(crate) fn send_descriptor(socket: impl AsFd, bytes: &mut [u8], passed: impl AsFd) {
     let mut part = libc::iovec {
         iov_base: bytes.as_mut_ptr().cast(),
@@ -175,8 +177,8 @@ pub(crate) fn send_descriptor(socket: impl AsFd, bytes: &mut [u8], passed: impl 
     };
     let mut control = [0_u64; 8];
     let size = size_of::<c_int>() as u32;
-    // SAFETY: all zeroes is a valid value; the pointers below outlive the call; `control` is aligned for a header
-    // and larger than CMSG_SPACE of one number.
+    // SAFETY: all zeros is a valid value; the pointers below outlive the call; `control` is aligned
+    // for a header and larger than the `CMSG_SPACE` of one descriptor.
     let sent = unsafe {
         let mut message: libc::msghdr = std::mem::zeroed();
         message.msg_iov = &mut part;
@@ -194,72 +196,74 @@ pub(crate) fn send_descriptor(socket: impl AsFd, bytes: &mut [u8], passed: impl 
     assert_eq!(sent, bytes.len() as isize, "{}", io::Error::last_os_error());
 }
 
-/// CPU time used by all threads of this process.
+/// Returns the CPU time used by all threads of this process.
 pub(crate) fn process_cpu() -> Duration {
-    // SAFETY: all zeroes is a valid value of this plain C structure.
+    // SAFETY: all zeros is a valid value of this plain C structure.
     let mut time: libc::timespec = unsafe { std::mem::zeroed() };
-    // SAFETY: a valid pointer.
+    // SAFETY: the pointer is valid.
     check(unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) }).unwrap();
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Sets how many descriptors may be open from now on; returns what the limit was.
+/// Sets the limit of open descriptors and returns the previous limit.
 pub(crate) fn limit_descriptors(count: u64) -> u64 {
-    // SAFETY: all zeroes is a valid value of this plain C structure.
+    // SAFETY: all zeros is a valid value of this plain C structure.
     let mut limit: libc::rlimit = unsafe { std::mem::zeroed() };
-    // SAFETY: a valid pointer.
+    // SAFETY: the pointer is valid.
     check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) }).unwrap();
     let before = limit.rlim_cur;
     limit.rlim_cur = count as libc::rlim_t;
-    // SAFETY: a valid pointer.
+    // SAFETY: the pointer is valid.
     check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }).unwrap();
     before as u64
 }
 
-/// Forks; the child runs `body`, which must not need other threads, and ends without the harness noticing.
-/// Returns the child's wait status.
+/// Forks, runs `body` in the child, and returns the child's wait status. `body` must not need other
+/// threads. The child exits without returning to the test harness.
 pub(crate) fn in_forked_child(body: impl FnOnce()) -> c_int {
     // SAFETY: in a process of its own, with all other threads asleep and holding no lock.
     let child = check(unsafe { libc::fork() }).unwrap();
     if child == 0 {
-        // SAFETY: numbers only. A child that waits for a lock nobody holds any more is ended by the alarm.
+        // SAFETY: the argument is an integer. The alarm ends a child that waits for a lock without
+        // an owner.
         unsafe { libc::alarm(10) };
         body();
-        // SAFETY: ends the process at once.
+        // SAFETY: ends the process immediately.
         unsafe { libc::_exit(0) };
     }
     let mut status = 0;
-    // SAFETY: a valid pointer.
+    // SAFETY: the pointer is valid.
     check(unsafe { libc::waitpid(child, &mut status, 0) }).unwrap();
     status
 }
 
-/// Ends a process that we started and that is not yet waited for.
+/// Kills a process that this program has started and not yet waited for.
 pub(crate) fn kill(pid: u32) {
-    // SAFETY: numbers only.
+    // SAFETY: the arguments are integers.
     check(unsafe { libc::kill(pid as libc::pid_t, libc::SIGKILL) }).unwrap();
 }
 
-/// Makes SIGUSR1 interrupt system calls (they are not restarted) and do nothing else.
+/// Makes SIGUSR1 interrupt system calls (without restarting them) and do nothing else.
 pub(crate) fn interrupt_by_sigusr1() {
     extern "C" fn nothing(_: c_int) {}
-    // SAFETY: all zeroes is a valid value: no flags, so no restart; an empty mask.
+    // SAFETY: all zeros is a valid value: no flags, so no restart, and an empty mask.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = nothing as extern "C" fn(c_int) as libc::sighandler_t;
-    // SAFETY: the handler does nothing, so it is safe at any moment.
+    // SAFETY: the handler does nothing, so it may run at any moment.
     check(unsafe { libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()) }).unwrap();
 }
 
-/// A thread that may be sent signals.
+/// A thread that can be sent signals.
 #[derive(Clone, Copy)]
 pub(crate) struct Target(libc::pthread_t);
 
-// SAFETY: it is a name, and what is called with it may be called from any thread. (With musl it is a pointer.)
+// SAFETY: it only identifies the thread, and the calls that use it may be made from any thread.
+// (With musl it is a pointer.)
 unsafe impl Send for Target {}
 
 impl Target {
     pub(crate) fn current() -> Self {
-        // SAFETY: always possible.
+        // SAFETY: the call has no preconditions.
         Self(unsafe { libc::pthread_self() })
     }
 
@@ -272,21 +276,21 @@ impl Target {
 }
 
 pub(crate) fn shutdown_reading(fd: impl AsFd) {
-    // SAFETY: numbers only.
+    // SAFETY: the arguments are integers.
     check(unsafe { libc::shutdown(fd.as_fd().as_raw_fd(), libc::SHUT_RD) }).unwrap();
 }
 
-/// A file on somebody else's descriptor, which stays theirs.
+/// Returns a file that borrows a descriptor of another owner and does not close it.
 pub(crate) fn borrowed_file(fd: RawFd) -> ManuallyDrop<File> {
-    // SAFETY: never dropped, so never closed; the callers run in processes of their own, in which the number is not
-    // closed meanwhile.
+    // SAFETY: the file is never dropped and therefore never closed; the callers run in processes of
+    // their own, in which the number is not closed meanwhile.
     ManuallyDrop::new(unsafe { File::from_raw_fd(fd) })
 }
 
-/// Binds this thread, and those that it starts, to the first processor that it may use.
+/// Binds this thread, and the threads that it starts, to the first processor that it may use.
 pub(crate) fn pin_to_one_processor() {
     let size = size_of::<libc::cpu_set_t>();
-    // SAFETY: all zeroes is a valid value, and both sets are as large as we say.
+    // SAFETY: all zeros is a valid value, and both sets have the size that is passed.
     unsafe {
         let mut allowed: libc::cpu_set_t = std::mem::zeroed();
         check(libc::sched_getaffinity(0, size, &mut allowed)).unwrap();

@@ -1,4 +1,5 @@
-//! Readiness that is remembered wrongly: cleared too early, too late, or for the wrong direction.
+//! Readiness that is remembered incorrectly: cleared too early, cleared too late, or for the wrong
+//! direction.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -15,7 +16,7 @@ use crate::support::{
     Counter, Noise, Runner, deliver_event, drain, fill, guard, poll, raw, stress, tcp_pair,
 };
 
-/// Reads bytes one by one; each is sent at an ever different moment after the one before was seen.
+/// Reads bytes one by one. Each byte is sent a varying time after the previous one was seen.
 fn bytes_one_by_one<T>(runner: Runner, reader: T, mut writer: impl Write + Send + 'static)
 where
     T: IoSafe + Read + std::os::fd::AsFd,
@@ -45,7 +46,8 @@ where
     sender.join().unwrap();
 }
 
-/// A byte that comes between a read's `WouldBlock` and the clearing of the readiness must wake the reader.
+/// A byte that arrives between a read's `WouldBlock` and the clearing of the readiness must wake
+/// the reader.
 #[test]
 fn t01_event_between_would_block_and_clear_unix() {
     guard(|| {
@@ -76,7 +78,8 @@ fn t01_event_between_would_block_and_clear_pipe() {
     });
 }
 
-/// An operation that saw `WouldBlock` long ago must not clear the event that came after 256 or 65 536 others.
+/// An operation that returned `WouldBlock` must not clear the event that came after 256 or 65 536
+/// others.
 #[test]
 fn t02_sequence_numbers_wrap_around() {
     for events in [256, 65_536] {
@@ -93,7 +96,7 @@ fn t02_sequence_numbers_wrap_around() {
                             stream.read_exact(&mut byte)?;
                         }
                     }
-                    // What an operation says that looked before all of this happened.
+                    // The result of an operation that ran before all of these events.
                     return Err(ErrorKind::WouldBlock.into());
                 }
                 stream.read(&mut byte)
@@ -103,7 +106,7 @@ fn t02_sequence_numbers_wrap_around() {
     }
 }
 
-/// A reader that waits must not be disturbed by the writability of its own source, which comes and goes.
+/// Changing writability of a source must not wake a reader that waits for the same source.
 #[test]
 fn t03_writable_events_leave_the_reader_alone() {
     for runner in Runner::BOTH {
@@ -143,7 +146,8 @@ fn t03_writable_events_leave_the_reader_alone() {
     }
 }
 
-/// A reader that finds nothing clears its own direction only: the writer still gets its event, and the reverse.
+/// A reader that finds no data clears only its own direction: the writer still receives its event,
+/// and vice versa.
 #[test]
 fn t34_directions_are_cleared_one_by_one() {
     guard(|| {
@@ -160,7 +164,8 @@ fn t34_directions_are_cleared_one_by_one() {
             assert!(poll(&mut write, &write_waker).is_pending());
 
             drain(&mut peer, filled);
-            // The reader looks again, in vain, whether or not the writer's event is already there.
+            // The reader tries again without success, whether or not the writer's event has already
+            // arrived.
             assert!(poll(&mut read, &read_waker).is_pending());
             writes.wait_for(1);
             assert!(matches!(poll(&mut write, &write_waker), Poll::Ready(Ok(1))));
@@ -178,7 +183,7 @@ fn t34_directions_are_cleared_one_by_one() {
     });
 }
 
-/// One direction of a two-way transfer over small buffers; the pieces have ever different sizes.
+/// One direction of a two-way transfer over small buffers, in pieces of varying size.
 fn transfer(runner: Runner, from: Arc<Async<UnixStream>>, to: Arc<Async<UnixStream>>, seed: u64) {
     let total = stress(400_000);
     let byte_at = |position: usize| (position % 251) as u8;
@@ -213,7 +218,8 @@ fn transfer(runner: Runner, from: Arc<Async<UnixStream>>, to: Arc<Async<UnixStre
     sender.join().unwrap();
 }
 
-/// Two threads that change the interest of one source at the same time must not undo each other's change.
+/// Two threads that change the interest of one source concurrently must not undo each other's
+/// change.
 #[test]
 fn t45_reader_and_writer_change_the_interest_together() {
     for runner in Runner::BOTH {
@@ -234,7 +240,7 @@ fn t45_reader_and_writer_change_the_interest_together() {
     }
 }
 
-/// The same at the narrowest place: a pipe that is full all the time.
+/// The same with a pipe that is always full.
 #[test]
 fn t45_writer_behind_a_full_pipe() {
     guard(|| {

@@ -1,4 +1,4 @@
-//! Wakers that use the library, or panic, while it wakes or drops them.
+//! Wakers that use the library, or panic, while the library wakes or drops them.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -11,8 +11,8 @@ use futures_lite::FutureExt;
 
 use crate::support::{Counter, Runner, fill, foreign_block_on, guard, pair, poll};
 
-/// A waker that uses the library whenever it is woken and when it is dropped: the source that woke it, new ones,
-/// timers. Its own counter tells what happened.
+/// A waker that uses the library when it is woken and when it is dropped: the source that woke it,
+/// new sources, timers. Its counter counts the wake-ups.
 struct Reentrant {
     source: Weak<Async<UnixStream>>,
     counter: Arc<Counter>,
@@ -59,7 +59,7 @@ impl Drop for Reentrant {
     }
 }
 
-/// Wakers may do anything, also to the source or the timer that wakes them.
+/// Wakers may do anything, including operations on the source or the timer that wakes them.
 #[test]
 fn t20_wakers_that_use_the_library() {
     guard(|| {
@@ -81,7 +81,7 @@ fn t20_wakers_that_use_the_library() {
             }
             drop(waker);
             peer.write_all(b"x").unwrap();
-            // So that under `Ours` the wake-ups happen on this thread.
+            // Makes the wake-ups happen on this thread under `Ours`.
             runner.block_on(Timer::after(Duration::from_millis(5)));
             for counter in [slot, waiter, timeout] {
                 counter.wait_for(1);
@@ -90,15 +90,15 @@ fn t20_wakers_that_use_the_library() {
     });
 }
 
-/// Met in async-io 2.6.0: a displaced waker is woken under the lock of its source, and a replaced or dropped one is
-/// dropped under a lock.
+/// async-io 2.6.0 wakes a displaced waker under the lock of its source, and drops a replaced or
+/// dropped one under a lock.
 #[test]
 fn up2_displaced_and_dropped_wakers_that_use_the_library() {
     guard(|| {
         for _ in 0..20 {
             let (source, _peer) = pair();
             fill(source.get_ref());
-            // Displaced: woken and dropped.
+            // Displaced: the waker is woken and dropped.
             let (displaced, waker) = Reentrant::waker(&source);
             assert!(
                 source
@@ -109,14 +109,14 @@ fn up2_displaced_and_dropped_wakers_that_use_the_library() {
             let mut other = Context::from_waker(Waker::noop());
             assert!(source.poll_readable(&mut other).is_pending());
             displaced.wait_for(1);
-            // Replaced in a future: dropped.
+            // Replaced in a future: the waker is dropped.
             let (_, waker) = Reentrant::waker(&source);
             let mut readable = source.readable();
             assert!(poll(&mut readable, &waker).is_pending());
             drop(waker);
             assert!(poll(&mut readable, Waker::noop()).is_pending());
             drop(readable);
-            // Dropped with its future, with its timer, with its source.
+            // Dropped together with its future, its timer, and its source.
             let (_, waker) = Reentrant::waker(&source);
             let mut readable = source.readable();
             assert!(poll(&mut readable, &waker).is_pending());
@@ -133,12 +133,13 @@ fn up2_displaced_and_dropped_wakers_that_use_the_library() {
             drop(timer);
             drop(source);
         }
-        // Somebody turns the reactor afterwards.
+        // A thread drives the reactor afterwards.
         foreign_block_on(Timer::after(Duration::from_millis(1)));
     });
 }
 
-/// A waker that is the last owner of a task, with a timer and a source inside: dropping the one drops the other.
+/// A waker that is the last owner of a task with a timer and a source: dropping the waker drops
+/// both.
 #[test]
 fn up2_dropped_waker_owns_timers_and_sources() {
     struct Task {
@@ -147,7 +148,7 @@ fn up2_dropped_waker_owns_timers_and_sources() {
     }
     impl Wake for Task {
         fn wake(self: Arc<Self>) {
-            // Perhaps the last owner.
+            // This may be the last owner.
             drop(self);
         }
     }
@@ -165,7 +166,8 @@ fn up2_dropped_waker_owns_timers_and_sources() {
                 let mut readable = source.readable();
                 assert!(poll(&mut readable, &waker).is_pending());
                 drop(waker);
-                // One goes by firing, one by being dropped; either may be the last.
+                // One copy is dropped after it is woken, one with its timer. Either may be the
+                // last.
                 peer.write_all(b"x").unwrap();
                 drop(timer);
                 runner.block_on(readable).unwrap();
@@ -174,13 +176,13 @@ fn up2_dropped_waker_owns_timers_and_sources() {
     });
 }
 
-/// A waker that panics does not keep the others of its turn from being woken.
+/// A waker that panics does not keep the other wakers of its turn from being called.
 #[test]
 fn t20_panicking_wakers() {
     struct Panics;
     impl Wake for Panics {
         fn wake(self: Arc<Self>) {
-            // Without the message and the back trace of a real panic.
+            // Prints no panic message and no backtrace.
             std::panic::resume_unwind(Box::new("a waker that panics"));
         }
     }
@@ -206,7 +208,7 @@ fn t20_panicking_wakers() {
                 for (counter, _) in &counters {
                     counter.wait_for(1);
                 }
-                // The source is none the worse for it.
+                // The source still works.
                 drop(waiters);
                 source.get_ref().read_exact(&mut [0]).unwrap();
                 assert!(poll(&mut source.readable(), Waker::noop()).is_pending());

@@ -1,4 +1,4 @@
-//! T39: system calls that are missing or forbidden, as on old kernels and in sandboxes.
+//! System calls that are missing or forbidden, as on old kernels and in sandboxes.
 
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
@@ -24,7 +24,7 @@ fn refuse(calls: &[c_long], errno: c_int) {
     filter.install(Reach::AllThreads);
 }
 
-/// Timers fire, and not early, whatever their size.
+/// Checks that timers of all durations fire and are not early.
 fn timers_work(runner: Runner) {
     for micros in [0, 1, 300, 999, 1_500, 20_000] {
         let pause = Duration::from_micros(micros);
@@ -32,7 +32,7 @@ fn timers_work(runner: Runner) {
         runner.block_on(Timer::after(pause));
         assert!(start.elapsed() >= pause, "{pause:?} ended early");
     }
-    // A second one that is earlier than what is waited for.
+    // A second timer that is earlier than the one that is waited for.
     let start = Instant::now();
     let far = async {
         Timer::after(Duration::from_secs(600)).await;
@@ -44,7 +44,7 @@ fn timers_work(runner: Runner) {
     assert!(start.elapsed() >= Duration::from_millis(3));
 }
 
-/// A byte that is sent while the reader waits; only one thread is needed.
+/// Checks that a byte is received that is sent while the reader waits. Only one thread is needed.
 fn io_works(runner: Runner) {
     let (local, mut peer) = UnixStream::pair().unwrap();
     let mut stream = Async::new(local).unwrap();
@@ -60,7 +60,7 @@ fn io_works(runner: Runner) {
     }
 }
 
-/// Two threads that interrupt each other's waits.
+/// Checks that two threads can interrupt each other's waits.
 fn notifications_work() {
     let (ask, asked) = async_channel::bounded(1);
     let (answer, answered) = async_channel::bounded(1);
@@ -128,7 +128,7 @@ fn t39_eventfd_forbidden() {
     });
 }
 
-/// The wait with a finer clock came with Linux 5.11; some sandboxes forbid what they do not know.
+/// The wait with a finer clock exists since Linux 5.11. Some sandboxes forbid unknown system calls.
 #[test]
 fn t39_without_epoll_pwait2() {
     isolated("sandbox::t39_without_epoll_pwait2", || {
@@ -150,7 +150,7 @@ fn t39_with_the_oldest_calls_only() {
     });
 }
 
-/// Without a poller a registration is an error; timers and `block_on` go on.
+/// Without a poller a registration fails. Timers and `block_on` continue to work.
 #[cfg(not(polling_test_poll_backend))]
 #[test]
 fn t39_without_epoll() {
@@ -168,8 +168,9 @@ fn t39_without_epoll() {
     });
 }
 
-/// Without threads nobody turns the reactor for foreign executors: their waits for I/O get the error, their timers
-/// fire all the same, and everything inside of `block_on` works. async-io 2.6.0 panics.
+/// Without threads no thread drives the reactor for foreign executors. Their waits for I/O get an
+/// error, their timers fire nevertheless, and everything inside `block_on` works. async-io 2.6.0
+/// panics.
 #[test]
 fn t39_without_threads() {
     isolated("sandbox::t39_without_threads", || {
@@ -185,10 +186,11 @@ fn t39_without_threads() {
                 foreign_block_on(source.read(&mut [0])).unwrap_err(),
                 foreign_block_on(std::future::poll_fn(|cx| source.poll_readable(cx))).unwrap_err(),
             ] {
-                // The system says EAGAIN. Whoever gets it from a read would take that for "wait".
+                // The system returns `EAGAIN`. The caller of a read would interpret that as "would
+                // block".
                 assert_ne!(error.kind(), ErrorKind::WouldBlock, "{error}");
             }
-            // What needs no waiting needs no thread.
+            // An operation that does not wait needs no thread.
             peer.write_all(b"x").unwrap();
             foreign_block_on(source.read_with(|mut stream| stream.read(&mut [0]))).unwrap();
 
@@ -199,8 +201,8 @@ fn t39_without_threads() {
     });
 }
 
-/// `block_on` turns the reactor at a bounded interval also when its future always wakes itself: here is nobody else
-/// to do it, and the waiting task belongs to a foreign executor.
+/// `block_on` drives the reactor at bounded intervals even if its future always wakes itself. Here
+/// no other thread can do so, and the waiting task belongs to a foreign executor.
 #[test]
 fn t36_self_waking_future_without_threads() {
     isolated("sandbox::t36_self_waking_future_without_threads", || {
@@ -211,7 +213,7 @@ fn t36_self_waking_future_without_threads() {
         let mut readable = source.readable();
         let start = Instant::now();
         async_io::block_on(async {
-            // Its error, if it comes at once, is a wake-up just as good.
+            // The wait may also fail immediately, which ends it as well.
             if crate::support::poll(&mut readable, &waker).is_ready() {
                 return;
             }
@@ -219,7 +221,7 @@ fn t36_self_waking_future_without_threads() {
             while counter.wakes() == 0 {
                 assert!(
                     start.elapsed() < crate::support::HANG,
-                    "nobody turns the reactor"
+                    "no thread drives the reactor"
                 );
                 futures_lite::future::yield_now().await;
             }
@@ -228,7 +230,7 @@ fn t36_self_waking_future_without_threads() {
 }
 
 /// A future that waits for readiness asks the kernel in each poll, unless a turn of the reactor has
-/// begun since its previous poll. Here each question fails.
+/// begun since its previous poll. Here each such system call fails.
 #[test]
 fn a_wait_that_is_polled_after_a_turn_costs_no_call() {
     isolated(
@@ -255,7 +257,8 @@ fn a_wait_that_is_polled_after_a_turn_costs_no_call() {
                 }
                 assert!(crate::support::poll(&mut readable, &waker).is_pending());
             }
-            // The fallback thread may begin one more turn, to wait in it. The polls after that ask.
+            // The fallback thread may begin one more turn, to wait in it. Later polls ask the
+            // kernel.
             crate::support::eventually(
                 "a poll without a turn asks",
                 || match crate::support::poll(&mut readable, &waker) {

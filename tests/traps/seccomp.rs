@@ -1,4 +1,4 @@
-//! Makes the kernel refuse chosen system calls, as the sandboxes do that libraries meet in the field.
+//! Makes the kernel refuse chosen system calls, as sandboxes do.
 
 #![allow(unsafe_code)]
 
@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 
 use super::raw::check;
 
-/// The numbers of `linux/audit.h`.
+/// The architecture constants of `linux/audit.h`.
 #[cfg(target_arch = "x86_64")]
 const ARCHITECTURE: u32 = 0xC000_003E;
 #[cfg(target_arch = "aarch64")]
@@ -19,7 +19,7 @@ const ARCHITECTURE: u32 = 0x4000_0028;
 #[cfg(target_arch = "s390x")]
 const ARCHITECTURE: u32 = 0x8000_0016;
 
-/// Where the kernel puts the call's number, the architecture and the low half of the first argument.
+/// The offsets of the call's number, the architecture and the low half of the first argument.
 const NUMBER_AT: u32 = 0;
 const ARCHITECTURE_AT: u32 = 4;
 const FIRST_ARGUMENT_AT: u32 = if cfg!(target_endian = "little") {
@@ -28,7 +28,7 @@ const FIRST_ARGUMENT_AT: u32 = if cfg!(target_endian = "little") {
     20
 };
 
-/// What happens to a call.
+/// The effect on a matching call.
 #[derive(Clone, Copy)]
 pub(crate) enum Verdict {
     Fail(c_int),
@@ -44,14 +44,14 @@ impl Verdict {
     }
 }
 
-/// Which threads a filter binds, besides those that they start later.
+/// The threads that a filter applies to, besides those that they start later.
 #[derive(Clone, Copy)]
 pub(crate) enum Reach {
     ThisThread,
     AllThreads,
 }
 
-/// A filter in the making. There is no way back once it is installed.
+/// A filter under construction. It cannot be removed once it is installed.
 pub(crate) struct Filter(Vec<libc::sock_filter>);
 
 impl Filter {
@@ -65,19 +65,20 @@ impl Filter {
         filter
     }
 
-    /// Every call of this number.
+    /// Applies `verdict` to every call with this number.
     pub(crate) fn call(mut self, number: c_long, verdict: Verdict) -> Self {
         self.unless_equal(number as u32, 1);
         self.answer(verdict.code());
         self
     }
 
-    /// The calls of this number that have the descriptor as first argument.
+    /// Applies `verdict` to the calls with this number that have the descriptor as first argument.
     pub(crate) fn call_on(self, number: c_long, fd: RawFd, verdict: Verdict) -> Self {
         self.call_with(number, (0, fd as u32), verdict)
     }
 
-    /// The calls of this number of which one argument, counted from 0, has this value.
+    /// Applies `verdict` to the calls with this number in which one argument, counted from 0, has
+    /// this value.
     pub(crate) fn call_with(
         mut self,
         number: c_long,
@@ -104,7 +105,8 @@ impl Filter {
             Reach::AllThreads => libc::SECCOMP_FILTER_FLAG_TSYNC,
         };
         let mode = libc::SECCOMP_SET_MODE_FILTER;
-        // SAFETY: numbers, and a valid program, which the kernel copies.
+        // SAFETY: the arguments are integers and a pointer to a valid program, which the kernel
+        // copies.
         unsafe {
             check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)).unwrap();
             let installed = libc::syscall(libc::SYS_seccomp, mode, flags, &raw const program);
@@ -124,7 +126,7 @@ impl Filter {
         self.push(libc::BPF_JMP | libc::BPF_JA, 0, count);
     }
 
-    /// Leaves out the next `count` instructions unless the loaded word has this value.
+    /// Skips the next `count` instructions unless the loaded word has this value.
     fn unless_equal(&mut self, value: u32, count: u8) {
         self.push(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, count, value);
     }

@@ -1,5 +1,5 @@
-//! A read shorter than its buffer does not prove that nothing is left. Each test queues something behind a short
-//! read, in one go, and expects all of it without a further event.
+//! A read that is shorter than its buffer does not prove that no data is left. Each test queues
+//! data behind a short read and expects all of it without a further event.
 
 use std::fs::File;
 use std::io::{IoSliceMut, Read, Write};
@@ -13,7 +13,8 @@ use futures_lite::future::{poll_once, zip};
 
 use crate::support::{Runner, guard, raw, tcp_pair};
 
-/// Reads with a large buffer; `produce` runs while the first read waits, or before all reads. Returns the sizes.
+/// Reads with a large buffer and returns the sizes. `produce` runs while the first read waits, or
+/// before all reads.
 async fn sizes<T>(source: &mut Async<T>, reads: usize, late: bool, produce: impl Fn()) -> Vec<usize>
 where
     T: IoSafe + Read,
@@ -33,8 +34,9 @@ where
     sizes
 }
 
-/// All four ways: under both runners, produced before the first read and while it waits. `make` returns the object
-/// to be read and what produces at its other end.
+/// Runs all four combinations: with both runners, and with the data produced before the first read
+/// and while it waits. `make` returns the object to read from and the function that writes to its
+/// other end.
 fn each_way<T, P>(expected: &[usize], make: fn() -> (T, P))
 where
     T: IoSafe + Read + AsFd + 'static,
@@ -73,7 +75,7 @@ fn t06_two_datagrams() {
     });
 }
 
-/// The wrapper says "TCP stream", the descriptor is a datagram socket.
+/// The wrapper is a TCP stream, but the descriptor is a datagram socket.
 #[test]
 fn t06_two_datagrams_behind_a_tcp_wrapper() {
     each_way(&[10, 20], || {
@@ -82,7 +84,8 @@ fn t06_two_datagrams_behind_a_tcp_wrapper() {
     });
 }
 
-/// A socket that reports no less than a hundred bytes, and gives fewer to who reads.
+/// A socket that is reported as readable only from a hundred bytes on, but returns fewer bytes to a
+/// reader.
 #[test]
 fn fewer_bytes_than_the_low_water_mark() {
     guard(|| {
@@ -105,7 +108,8 @@ fn fewer_bytes_than_the_low_water_mark() {
     });
 }
 
-/// More buffers than one call takes: what did not fit into those of the first call is still there.
+/// More buffers than one call accepts: the data that did not fit into those of the first call is
+/// still there.
 #[test]
 fn more_buffers_than_one_call_takes() {
     guard(|| {
@@ -115,7 +119,7 @@ fn more_buffers_than_one_call_takes() {
             let mut source = Async::new(local).unwrap();
             let mut buffer = [0; 4096];
             runner.block_on(async {
-                // It is known from here on that this is TCP, where a short read may say something.
+                // From here on the source is known to be TCP, where a short read may be conclusive.
                 for _ in 0..3 {
                     let read = source.read(&mut buffer);
                     let (size, ()) = zip(read, async { peer.write_all(b"x").unwrap() }).await;
@@ -141,7 +145,7 @@ fn wait_for_bytes(stream: &TcpStream, count: usize) {
     }
 }
 
-/// A counter that gives one at a time, eight bytes into any buffer.
+/// A counter that returns one at a time, as eight bytes, into a buffer of any size.
 #[test]
 fn t06_eventfd_as_semaphore() {
     each_way(&[8, 8, 8], || {
@@ -165,7 +169,7 @@ fn t06_pipe_of_packets() {
     });
 }
 
-/// inotify stops before an event that does not fit into the buffer.
+/// inotify ends a read before an event that does not fit into the buffer.
 #[test]
 fn t06_inotify_stops_before_a_large_event() {
     guard(|| {
@@ -175,7 +179,7 @@ fn t06_inotify_stops_before_a_large_event() {
             let created = inotify::WatchMask::CREATE;
             watch.watches().add(place.path(), created).unwrap();
             let mut source = Async::new(File::from(OwnedFd::from(watch))).unwrap();
-            // The header is 16 bytes, the name is padded to a multiple of 16.
+            // The header is 16 bytes, and the name is padded to a multiple of 16.
             let long = "n".repeat(100);
             let mut buffer = [0; 16 + 112];
             runner.block_on(async {
@@ -189,7 +193,7 @@ fn t06_inotify_stops_before_a_large_event() {
     });
 }
 
-/// A Unix stream stops a read where a descriptor travels with the bytes.
+/// A Unix stream ends a read where a descriptor is attached to the bytes.
 #[test]
 fn t42_bytes_behind_a_passed_descriptor() {
     each_way(&[10, 10], || {
@@ -201,7 +205,7 @@ fn t42_bytes_behind_a_passed_descriptor() {
     });
 }
 
-/// A TCP read stops at the urgent mark; nobody takes the urgent byte.
+/// A TCP read ends at the urgent mark. The urgent byte is not read.
 #[test]
 fn t43_bytes_behind_an_urgent_mark() {
     each_way(&[10, 10], || {
@@ -210,7 +214,8 @@ fn t43_bytes_behind_an_urgent_mark() {
     });
 }
 
-/// The same, the urgent byte is taken out of line between the reads, so that later events do not show it.
+/// The same, but the urgent byte is read out of band between the reads, so that later events do not
+/// show it.
 #[test]
 fn t43_bytes_behind_an_urgent_byte_that_was_taken() {
     guard(|| {
@@ -227,7 +232,7 @@ fn t43_bytes_behind_an_urgent_byte_that_was_taken() {
                     raw::recv(source.get_ref(), &mut urgent, libc::MSG_OOB).unwrap();
                     assert_eq!(urgent, *b"!");
                     assert_eq!(source.read(&mut buffer).await.unwrap(), 10);
-                    // And a second time: now no event says that there ever was something urgent.
+                    // A second time: no event shows that there was urgent data.
                     assert!(poll_once(source.read(&mut buffer)).await.is_none());
                     send_around_urgent(&peer);
                     assert_eq!(source.read(&mut buffer).await.unwrap(), 10);

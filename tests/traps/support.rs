@@ -1,6 +1,7 @@
-//! What these tests share: guards against hanging, wakers that count, two ways to run a future, stress by one knob.
+//! Helpers shared by these tests: guards against hanging, counting wakers, two ways to run a
+//! future, and a factor for the load.
 
-// Two test crates use this module, and neither uses all of it.
+// Several test programs use this module, and none uses all of it.
 #![allow(dead_code)]
 
 pub(crate) mod isolated;
@@ -22,10 +23,10 @@ use std::time::{Duration, Instant};
 
 use async_io::Async;
 
-/// Longer than any test takes, even in an emulator on a machine that is busy with something else.
+/// Longer than any test takes, even in an emulator on a busy machine.
 pub(crate) const HANG: Duration = Duration::from_secs(60);
 
-/// Runs `body` on a thread of its own and fails when it has not returned after [`HANG`].
+/// Runs `body` on a new thread and fails if it has not returned after [`HANG`].
 pub(crate) fn guard<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
     let (done, finished) = mpsc::channel::<()>();
     let worker = thread::spawn(move || {
@@ -33,9 +34,9 @@ pub(crate) fn guard<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static
         drop(done);
         result
     });
-    // Nothing is ever sent: the sender vanishes when the body returns and when it panics.
+    // No value is ever sent: the sender is dropped when the body returns or panics.
     if finished.recv_timeout(HANG) == Err(RecvTimeoutError::Timeout) {
-        panic!("still not finished after {HANG:?}: something waits for ever");
+        panic!("still running after {HANG:?}");
     }
     match worker.join() {
         Ok(result) => result,
@@ -43,14 +44,14 @@ pub(crate) fn guard<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static
     }
 }
 
-/// `count` times the factor in `ASYNC_IO_STRESS` (1 when it is not set).
+/// Returns `count` multiplied by the factor in `ASYNC_IO_STRESS` (1 if it is not set).
 pub(crate) fn stress(count: usize) -> usize {
     let factor = std::env::var("ASYNC_IO_STRESS").ok();
     let factor = factor.and_then(|text| text.parse::<f64>().ok());
     (count as f64 * factor.unwrap_or(1.0)).max(1.0) as usize
 }
 
-/// Who runs a future: with `Foreign` only the fallback thread can turn the reactor.
+/// The executor that runs a future. With `Foreign` only the fallback thread can drive the reactor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Runner {
     Ours,
@@ -68,7 +69,7 @@ impl Runner {
     }
 }
 
-/// The least a foreign executor can be: it polls, and parks its thread.
+/// Runs a future on a minimal foreign executor, which polls it and parks its thread.
 pub(crate) fn foreign_block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(thread::Thread, AtomicBool);
 
@@ -92,7 +93,7 @@ pub(crate) fn foreign_block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// A waker that counts, and a way for a thread to wait for the count.
+/// A waker that counts its wake-ups. A thread can wait for the count.
 #[derive(Default)]
 pub(crate) struct Counter {
     wakes: Mutex<usize>,
@@ -110,14 +111,14 @@ impl Counter {
         *self.wakes.lock().unwrap()
     }
 
-    /// Waits until there were at least `count` wake-ups.
+    /// Waits until there have been at least `count` wake-ups.
     pub(crate) fn wait_for(&self, count: usize) {
         let wakes = self.wakes.lock().unwrap();
         let (wakes, _) = self
             .changed
             .wait_timeout_while(wakes, HANG, |wakes| *wakes < count)
             .unwrap();
-        assert!(*wakes >= count, "{} of {count} wake-ups came", *wakes);
+        assert!(*wakes >= count, "{} of {count} wake-ups arrived", *wakes);
     }
 }
 
@@ -128,12 +129,12 @@ impl Wake for Counter {
     }
 }
 
-/// Polls once with `waker`.
+/// Polls `future` once with `waker`.
 pub(crate) fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(waker))
 }
 
-/// Waits by polling for something that no event announces.
+/// Waits, by polling, for a condition that no event reports.
 pub(crate) fn eventually(what: &str, mut check: impl FnMut() -> bool) {
     let start = Instant::now();
     while !check() {
@@ -142,7 +143,8 @@ pub(crate) fn eventually(what: &str, mut check: impl FnMut() -> bool) {
     }
 }
 
-/// Fails when the process (so: only in an isolated one) is busy although all of it should be asleep.
+/// Fails if the process uses CPU time although all of its threads should be asleep. Only meaningful
+/// in an isolated process.
 pub(crate) fn assert_quiet(what: &str) {
     let (start, used) = (Instant::now(), raw::process_cpu());
     thread::sleep(Duration::from_millis(300));
@@ -150,17 +152,18 @@ pub(crate) fn assert_quiet(what: &str) {
     assert!(used * 2 < wall, "{what}: {used:?} of CPU in {wall:?}");
 }
 
-/// A source, and the stream at its other end.
+/// Creates a source and the stream at its other end.
 pub(crate) fn pair() -> (Arc<Async<UnixStream>>, UnixStream) {
     let (local, peer) = UnixStream::pair().unwrap();
     (Arc::new(Async::new(local).unwrap()), peer)
 }
 
-/// Has the reactor deliver one event for `source`, by a byte from `peer`.
+/// Makes the reactor deliver one event for `source`, by a byte from `peer`.
 pub(crate) fn deliver_event(source: &Async<UnixStream>, mut peer: &UnixStream) {
     let (counter, waker) = Counter::new();
     let mut context = Context::from_waker(&waker);
-    // Counted before the poll: a wake-up after it, needed or not, uses up the waker, and no second one comes.
+    // Counted before the poll: any wake-up after it, spurious or not, consumes the waker, so no
+    // second one can come.
     let mut before = counter.wakes();
     while source.poll_readable(&mut context).is_ready() {
         before = counter.wakes();
@@ -169,7 +172,7 @@ pub(crate) fn deliver_event(source: &Async<UnixStream>, mut peer: &UnixStream) {
     counter.wait_for(before + 1);
 }
 
-/// A connected pair of TCP streams on loopback.
+/// Creates a connected pair of TCP streams on loopback.
 pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -179,10 +182,11 @@ pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
     (client, server)
 }
 
-/// Writes to a non-blocking object until it takes no more; returns how much it took.
+/// Writes to a non-blocking object until it accepts no more, and returns how much it accepted.
 pub(crate) fn fill(mut writer: impl Write) -> usize {
     let mut total = 0;
-    // The last pieces are single bytes: a buffer that refuses a big piece may have room for a small one.
+    // The last pieces are single bytes: a buffer that refuses a large piece may have room for a
+    // small one.
     for piece in [4096, 1] {
         loop {
             match writer.write(&[b'f'; 4096][..piece]) {
@@ -195,13 +199,13 @@ pub(crate) fn fill(mut writer: impl Write) -> usize {
     total
 }
 
-/// Reads exactly `count` bytes from a blocking object and throws them away.
+/// Reads exactly `count` bytes from a blocking object and discards them.
 pub(crate) fn drain(reader: impl Read, count: usize) {
     let copied = io::copy(&mut reader.take(count as u64), &mut io::sink()).unwrap();
     assert_eq!(copied, count as u64);
 }
 
-/// Small numbers without a pattern, the same in every run.
+/// A generator of small pseudo-random numbers, with the same sequence in every run.
 pub(crate) struct Noise(u64);
 
 impl Noise {
@@ -209,7 +213,7 @@ impl Noise {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    /// A number below `bound`.
+    /// Returns a number below `bound`.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -217,7 +221,7 @@ impl Noise {
         (self.0 >> 16) as usize % bound
     }
 
-    /// Passes a few nanoseconds to microseconds, so that two threads meet at ever different points.
+    /// Spins for nanoseconds to microseconds, so that two threads meet at varying points.
     pub(crate) fn dawdle(&mut self) {
         for _ in 0..self.below(2000) {
             std::hint::spin_loop();

@@ -1,4 +1,4 @@
-//! Deadlines: overtaken, rounded, overflowing, or armed at too high a price.
+//! Deadlines that are overtaken, rounded or overflow, or that are expensive to schedule.
 
 use std::future::pending;
 use std::thread;
@@ -14,7 +14,7 @@ use crate::support::{
 
 const FAR_AWAY: Duration = Duration::from_secs(600);
 
-/// A thread in `block_on` with a far deadline, for as long as the sender lives.
+/// Starts a thread in `block_on` with a distant deadline, which runs as long as the sender exists.
 fn sleeper() -> (async_channel::Sender<()>, thread::JoinHandle<()>) {
     let (stop, stopped) = async_channel::bounded::<()>(1);
     let thread = thread::spawn(move || {
@@ -22,7 +22,7 @@ fn sleeper() -> (async_channel::Sender<()>, thread::JoinHandle<()>) {
             Timer::after(FAR_AWAY).await;
         };
         let end = async {
-            // The sender is dropped, nothing is sent.
+            // The sender is dropped without sending a value.
             let _ = stopped.recv().await;
         };
         async_io::block_on(or(far, end));
@@ -30,7 +30,8 @@ fn sleeper() -> (async_channel::Sender<()>, thread::JoinHandle<()>) {
     (stop, thread)
 }
 
-/// A new earlier deadline has to interrupt a wait for a later one, whoever waits and whoever inserts.
+/// A new earlier deadline has to interrupt a wait for a later one, whichever threads wait and
+/// insert.
 #[test]
 fn t21_earlier_timer_interrupts_a_wait() {
     for runner in Runner::BOTH {
@@ -49,7 +50,7 @@ fn t21_earlier_timer_interrupts_a_wait() {
     }
 }
 
-/// The same with the wait of the fallback thread.
+/// The same for the wait of the fallback thread.
 #[test]
 fn t21_earlier_timer_interrupts_the_fallback_thread() {
     guard(|| {
@@ -62,7 +63,7 @@ fn t21_earlier_timer_interrupts_the_fallback_thread() {
     });
 }
 
-/// There is one queue and so no minimum over several; but many threads insert into it at once.
+/// All timers are in one queue, but many threads insert into it concurrently.
 #[test]
 fn t22_many_threads_insert_timers() {
     guard(|| {
@@ -71,7 +72,7 @@ fn t22_many_threads_insert_timers() {
             for round in 0..stress(3_000) {
                 let runner = Runner::BOTH[round % 2];
                 let pause = Duration::from_micros(noise.below(100) as u64);
-                // A later one stays in the queue at the same time, and is cancelled.
+                // A later timer is in the queue at the same time and is cancelled.
                 let late = async {
                     Timer::after(FAR_AWAY).await;
                 };
@@ -88,7 +89,7 @@ fn t22_many_threads_insert_timers() {
     });
 }
 
-/// Pauses shorter than the system's units must not become none at all...
+/// Pauses shorter than the resolution of the system must not be rounded to zero.
 #[test]
 fn t25_short_pauses_are_waited_for() {
     isolated("timers::t25_short_pauses_are_waited_for", || {
@@ -112,7 +113,7 @@ fn t25_short_pauses_are_waited_for() {
     });
 }
 
-/// ...and pauses longer than the system can count neither wrap around nor spin nor panic.
+/// Pauses longer than the system can represent must not wrap around, spin or panic.
 #[test]
 fn t25_endless_pauses() {
     isolated("timers::t25_endless_pauses", || {
@@ -143,7 +144,7 @@ fn t25_endless_pauses() {
         };
         for runner in Runner::BOTH {
             for pause in pauses {
-                // Each alone is the earliest.
+                // Each of them is the earliest deadline on its own.
                 let mut timer = Timer::after(pause);
                 runner.block_on(or(
                     async {
@@ -163,7 +164,7 @@ fn t25_endless_pauses() {
     });
 }
 
-/// Signals that interrupt the wait neither restart it nor shorten it.
+/// Signals that interrupt the wait neither restart nor shorten it.
 #[test]
 fn t26_interrupted_waits_keep_their_deadline() {
     isolated("timers::t26_interrupted_waits_keep_their_deadline", || {

@@ -12,7 +12,7 @@ use futures_lite::future::or;
 
 use crate::support::{Counter, Runner, drain, fill, foreign_block_on, guard, pair, poll};
 
-/// A future that was polled by one task and goes on in another wakes the other.
+/// A future that is polled by one task and then by another wakes the second one.
 #[test]
 fn t17_futures_move_between_tasks() {
     guard(|| {
@@ -27,7 +27,7 @@ fn t17_futures_move_between_tasks() {
                 assert!(poll(&mut readable, waker).is_pending());
                 assert!(poll(&mut owned, waker).is_pending());
             }
-            // A busy machine may take so long that the timer is due already; then nobody needs a wake-up.
+            // On a busy machine the timer may already be due. Then no wake-up is needed.
             let waits = poll(&mut timer, &first_waker).is_pending()
                 && poll(&mut timer, &second_waker).is_pending();
             if waits {
@@ -41,12 +41,12 @@ fn t17_futures_move_between_tasks() {
             second.wait_for(before + 1);
             runner.block_on(readable).unwrap();
             runner.block_on(owned).unwrap();
-            assert_eq!(first.wakes(), 0, "the task that was left");
+            assert_eq!(first.wakes(), 0, "wake-ups of the first task");
         }
     });
 }
 
-/// The same for `poll_readable`, which has one place for a waker; and from thread to thread.
+/// The same for `poll_readable`, which has one shared waiter, and between threads.
 #[test]
 fn t17_polls_move_between_tasks() {
     guard(|| {
@@ -71,7 +71,7 @@ fn t17_polls_move_between_tasks() {
     });
 }
 
-/// Waiters that are dropped after the event must not take it along.
+/// Waiters that are dropped after the event must not consume it.
 #[test]
 fn t18_dropped_waiters_take_nothing_along() {
     guard(|| {
@@ -95,7 +95,7 @@ fn t18_dropped_waiters_take_nothing_along() {
     });
 }
 
-/// A dropped waiter gives its waker back at once, and is not woken.
+/// A dropped waiter releases its waker immediately and is not woken.
 #[test]
 fn t18_dropped_waiters_leave_no_waker() {
     guard(|| {
@@ -116,7 +116,7 @@ fn t18_dropped_waiters_leave_no_waker() {
     });
 }
 
-/// So does a timer. async-io 2.6.0 keeps the waker until the next turn of the reactor.
+/// The same for a timer. async-io 2.6.0 keeps the waker until the next turn of the reactor.
 #[test]
 fn t18_dropped_timers_leave_no_waker() {
     guard(|| {
@@ -130,7 +130,7 @@ fn t18_dropped_timers_leave_no_waker() {
     });
 }
 
-/// One event is for everybody who waits for it, whatever way he waits.
+/// One event wakes all its waiters, in whatever way they wait.
 #[test]
 fn t19_one_event_wakes_all_waiters() {
     guard(|| {
@@ -159,7 +159,7 @@ fn t19_one_event_wakes_all_waiters() {
     });
 }
 
-/// Two tasks that share `poll_readable` wake each other in turn, and both get on.
+/// Two tasks that share `poll_readable` wake each other alternately, and both make progress.
 #[test]
 fn t19_two_tasks_on_one_slot() {
     guard(|| {
@@ -181,8 +181,8 @@ fn t19_two_tasks_on_one_slot() {
     });
 }
 
-/// Met in async-io 2.6.0 (issue 156): a fresh event is taken for a stale one, and `poll_writable` is delayed until
-/// something else happens; here, that would be the tick of a second.
+/// async-io 2.6.0 takes a new event for a stale one, and delays `poll_writable` until another event
+/// occurs. Here that event would be a timer after a second.
 #[test]
 fn up3_writability_is_not_delayed() {
     for runner in Runner::BOTH {
@@ -197,7 +197,7 @@ fn up3_writability_is_not_delayed() {
                 for _ in 0..300 {
                     poll_fn(|cx| source.poll_writable(cx)).await.unwrap();
                     source.writable().await.unwrap();
-                    // As a sink does: asked, and told "not yet" at most once.
+                    // As a sink does: calls `poll_writable` until it is ready.
                     let mut asked = 0;
                     poll_fn(|cx| {
                         asked += 1;
