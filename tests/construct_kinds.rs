@@ -1,7 +1,7 @@
-//! Which kinds of objects can be sources, and what happens to sources whose descriptors are closed
-//! by other code.
+//! Which kinds of objects can be sources, and what happens to a source if other code closes its
+//! descriptor.
 #![cfg(target_os = "linux")]
-// The tests need ttys and descriptors that are closed behind the back of the source. Safe code can
+// The tests need ttys, and descriptors that are closed while they are registered. Safe code can
 // create neither.
 #![allow(unsafe_code)]
 
@@ -229,7 +229,7 @@ fn dropping_a_closed_descriptor_is_harmless() {
     });
 }
 
-/// Creates a source whose descriptor is closed while it is registered. Not available with the
+/// Creates a source and closes its descriptor while it is registered. Not available with the
 /// poll(2) back end, which learns of a descriptor only when it waits, and then reports a closed one
 /// as ready.
 #[cfg(not(polling_test_poll_backend))]

@@ -94,7 +94,7 @@ fn due_timers_need_no_thread() {
     });
 }
 
-/// A `block_on` whose waits carry its own waker drives them itself and never starts a second
+/// If all waits of a `block_on` have its own waker, it drives them itself and never starts a second
 /// thread.
 #[test]
 fn block_on_needs_no_thread() {

@@ -201,8 +201,7 @@ fn one_task_may_read_and_write() {
     });
 }
 
-/// An object that records which of its methods are called, and whose next calls can be made to
-/// fail.
+/// An object that records which of its methods are called. Its next calls can be made to fail.
 #[derive(Default)]
 struct Script {
     calls: Vec<&'static str>,

@@ -85,7 +85,7 @@ fn half_close_is_readable_and_not_writable() {
     });
 }
 
-/// A hang-up alone makes a source readable: a pipe whose writer is closed reports nothing else.
+/// A hang-up alone makes a source readable: a pipe without a writer reports nothing else.
 #[cfg(unix)]
 #[test]
 fn hang_up_is_readable() {
@@ -175,7 +175,7 @@ fn hang_up_is_writable() {
     });
 }
 
-/// An error makes a source writable: a pipe whose reader is closed reports nothing else.
+/// An error makes a source writable: a pipe without a reader reports nothing else.
 #[cfg(unix)]
 #[test]
 fn an_error_is_writable() {

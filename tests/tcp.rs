@@ -1,8 +1,8 @@
 //! Behaviour of TCP listeners and streams.
 //!
 //! Not tested here: which system calls `connect` makes, and that it waits once for writability,
-//! which are implementation details. That `connect` sets no options is tested only for options
-//! whose default differs from the usual setting.
+//! which are implementation details. That `connect` sets no options is tested only for options with
+//! a default that differs from the usual setting.
 
 mod common;
 

@@ -223,7 +223,7 @@ fn missed_ticks_are_delivered() {
     assert!(timer.will_fire());
 }
 
-/// A tick whose successor would overflow is the last one.
+/// A tick is the last one if the instant of the next one would overflow.
 #[test]
 fn an_overflowing_interval_ends() {
     let start = past(TICK);

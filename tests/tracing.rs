@@ -19,7 +19,7 @@ use futures_lite::future::{or, poll_once};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// The thread whose calls of the subscriber are counted.
+/// The thread that causes the counted calls of the subscriber.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Victim {
     Thread(ThreadId),

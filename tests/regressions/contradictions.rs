@@ -140,8 +140,8 @@ fn a_contradicted_closure_is_called_seldom_beside_an_interval() {
     }
 }
 
-/// The limit for streams, whose every poll tries the operation. Few more polls than ticks mean that
-/// each pause adds a single wake-up at its end.
+/// The limit for streams, which try the operation in every poll. Few more polls than ticks mean
+/// that each pause adds a single wake-up at its end.
 const FEW_MORE: usize = TICKS * 3 / 2 + 50;
 
 #[test]

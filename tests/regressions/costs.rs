@@ -25,7 +25,7 @@ fn shortest(steps: usize, mut step: impl FnMut()) -> Duration {
     (0..steps).map(time).min().unwrap()
 }
 
-/// Measures calls of `block_on` whose waker the program keeps.
+/// Measures calls of `block_on` while the program keeps the waker of the first one.
 fn calls_with_a_kept_waker() -> Duration {
     let mut kept = None;
     shortest(100, || {

@@ -59,8 +59,8 @@ fn an_alarm_outlives_a_failure_of_the_watch() {
             let watch = watch.expect("the fallback thread watches on a set of its own");
             wait_until_asleep(fallback);
             refuse_waits_on(watch);
-            // Time for the first alarm, whose wait began before the filter was installed, and for
-            // later ones.
+            // Time for the first alarm and for later ones. The wait for the first one began before
+            // the filter was installed.
             thread::sleep(Duration::from_millis(100));
             peer.write_all(b"x").unwrap();
             hits.wait(1);

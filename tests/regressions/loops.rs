@@ -247,7 +247,7 @@ fn a_loop_around_writable_pauses_while_the_receiver_is_full() {
     );
 }
 
-/// A loop that waits first, and whose waits all have fresh wakers, as in some executors.
+/// A loop that waits first. Each wait has a fresh waker, as in some executors.
 #[test]
 fn a_loop_around_readable_with_changing_wakers_lets_a_timer_end_it() {
     in_child(
@@ -453,8 +453,8 @@ fn a_loop_that_sends_each_time_does_not_pause() {
     });
 }
 
-/// A stream whose peer reads continuously. Its buffer is large enough for all writes, so waits for
-/// room are not counted as pauses.
+/// The peer reads continuously. The buffer of the stream is large enough for all writes, so waits
+/// for room are not counted as pauses.
 #[test]
 fn a_loop_that_writes_each_time_does_not_pause() {
     use futures_lite::AsyncWriteExt;
@@ -473,7 +473,7 @@ fn a_loop_that_writes_each_time_does_not_pause() {
     });
 }
 
-/// A wait whose source has become unready in between is not a repetition.
+/// A wait is not a repetition if its source has become unready in between.
 #[test]
 fn a_wait_after_a_wait_for_news_does_not_pause() {
     guarded(|| {

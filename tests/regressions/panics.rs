@@ -1,7 +1,7 @@
 //! A waker that panics when it is woken or dropped does not affect polls, drops or setters: the
 //! panic is caught.
 
-// A waker whose clones panic when they are dropped cannot be created with `Wake`.
+// A waker with clones that panic when they are dropped cannot be created with `Wake`.
 #![allow(unsafe_code)]
 
 use std::io::{self, ErrorKind, Read, Write};
