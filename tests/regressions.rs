@@ -1,8 +1,8 @@
 //! Small programs for edge cases: polls without a wait, operations that contradict the kernel,
 //! waits that are cancelled, wakers that block or panic.
 //!
-//! Times are never compared with a limit, except in hang guards. The tests count polls, calls,
-//! wake-ups and threads.
+//! No test compares a time with a fixed limit, except in hang guards. The tests count polls, calls,
+//! wake-ups and threads. `costs` compares times of the same process.
 
 #![cfg(all(unix, not(async_io_loom)))]
 

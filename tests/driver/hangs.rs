@@ -119,8 +119,8 @@ fn t49_frame_loop_sees_what_was_sent() {
     });
 }
 
-/// A program that polls, learns by other means than the reactor that something was sent, and polls
-/// again. A new operation always asks the kernel.
+/// A program polls, learns without the reactor that data was sent, and polls again. A new operation
+/// always asks the kernel.
 #[test]
 fn new_operation_asks_the_kernel() {
     guard(|| {
@@ -153,9 +153,9 @@ fn new_operation_asks_the_kernel() {
     });
 }
 
-/// The same with one operation that is polled several times. A poll keeps waiting if another thread
-/// has begun a turn since the previous poll, so the second one may not ask. But a turn that delivers
-/// the event makes the next poll ask, and so does the lack of one.
+/// The same with one operation that is polled several times. A poll skips the system call if another
+/// thread has begun a turn since the previous poll, so the second poll may miss the datagram. A later
+/// poll asks the kernel: either a turn has delivered the event, or no further turn has begun.
 #[test]
 fn operation_that_is_polled_without_a_wait_asks_the_kernel() {
     guard(|| {
@@ -324,7 +324,7 @@ fn waits_leave_a_thread_that_goes_on() {
                     .is_none()
             );
             peer.write_all(b"x").unwrap();
-            // This blocks the thread that was the first to poll the wait.
+            // Blocks the thread that polled the wait first.
             is_done.recv().unwrap();
         });
         elsewhere.join().unwrap();

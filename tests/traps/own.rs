@@ -50,7 +50,7 @@ fn close_and_go_on(kinds: &[&str], runner: Runner) {
     (&peer).write_all(b"x").unwrap();
     let (_source, read) = reader.join().unwrap();
     assert!(read.is_err() || read.is_ok_and(|count| count == 1));
-    assert_quiet("after our descriptors were closed");
+    assert_quiet("after the descriptors of the reactor were closed");
     if cfg!(async_io_portable) {
         // `polling` cannot open its poller again, so errors are all that the crate can return.
         return;

@@ -1,4 +1,4 @@
-//! Wakers that are lost, kept too long, woken alone, or run at a moment at which they must not run.
+//! Wakers that are lost, kept too long, woken alone, or called at the wrong moment.
 
 use std::future::poll_fn;
 use std::io::Write;
