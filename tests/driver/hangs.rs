@@ -153,9 +153,10 @@ fn new_operation_asks_the_kernel() {
     });
 }
 
-/// The same with one operation that is polled several times. A poll skips the system call if another
-/// thread has begun a turn since the previous poll, so the second poll may miss the datagram. A later
-/// poll asks the kernel: either a turn has delivered the event, or no further turn has begun.
+/// The same with one operation that is polled several times. A poll skips the system call if
+/// another thread has begun a turn since the previous poll, so the second poll may miss the
+/// datagram. A later poll asks the kernel: either a turn has delivered the event, or no further
+/// turn has begun.
 #[test]
 fn operation_that_is_polled_without_a_wait_asks_the_kernel() {
     guard(|| {
