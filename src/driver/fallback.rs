@@ -1,4 +1,5 @@
-//! The thread named `async-io`: it drives while no `block_on` does, and watches while one does.
+//! The fallback thread, named `async-io`. It drives while no `block_on` does, and watches while one
+//! does.
 
 use super::policy::Policy;
 use super::shell::{Shell, Turning, Workspace};
@@ -13,8 +14,8 @@ where
     A: AlarmClock<Buffer = R::Buffer>,
     P: Policy,
 {
-    /// Leads once, or stands by once. `absences` counts the alarms in a row at which the leader was
-    /// absent.
+    /// Leads once, or stands by once. `absences` counts the consecutive alarms at which the leader
+    /// was absent.
     pub(crate) fn fallback_round(
         &self,
         thread: &Arc<Thread>,
@@ -31,8 +32,8 @@ where
         }
     }
 
-    /// The alarm went off: the leader may have stayed away. Returns how often in a row the fallback
-    /// thread has found it absent.
+    /// Takes over after the alarm has gone off, if the leader has stayed away. Returns the number
+    /// of consecutive alarms at which the fallback thread has found the leader absent.
     fn fallback_takes_over(
         &self,
         thread: &Arc<Thread>,
@@ -44,13 +45,13 @@ where
             return 0;
         }
         if let Some(candidate) = self.roles.candidate() {
-            // The fallback thread fetches events only if no `block_on` thread waits for some. If the
-            // candidate is busy in the next moment, the alarm is set again when this thread stands
-            // by.
+            // The fallback thread fetches events only if no `block_on` thread stands by. If the
+            // candidate becomes busy before it leads, the alarm is set again when this thread
+            // stands by.
             candidate.nudge();
             return 0;
         }
-        // If another thread has had the role since the last alarm, the count starts over.
+        // If another thread has led since the last alarm, the count restarts.
         let absences = if self.roles.was_last(ThreadId::FALLBACK) {
             absences + 1
         } else {
@@ -60,7 +61,7 @@ where
         absences
     }
 
-    /// Offers to lead, and does so if granted.
+    /// Offers to lead, and runs one turn if the role is granted. Returns whether it was granted.
     pub(crate) fn fallback_leads(
         &self,
         thread: &Thread,
@@ -96,10 +97,10 @@ mod starting {
 
     const NAME: &str = "async-io";
 
-    /// How long the thread rests after foreign code (a subscriber of `tracing`) has panicked.
+    /// How long the thread pauses after user code (a `tracing` subscriber) has panicked.
     const REST_AFTER_PANIC: Duration = Duration::from_millis(1);
 
-    /// Whether the thread runs.
+    /// The state of the fallback thread: whether it runs.
     #[derive(Debug)]
     pub(in super::super) struct Fallback {
         running: AtomicBool,
@@ -116,11 +117,12 @@ mod starting {
 
         #[inline]
         pub(in super::super) fn is_running(&self) -> bool {
-            // Relaxed: a caller that reads "no" takes the lock, and "yes" publishes only itself.
+            // Relaxed: a caller that reads `false` takes the lock and reads again, and `true`
+            // publishes no other data.
             self.running.load(Ordering::Relaxed)
         }
 
-        /// Starts the thread, once. After a failure the next call tries again.
+        /// Starts the thread if it does not run yet. After a failure, the next call tries again.
         #[cold]
         pub(in super::super) fn start(&self, driver: &'static Driver) -> io::Result<()> {
             let _starting = self.starting.lock();
@@ -138,14 +140,14 @@ mod starting {
             "cannot start the `async-io` thread, which drives I/O outside of `block_on`: {error}; \
              raise the limit on threads, or await inside `async_io::block_on`"
         );
-        // The system says EAGAIN, which among I/O errors would mean "wait and try again".
+        // The system reports EAGAIN. As the kind of an I/O error, that would mean "would block".
         io::Error::other(text)
     }
 
     /// Drives and watches until the process ends.
     fn run(driver: &'static Driver, thread: &Arc<Thread>) {
-        // The exact deadlines of timers need the poller. Without one the thread sleeps on a condition
-        // variable.
+        // Timers need the poller to fire at their exact deadlines. Without one, the thread sleeps
+        // on a condition variable.
         let _ = driver.reactor.poller();
         let mut workspace = block_on::new_workspace();
         let mut absences = 0;
@@ -156,7 +158,7 @@ mod starting {
                     driver.fallback_round(thread, &mut workspace, &mut absences);
                 }
             });
-            // A round gives up its role when it unwinds, so the next one starts like the first.
+            // A round gives up its role when it unwinds, so the next round can start as usual.
             if let Err(payload) = catch_unwind::<_, ()>(rounds) {
                 wake::discard_payload(payload);
                 std::thread::sleep(REST_AFTER_PANIC);

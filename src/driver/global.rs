@@ -43,7 +43,7 @@ impl Driver {
         }
     }
 
-    /// The driver of this process.
+    /// Returns the driver of this process.
     #[inline]
     pub(crate) fn global() -> &'static Driver {
         static GLOBAL: LazyLock<Driver> = LazyLock::new(Driver::new);
@@ -54,12 +54,13 @@ impl Driver {
         &self.shell
     }
 
-    /// Makes certain that a thread will drive a wait with this waker.
+    /// Makes sure that a thread drives a wait with this waker.
     ///
     /// # Errors
     ///
-    /// The fallback thread is needed and cannot be started. Inside `block_on` that is no error,
-    /// because this thread drives whenever it is idle; the next call tries again.
+    /// Returns an error if the fallback thread is needed and cannot be started. Inside `block_on`,
+    /// that is not an error, because the current thread drives whenever it is idle. The next call
+    /// tries again.
     #[inline]
     pub(crate) fn promise(&'static self, waker: &Waker) -> io::Result<()> {
         if self.fallback.is_running() || block_on::is_own(waker) {
@@ -71,14 +72,14 @@ impl Driver {
         }
     }
 
-    /// Starts the fallback thread, if it does not run.
+    /// Starts the fallback thread if it does not run.
     pub(crate) fn start_fallback(&'static self) -> io::Result<()> {
         self.fallback.start(self)
     }
 
-    /// Schedules a timer: the one with this key if it is pending, else a new one with the waker.
-    /// Returns the key of the scheduled timer, or `None` if there are too many. A pending timer keeps
-    /// its waker.
+    /// Schedules a timer: the pending one with this key, or else a new one with this waker. A
+    /// pending timer keeps its waker. Returns the key of the scheduled timer, or `None` if there
+    /// are too many.
     #[inline]
     pub(crate) fn schedule(
         &self,
@@ -95,7 +96,7 @@ impl Driver {
                 return Some(key);
             }
         }
-        // Foreign code: cloned before a lock is taken.
+        // `clone` is user code, so it is called before a lock is taken.
         match timers.insert(deadline, waker.clone()) {
             Ok((key, is_earliest)) => {
                 if is_earliest {
@@ -117,7 +118,7 @@ impl Driver {
     }
 }
 
-/// A poller without sources: only its alarm and its notification end a wait.
+/// A poller without sources. Only its alarm and a notification end its wait.
 impl AlarmClock for Poller {
     type Buffer = <Poller as crate::reactor::poller::Poller>::Events;
 

@@ -1,7 +1,7 @@
-//! Which thread drives the reactor.
+//! Chooses the thread that drives the reactor.
 //!
-//! * [`shell`]: the protocol of roles (`core::roles`) put to work, generic over the reactor, the
-//!   alarm clock and the policy, so that loom runs it as it is.
+//! * [`shell`]: carries out the protocol of `core::roles`. It is generic over the reactor, the
+//!   alarm clock and the policy, so that loom can run it unchanged.
 //! * [`thread`]: a thread that takes part, and its waker.
 //! * [`watch`]: how the watcher notices that a leader stays away.
 //! * [`policy`]: the tuning.
@@ -10,18 +10,18 @@
 //!
 //! # Invariant
 //!
-//! Whenever a task waits (its waker is registered with a source or a timer), a thread is inside the
-//! reactor's wait, or is certain to be within about a millisecond:
+//! Whenever a task waits (a source or a timer holds its waker), a thread is inside the reactor's
+//! wait, or is certain to enter it within about a millisecond:
 //!
-//! * A wait whose waker belongs to a `block_on` that runs on the same thread is *local*: that thread
-//!   will either poll its future again or wait itself, as the leader or standing by. Any other wait
-//!   starts the fallback thread (`Driver::promise`), which from then on leads, stands by, or is
-//!   inside a wait.
-//! * A leader that leaves its wait sets the watch's alarm if threads stand by. A thread that stands by
-//!   has made sure that a leader waits, or that an alarm is pending.
+//! * A wait whose waker belongs to a `block_on` that runs on the same thread is *local*. That
+//!   thread will either poll its future again, or wait itself as the leader or standing by. Any
+//!   other wait starts the fallback thread (`Driver::promise`). From then on, the fallback thread
+//!   leads, stands by, or is inside a wait.
+//! * A leader that leaves its wait sets the watch's alarm if threads stand by. A thread that stands
+//!   by has made sure that a leader waits, or that an alarm is pending.
 //!
-//! A local wait that `block_on` leaves behind when it returns needs no thread: its waker only
-//! notifies a call that is over.
+//! A local wait that remains when `block_on` returns needs no thread: its waker can only notify a
+//! call that has ended.
 
 #[cfg(not(async_io_loom))]
 pub(crate) mod block_on;

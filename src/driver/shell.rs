@@ -1,30 +1,35 @@
-//! The protocol of roles put to work: leading, standing by, and passing on.
+//! Carries out the protocol of `core::roles`: leading, standing by, and handing over.
 //!
 //! # Idea
 //!
-//! A thread with nothing to do offers to lead. As the leader it does turns of the reactor; while
-//! another thread leads it stands by. `core::roles` decides; this file sleeps, wakes and turns.
+//! A thread with nothing to do offers to lead. As the leader it runs turns of the reactor. While
+//! another thread leads, it stands by. `core::roles` makes the decisions; this module sleeps, ends
+//! sleeps, and runs turns.
 //!
 //! # Rules
 //!
-//! * Wakers are called after the role is given up, so that they may block, or call `block_on`.
-//! * A turn gives up the role, makes its wakers callable by others, and calls them, also if foreign
-//!   code in it panics (a subscriber of `tracing`). That panic is caught, and continues when the
-//!   wakers were called.
-//! * The wakers of a turn are shared before the role is given up, and a thread that takes the role
-//!   from another one takes over what is left of them, and does a turn without waiting. So a waker
-//!   that blocks delays the others only until a thread takes over.
-//! * Two threads have wakers to call if one of them was displaced inside its wait. Each ends the
-//!   other one's wait, and a thread whose wait was ended takes over what the other one has left.
-//!   Only one list is shared: a thread that shares its own takes over the former one.
-//! * A leader that was displaced inside its wait passes on what was meant for the new one: a
-//!   notification, and the alarm for the next deadline.
+//! * A thread calls wakers only after it has given up the role, so a waker may block or call
+//!   `block_on`.
+//! * At the end of a turn, the thread shares its wakers with other threads, gives up the role, and
+//!   calls the wakers. These steps are also taken if user code inside the turn (a `tracing`
+//!   subscriber) panics. The panic is caught, and resumed after the wakers have been called.
+//! * The wakers of a turn are shared before the role is given up. A thread that takes the role from
+//!   another thread takes over the shared wakers that are left. If there are any, its turn does not
+//!   wait. So a waker that blocks delays the others only until another thread takes over.
+//! * If a thread was displaced inside its wait, both that thread and the new leader may have wakers
+//!   to call. Each of them that shares wakers ends the wait of the other. A thread whose wait was
+//!   ended by a notification takes over the wakers that the other thread has left. Only one list is
+//!   shared at a time: a thread that shares its own list first takes over the wakers of the
+//!   previous one.
+//! * A thread that was displaced inside its wait passes on what may have been meant for the new
+//!   leader: the notification that it used up, and the next deadline.
 //!
 //! # Orderings
 //!
-//! `uncalled` is written before `Roles::leave`. It is read after `Roles::try_lead` has taken the
-//! role from another thread (both exchange the word of the leader, SeqCst), or after a notification
-//! that was sent later.
+//! `uncalled` is written before `Roles::leave`. A thread that must see the list reads it after one
+//! of two events. Either its `Roles::try_lead` has taken the role from another thread: both
+//! functions exchange the word of the leader (SeqCst). Or its wait was ended by a notification,
+//! which was sent after the write.
 
 use super::policy::Policy;
 use super::thread::{Interrupt, Thread};
@@ -40,9 +45,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What the protocol needs of a reactor.
+/// The operations that the protocol needs from a reactor.
 pub(crate) trait Turning: Debug + Send + Sync {
-    /// What a thread brings along for its turns, and reuses.
+    /// The buffer that a thread provides for its turns and reuses.
     type Buffer;
 
     /// Whether several threads may be inside a wait at once.
@@ -50,12 +55,12 @@ pub(crate) trait Turning: Debug + Send + Sync {
 
     fn buffer() -> Self::Buffer;
 
-    /// Does one pass: fetches events, waiting for the first one if `wait`, and adds the wakers of
-    /// those tasks to the batch that have something to do. Returns whether a notification may have
+    /// Runs one pass: fetches events, and adds the wakers of the tasks that can proceed to the
+    /// batch. Waits for the first event if `wait` is true. Returns whether a notification may have
     /// been used up.
     fn turn(&self, wait: bool, buffer: &mut Self::Buffer, batch: &mut WakeBatch) -> bool;
 
-    /// Ends a wait in progress, or else the next one.
+    /// Ends one wait in progress. If there is none, the next wait ends at once.
     fn notify(&self);
 
     /// Makes the waits in progress end by this deadline.
@@ -71,19 +76,20 @@ pub(crate) struct Shell<R, A, P> {
     pub(crate) reactor: R,
     pub(super) roles: Roles<Arc<Thread>>,
     pub(super) watch: Watch<A, P>,
-    /// The wakers that the thread which led last may have left uncalled.
+    /// The list that was shared most recently. Some of its wakers may not have been called yet.
     uncalled: Mutex<Option<Arc<UncalledWakers>>>,
     threads: AtomicUsize,
 }
 
-/// What a thread needs for its turns. Reused for all of them.
+/// The buffers that a thread needs for its turns. They are reused for all turns.
 #[derive(Debug)]
 pub(crate) struct Workspace<B> {
     buffer: B,
     batch: WakeBatch,
-    /// Shared by all calls of `block_on` that are nested on one thread.
+    /// The wakers that this thread has shared. All nested calls of `block_on` on one thread use the
+    /// same list.
     uncalled: Arc<UncalledWakers>,
-    /// When the thread left its latest wait, if others rely on it to come back.
+    /// When the thread left its latest wait, if standby threads rely on it to come back.
     pub(super) left_at: Option<Deadline>,
 }
 
@@ -119,15 +125,15 @@ where
     }
 
     pub(crate) fn next_thread_id(&self) -> ThreadId {
-        // Relaxed: the number only has to be different.
+        // Relaxed: the numbers only have to be different.
         ThreadId::numbered(self.threads.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// A deadline has become the earliest one: a wait in progress may have to end earlier.
+    /// Shortens the waits in progress after `deadline` has become the earliest one.
     ///
-    /// A thread that is not inside a wait reads the timers before it waits. It announces its wait
-    /// first and reads then; here the timer is in the queue first. (Both are sequentially
-    /// consistent.)
+    /// A thread that is about to wait announces the wait first, and then reads the timers. Here,
+    /// the timer was inserted first, and then the announcement is read. Both sides are sequentially
+    /// consistent. So either that thread sees the timer, or this one sees the announcement.
     #[inline]
     pub(crate) fn earliest_moved(&self, deadline: Deadline) {
         if !deadline.is_never() && self.roles.any_thread_waits() {
@@ -135,9 +141,10 @@ where
         }
     }
 
-    /// Waits until the thread is notified: as the leader, or standing by while another one leads.
+    /// Waits until the thread is notified, as the leader or standing by while another thread leads.
     pub(crate) fn wait_as(&self, thread: &Arc<Thread>, workspace: &mut Workspace<R::Buffer>) {
-        // Inside a waker: what this call waits for may depend on a later waker of the same batch.
+        // If this call runs inside a waker, what it waits for may depend on a later waker of the
+        // batch.
         if !mutation!("nested_call_leaves_the_batch") {
             workspace.uncalled.run();
         }
@@ -155,9 +162,12 @@ where
         }
     }
 
-    /// Lets I/O and timers make progress although the thread has something to do. Not needed if
-    /// another thread leads. But from the fallback thread the role is taken back: otherwise that
-    /// thread would fetch events one by one for as long as this one is busy.
+    /// Runs a turn that does not wait, so that I/O and timers make progress while the thread is
+    /// busy.
+    ///
+    /// Not needed while another `block_on` thread waits as the leader. From the fallback thread,
+    /// however, the role is taken back even inside its wait. Otherwise the fallback thread would
+    /// fetch events one by one for as long as this thread is busy.
     pub(crate) fn turn_without_waiting(
         &self,
         thread: &Arc<Thread>,
@@ -169,7 +179,7 @@ where
         }
     }
 
-    /// Does one turn of the reactor, on a thread that was just granted the lead.
+    /// Runs one turn of the reactor on a thread that was just granted the role.
     pub(super) fn lead(
         &self,
         thread: &Thread,
@@ -194,7 +204,7 @@ where
         turn.finish();
     }
 
-    /// Makes sure that a thread which stays inside its wait comes back for the next deadline.
+    /// Makes a thread that is still inside its wait come back by the next deadline.
     fn arm_next(&self) {
         let next = self.reactor.next_deadline();
         if !next.is_never() {
@@ -202,10 +212,10 @@ where
         }
     }
 
-    /// Sleeps while another thread leads. Returns whether the watch's alarm has ended the sleep.
+    /// Sleeps while another thread leads. Returns whether the watch's alarm ended the sleep.
     pub(super) fn stand_by(&self, thread: &Arc<Thread>, buffer: &mut R::Buffer) -> bool {
-        // Made before the thread is counted: a leader that leaves its wait and sees the count finds
-        // the alarm clock.
+        // The alarm clock is created before the thread is counted. So a leader that leaves its wait
+        // and sees the count also finds the alarm clock.
         let alarm = self.watch.alarm().ok();
         thread.parker.state.forget_nudges();
         let Some(standby) = self.roles.stand_by(thread.id(), Arc::clone(thread)) else {
@@ -218,8 +228,8 @@ where
         self.sleep_until_needed(thread, standby, alarm, buffer)
     }
 
-    /// Sleeps until the thread is notified, or has to look at the roles. Returns whether that is
-    /// because of the alarm.
+    /// Sleeps until the thread is notified or has to look at the roles again. Returns whether the
+    /// alarm is the reason.
     fn sleep_until_needed(
         &self,
         thread: &Thread,
@@ -240,8 +250,9 @@ where
             if standby == Standby::Watcher || !self.roles.is_watcher(id) {
                 return false;
             }
-            // The watcher has left and named this thread. The nudge is cleared before the leader is
-            // looked at: it came from a leader that had left before.
+            // The watcher has left and named this thread as its successor. The nudge is cleared
+            // before the leader is read. So a nudge that is cleared here was sent after its sender
+            // changed the roles, and the read below sees that change.
             state.forget_nudges();
             if id != ThreadId::FALLBACK && !self.roles.leader_waits() {
                 return false;
@@ -283,7 +294,8 @@ where
         false
     }
 
-    /// The thread ends a call of `block_on` and will not come back by itself.
+    /// Vacates the role at the end of a call of `block_on`, because the thread will not come back
+    /// by itself. A standby thread is nudged to take over.
     pub(crate) fn retire(&self, thread: &Thread) {
         if self.roles.abandon(thread.id()) {
             if let Some(candidate) = self.roles.candidate() {
@@ -311,7 +323,8 @@ where
     }
 }
 
-/// A standby thread. When dropped, it stands by no longer, and its successor is nudged.
+/// A standby thread. Dropping this value removes the thread from the standby threads, and nudges
+/// the successor if the thread was the watcher.
 struct LeavesStandby<'a> {
     roles: &'a Roles<Arc<Thread>>,
     id: ThreadId,
@@ -336,7 +349,7 @@ where
     thread: &'a Thread,
     workspace: &'a mut Workspace<R::Buffer>,
     sleeps: bool,
-    /// A notification may have been used up.
+    /// Whether the turn may have used up a notification.
     notified: bool,
 }
 
@@ -346,7 +359,7 @@ where
     A: AlarmClock<Buffer = R::Buffer>,
     P: Policy,
 {
-    /// Fetches events, on a thread that was just granted the lead.
+    /// Fetches events on a thread that was just granted the role.
     fn run(&mut self, granted: Lead, mut wait: bool) {
         let (shell, thread) = (self.shell, self.thread);
         if let Lead::Granted {
@@ -358,7 +371,7 @@ where
                 self.take_abandoned_wakers();
                 wait &= self.workspace.batch.len() == 0;
             }
-            // The fallback thread has to leave a wait that only one thread can be inside of.
+            // Only one thread can be inside the wait, so the fallback thread has to leave it.
             let blocks_the_wait = fallback_inside && !R::CONCURRENT_WAITS;
             if blocks_the_wait
                 && thread.id() != ThreadId::FALLBACK
@@ -385,8 +398,8 @@ where
         self.workspace.uncalled.run();
     }
 
-    /// Takes over the wakers that another thread has not called yet, perhaps because one of them
-    /// blocks it.
+    /// Takes over the wakers that another thread has shared but not called yet, perhaps because one
+    /// of them blocks that thread.
     fn take_abandoned_wakers(&mut self) {
         if mutation!("uncalled_wakers_are_ignored") {
             return;
@@ -397,8 +410,9 @@ where
         take_over(&self.shell.uncalled.lock(), uncalled, batch);
     }
 
-    /// Makes the wakers of the turn available to other threads, and returns whether there are any.
-    /// A single one is not shared: while it is called, none is left.
+    /// Shares the wakers of the turn with other threads. Returns whether any were shared.
+    ///
+    /// A single waker is not shared: while it is called, none is left.
     fn share_wakers(&mut self) -> bool {
         let Workspace {
             batch, uncalled, ..
@@ -418,15 +432,18 @@ where
         true
     }
 
-    /// Another thread took the role while this one was inside its wait, and may be inside one now.
-    /// What was used up here may have been meant for it.
+    /// Passes on what this thread has used up but may have been meant for the new leader.
+    ///
+    /// Another thread took the role while this one was inside its wait. The new leader may be
+    /// inside a wait now.
     fn pass_on(&mut self, shares_wakers: bool) {
-        // A panic of the subscriber must not get out: the wakers are yet to be called.
+        // A panic of the subscriber must not unwind from here: the wakers have not been called yet.
         wake::guarded(trace::stops_hogging);
         let shell = self.shell;
         let waits = shell.roles.leader_waits();
         let used_up = waits && self.notified && !mutation!("notification_is_not_passed_on");
-        // The leader may be away and come back: its next wait ends then.
+        // Shared wakers are also announced while the leader is away: the notification then ends the
+        // leader's next wait.
         let shares_wakers = shares_wakers && !mutation!("displaced_thread_keeps_its_wakers");
         if used_up || shares_wakers {
             shell.reactor.notify();
@@ -451,8 +468,8 @@ where
             self.pass_on(shares_wakers);
             return;
         }
-        // The fallback thread was displaced (or has taken the role in this moment). Inside its wait
-        // it does not notice that this thread stays away.
+        // The fallback thread was displaced, or took the role at this moment. While it is inside
+        // its wait, it does not notice that this thread stays away.
         if shell.roles.fallback_is_inside() {
             if shares_wakers && !mutation!("displaced_thread_is_not_called_back") {
                 shell.reactor.notify();
@@ -467,7 +484,7 @@ where
     }
 }
 
-/// Moves the wakers that another thread has shared to the batch.
+/// Moves the wakers that another thread has shared into the batch.
 fn take_over(
     shared: &Option<Arc<UncalledWakers>>,
     own: &Arc<UncalledWakers>,

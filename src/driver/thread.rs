@@ -1,8 +1,10 @@
-//! A thread that takes part in driving, and the waker of `block_on`: a counted reference to it.
+//! A thread that takes part in driving, and the waker of `block_on`, which is a counted reference
+//! to such a thread.
 //!
-//! The waker is written by hand and not through `std::task::Wake`, because the driver must recognise
-//! its own wakers: a wait with the waker of the `block_on` that runs on the same thread needs no
-//! other thread (see `Driver::promise`). The address of the one static table below is the mark.
+//! The waker is built from a `RawWaker` and not with `std::task::Wake`, because the driver must
+//! recognise its own wakers: a wait with the waker of the `block_on` that runs on the same thread
+//! needs no other thread (see `Driver::promise`). A waker is recognised by the address of the only
+//! vtable below.
 
 #![allow(unsafe_code)]
 
@@ -13,7 +15,7 @@ use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-/// How the sleeps that are not on the thread's own condition variable are ended.
+/// Ends the sleeps that are not on a thread's own condition variable.
 pub(crate) trait Interrupt: Debug + Send + Sync {
     /// Ends the reactor's wait.
     fn end_wait(&self);
@@ -22,7 +24,7 @@ pub(crate) trait Interrupt: Debug + Send + Sync {
     fn end_watch(&self);
 }
 
-/// What the waker points to.
+/// A thread that takes part in driving. The wakers of its `block_on` point to it.
 #[derive(Debug)]
 pub(crate) struct Thread {
     driver: &'static dyn Interrupt,
@@ -41,7 +43,7 @@ impl Thread {
         self.parker.id
     }
 
-    /// Makes the thread poll its future again, however it sleeps.
+    /// Ends the sleep of the thread, of whatever kind, and makes it poll its future again.
     pub(crate) fn notify(&self) {
         self.end(self.parker.state.notify());
     }
@@ -66,23 +68,24 @@ static TABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, dro
 pub(crate) fn waker(thread: Arc<Thread>) -> Waker {
     let data = Arc::into_raw(thread).cast();
     // SAFETY: `data` is one counted reference to a `Thread`, which is what the functions of `TABLE`
-    // take. `Thread` is `Send` and `Sync`, so they may be called from any thread.
+    // expect. `Thread` is `Send` and `Sync`, so they may be called from any thread.
     unsafe { Waker::from_raw(RawWaker::new(data, &TABLE)) }
 }
 
-/// Returns the thread behind a waker of `block_on`; `None` for any other waker.
+/// Returns the thread that a waker of `block_on` notifies, or `None` for any other waker.
 #[inline]
 pub(crate) fn thread_of(waker: &Waker) -> Option<&Thread> {
     if !std::ptr::eq(waker.vtable(), &TABLE) {
         return None;
     }
-    // SAFETY: only `waker` and `clone` make wakers with this table, from a counted `Thread`. The
-    // count that `waker` holds keeps it alive for as long as the borrow.
+    // SAFETY: only `waker` and `clone` create wakers with this table, from a counted reference to a
+    // `Thread`. The count that `waker` holds keeps the `Thread` alive for as long as the borrow.
     Some(unsafe { &*waker.data().cast::<Thread>() })
 }
 
 /// # Safety
-/// `data` is a counted reference that stays counted: the result must not be dropped.
+/// `data` must be a counted reference. The caller keeps the count, so the result must not be
+/// dropped.
 unsafe fn borrowed(data: *const ()) -> ManuallyDrop<Arc<Thread>> {
     // SAFETY: the pointer came from `Arc::into_raw`, and `ManuallyDrop` leaves the count as it is.
     ManuallyDrop::new(unsafe { Arc::from_raw(data.cast()) })
@@ -111,7 +114,7 @@ unsafe fn drop_reference(data: *const ()) {
     drop(unsafe { Arc::<Thread>::from_raw(data.cast()) });
 }
 
-// `Waker::from_raw` asks for it.
+// `waker` relies on this, because a `Waker` can be used on any thread.
 const _: fn() = || {
     fn assert_shareable<T: Send + Sync>() {}
     assert_shareable::<Thread>();
