@@ -1,9 +1,9 @@
-//! When the watcher's alarm is set and cancelled, and when a busy thread gives the reactor a turn:
-//! tuning that the protocol asks for and that cannot break it.
+//! Tuning: when the watcher's alarm is set and cancelled, and when a busy thread gives the reactor
+//! a turn.
 //!
-//! The protocol (`super`, `roles`, `watch`) is safe whatever a policy answers: loom runs it with
-//! policies that choose the worst. What is decided here costs or saves system calls and context
-//! switches.
+//! The protocol (`super`, `roles`, `watch`) is correct for every answer of a policy: loom runs it
+//! with policies that make the worst choices. The decisions here only cost or save system calls and
+//! context switches.
 
 use crate::core::clock::{Clock, Deadline};
 use std::fmt::Debug;
@@ -11,34 +11,36 @@ use std::time::{Duration, Instant};
 
 /// The choices that the protocol leaves open.
 pub(crate) trait Policy: Debug + Default + Send + 'static {
-    /// The time after which an alarm goes off.
+    /// The time from setting an alarm until it goes off.
     const GRACE: Duration;
 
-    /// A leader has left its wait, and an alarm that was set at `set_at` is pending. Returns whether
-    /// to push it forward.
+    /// Returns whether to postpone a pending alarm, which was set at `set_at`. The leader has just
+    /// left its wait.
     fn postpones(&mut self, set_at: Deadline, now: Deadline) -> bool;
 
-    /// A leader has left its wait.
+    /// Records that the leader has left its wait.
     fn leader_left(&mut self, now: Deadline);
 
-    /// A leader is about to wait, and an alarm is pending. Returns whether to cancel it.
+    /// Returns whether to cancel a pending alarm. The leader is about to wait.
     fn cancels(&mut self) -> bool;
 
-    /// The alarm went off while a leader was waiting.
+    /// Records that the alarm went off while a leader was waiting.
     fn false_alarm(&mut self);
 
-    /// The fallback thread has found the leader absent for this many alarms in a row. Returns
-    /// whether it takes the leader's place, rather than doing one turn without waiting.
+    /// Returns whether the fallback thread takes the place of a leader that was absent at this many
+    /// consecutive alarms. Otherwise it runs one turn that does not wait.
     fn displaces(absences: u32) -> bool;
 }
 
 /// The policy of the real driver.
 ///
-/// Under load a leader is away for a few microseconds at a time, and setting and cancelling the
-/// alarm each time would cost two system calls. So a pending alarm is left alone while it is fresh,
-/// postponed when it is not, and cancelled only if the waits are long. It then goes off without need
-/// when load ends, or when bursts alternate with pauses. The latter costs a context switch each time,
-/// so after a false alarm the alarm is cancelled before the next [`CAREFUL_WAITS`] waits.
+/// Under load, a leader is away for a few microseconds at a time. Setting and cancelling the alarm
+/// each time would cost two system calls. So a pending alarm is left alone while it is fresh,
+/// postponed when it is older, and cancelled only if the waits are long.
+///
+/// The alarm then goes off without need when the load ends, or when bursts alternate with pauses.
+/// In the second case, each false alarm costs a context switch. So after a false alarm, the alarm
+/// is cancelled before each of the next [`CAREFUL_WAITS`] waits.
 #[derive(Debug)]
 pub(crate) struct Tuned {
     latest_leave: Deadline,
@@ -46,21 +48,22 @@ pub(crate) struct Tuned {
     careful_waits: u32,
 }
 
-/// An alarm that was set less than this long ago is not postponed. So a leader may be away for 0.5
-/// to 1.5 ms until another thread polls, and the alarm is set at most once per millisecond.
+/// The age below which an alarm is not postponed. So another thread polls after the leader has been
+/// away for 0.5 to 1.5 ms, and the alarm is set at most once per millisecond.
 const FRESH: Duration = Duration::from_millis(1);
 
-/// A time between two waits after which the alarm is worth two system calls per wait.
+/// The time between two returns from the wait above which the alarm is worth two system calls per
+/// wait.
 const LONG_WAIT: Duration = Duration::from_millis(1);
 
 const CAREFUL_WAITS: u32 = 8;
 
-/// The fallback thread takes the place of the leader at this many alarms in a row. In between it does
-/// single turns.
+/// The number of consecutive alarms at which the fallback thread takes the place of the leader.
+/// Below this number, it runs single turns.
 ///
-/// A leader that is slow (a batch of a thousand requests) would lose much by being displaced: each
-/// event would come through the fallback thread, alone. One that is blocked must not keep that
-/// thread waking up for ever.
+/// Displacing a leader that is only slow (with a batch of a thousand requests, for example) would
+/// be expensive: the fallback thread would then fetch each event on its own. But a blocked leader
+/// must not make the fallback thread wake up forever.
 const DISPLACING_ABSENCES: u32 = 8;
 
 impl Default for Tuned {
@@ -100,28 +103,29 @@ impl Policy for Tuned {
     }
 }
 
-/// See [`is_overdue`].
+/// The time since its latest wait after which a thread is overdue; see [`is_overdue`].
 const OVERDUE: Duration = Duration::from_micros(500);
 
-/// A thread that never waits gives the reactor a turn after this many fast polls of its future,
+/// The number of fast polls after which a thread that never waits gives the reactor a turn.
 const POLLS_PER_TURN: u32 = 128;
 
-/// or after a slow poll, or if fast ones have become slow and took this long together.
+/// The time between two readings of the clock after which fast polls have become slow. The thread
+/// then gives the reactor a turn.
 const SLOW: Duration = Duration::from_millis(2);
 
-/// Two self-wakes that are less than this apart are fast.
+/// Two self-wakes that are less than this apart start the fast mode.
 const FAST: Duration = Duration::from_micros(100);
 
-/// The clock is read every so many fast polls.
+/// The number of fast polls between two readings of the clock.
 const POLLS_PER_READING: u32 = 8;
 
 /// Decides when a thread whose future keeps waking itself gives the reactor a turn.
 ///
-/// A tight loop must not pay for a reading of the clock in each poll, and a future whose polls take
-/// milliseconds must not delay I/O for many of them. So there are two modes. In the slow mode, each
-/// self-wake reads the clock and gives the reactor a turn. Two self-wakes in quick succession lead to
-/// the fast mode, which counts polls and reads the clock now and then. A loop that becomes slow is
-/// noticed within [`POLLS_PER_READING`] polls and one more.
+/// A tight loop must not pay for reading the clock in each poll. A future whose polls take
+/// milliseconds must not delay I/O for many polls. So there are two modes. In the slow mode, each
+/// self-wake reads the clock and gives the reactor a turn. Two self-wakes in quick succession start
+/// the fast mode, which counts polls and only occasionally reads the clock. A loop that becomes
+/// slow is noticed within [`POLLS_PER_READING`] polls and one more.
 #[derive(Debug)]
 pub(crate) struct Pace {
     is_fast: bool,
@@ -141,7 +145,7 @@ impl Pace {
         }
     }
 
-    /// The thread is about to wait, or to do a turn: the count of polls starts over.
+    /// Restarts the count of polls. The thread is about to wait or to run a turn.
     #[inline]
     pub(crate) fn reset(&mut self) {
         self.polls = 0;
@@ -151,8 +155,9 @@ impl Pace {
         }
     }
 
-    /// The future was polled and has woken itself. `is_overdue` says whether others rely on this
-    /// thread and it left its wait too long ago. Returns whether the reactor gets a turn now.
+    /// Returns whether the reactor gets a turn now. The future was just polled and has woken
+    /// itself. `is_overdue` returns whether standby threads rely on this thread and it left its
+    /// wait too long ago.
     #[inline]
     pub(crate) fn needs_turn(&mut self, is_overdue: impl FnOnce() -> bool) -> bool {
         if !self.is_fast {
@@ -187,8 +192,8 @@ impl Pace {
     }
 }
 
-/// Returns whether a thread that left its wait at this time, and that others rely on, gives the
-/// reactor a turn before the alarm goes off.
+/// Returns whether a thread that left its wait at `left_at`, and that standby threads rely on, must
+/// give the reactor a turn before the alarm goes off.
 pub(crate) fn is_overdue(clock: Clock, left_at: Deadline) -> bool {
     clock.now() >= left_at.plus(OVERDUE)
 }
@@ -207,7 +212,7 @@ mod tests {
         assert!(!policy.postpones(micros(5000), micros(5000)));
         assert!(!policy.postpones(micros(5000), micros(5999)));
         assert!(policy.postpones(micros(5000), micros(6000)));
-        // The alarm of a leader that stays away still goes off before it counts as blocked.
+        // An alarm that is not postponed still gives the leader some time to come back.
         assert!(FRESH < Tuned::GRACE);
     }
 
@@ -286,7 +291,7 @@ mod tests {
         assert!(!pace.has_become_slow(start + SLOW - FAST));
         assert!(pace.has_become_slow(start + 2 * SLOW));
         assert!(!pace.is_fast);
-        // From then on each one gets a turn, until two are fast again.
+        // From then on, each self-wake gets a turn until two are fast again.
         assert!(pace.needs_turn_if_slow(start + 3 * SLOW));
         assert!(!pace.needs_turn_if_slow(start + 3 * SLOW + FAST / 2));
     }

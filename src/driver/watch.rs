@@ -2,19 +2,22 @@
 //!
 //! # Idea
 //!
-//! The watcher sleeps on an alarm clock of its own. A leader that leaves its wait while threads stand
-//! by makes sure that an alarm is pending; before it waits again it may cancel the alarm. If the
-//! leader stays away, the alarm goes off, and the watcher looks at the roles.
+//! The watcher sleeps on an alarm clock of its own. A leader that leaves its wait while threads
+//! stand by makes sure that an alarm is pending. Before it waits again, it may cancel the alarm. If
+//! the leader stays away, the alarm goes off, and the watcher looks at the roles.
 //!
 //! # Invariant
 //!
-//! While a thread stands by and no leader waits, an alarm is pending, or has gone off and was not
-//! taken yet. The record and the clock change under one lock, so a pending alarm is always set.
+//! While a thread stands by and no leader waits, an alarm is pending, or it has gone off and the
+//! watcher has not taken it yet. The record and the alarm clock change under one lock, so the clock
+//! is set whenever the record says that an alarm is pending.
 //!
 //! # Rules
 //!
-//! * Only a leader that waits cancels the alarm: while it waits, no thread needs one.
-//! * An alarm whose clock was opened again may be lost. It counts as gone off.
+//! * Only a leader that is about to wait cancels the alarm. While a leader waits, no thread needs
+//!   an alarm.
+//! * If the alarm clock had to be reopened, its alarm may be lost. Such an alarm counts as gone
+//!   off.
 //! * The policy chooses when to postpone or cancel. The invariant holds for every choice.
 
 use super::policy::Policy;
@@ -25,35 +28,36 @@ use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// How long a watcher without an alarm clock sleeps at a time (if descriptors have run out, say).
+/// How long a watcher without an alarm clock sleeps at a time. It has none if, for example, no file
+/// descriptors are left.
 pub(crate) const WITHOUT_ALARM: Duration = Duration::from_millis(5);
 
-/// What the watcher sleeps on.
+/// The clock that the watcher sleeps on.
 pub(crate) trait AlarmClock: Sized + Debug + Send + Sync {
-    /// What a sleeping thread brings along.
+    /// The buffer that a sleeping thread provides.
     type Buffer;
 
-    /// Makes an alarm clock, or returns why there is none.
+    /// Creates an alarm clock, or returns why that has failed.
     fn open(clock: Clock) -> io::Result<Self>;
 
-    /// Returns the time.
+    /// Returns the current time.
     fn now(&self, clock: Clock) -> Deadline;
 
-    /// Sets the alarm, earlier or later than it was.
+    /// Sets the alarm. A pending alarm may move earlier or later.
     fn set_alarm(&self, at: Deadline);
 
     /// Cancels the alarm.
     fn cancel_alarm(&self);
 
-    /// Sleeps until the alarm goes off or `ring` is called; may return early. Returns whether the
-    /// alarm may have been lost, which happens if the clock had to be opened again.
+    /// Sleeps until the alarm goes off or `ring` is called. May return early. Returns whether the
+    /// alarm may have been lost, which is possible if the clock had to be reopened.
     ///
     /// # Errors
     ///
-    /// The clock does not work.
+    /// Returns an error if the clock does not work.
     fn sleep(&self, buffer: &mut Self::Buffer) -> io::Result<bool>;
 
-    /// Ends the sleep in progress, or else the next one.
+    /// Ends the sleep in progress. If there is none, the next sleep ends at once.
     fn ring(&self);
 }
 
@@ -66,7 +70,7 @@ pub(crate) struct Watch<A, P> {
 
 #[derive(Debug)]
 struct Record<P> {
-    /// When the pending alarm was set.
+    /// When the pending alarm was set. `None` if no alarm is pending.
     set_at: Option<Deadline>,
     policy: P,
 }
@@ -83,11 +87,11 @@ impl<A: AlarmClock, P: Policy> Watch<A, P> {
         }
     }
 
-    /// A leader is away from now on, and threads stand by: makes sure that an alarm is pending.
-    /// Returns the time.
+    /// Makes sure that an alarm is pending, because the leader is away and threads stand by.
+    /// Returns the current time.
     pub(crate) fn leader_left(&self) -> Deadline {
         let Some(alarm) = self.alarm.get() else {
-            return self.clock.now(); // The watcher sleeps in steps.
+            return self.clock.now(); // The watcher sleeps for `WITHOUT_ALARM` at a time.
         };
         let now = alarm.now(self.clock);
         let mut record = self.record.lock();
@@ -103,7 +107,7 @@ impl<A: AlarmClock, P: Policy> Watch<A, P> {
         now
     }
 
-    /// A leader is about to wait: the alarm may be cancelled.
+    /// Cancels the pending alarm if the policy chooses to, because the leader is about to wait.
     pub(crate) fn leader_waits(&self) {
         let Some(alarm) = self.alarm.get() else {
             return;
@@ -117,15 +121,15 @@ impl<A: AlarmClock, P: Policy> Watch<A, P> {
         }
     }
 
-    /// The alarm went off while a leader was waiting.
+    /// Tells the policy that the alarm went off while a leader was waiting.
     pub(crate) fn false_alarm(&self) {
         self.record.lock().policy.false_alarm();
     }
 
-    /// Returns whether the alarm has gone off. It is not pending any more then.
+    /// Returns whether the alarm has gone off. If it has, its record is cleared.
     ///
-    /// A watcher may wake up for other reasons: a notification that came late, an alarm that was
-    /// postponed, a system without timerfd.
+    /// A watcher may also wake up for other reasons: a late notification, a postponed alarm, or a
+    /// system without timerfd.
     fn take_alarm(&self, alarm: &A, lost: bool) -> bool {
         let now = alarm.now(self.clock);
         let mut record = self.record.lock();
@@ -138,18 +142,18 @@ impl<A: AlarmClock, P: Policy> Watch<A, P> {
         due
     }
 
-    /// Returns the alarm clock, made now if there is none.
+    /// Returns the alarm clock, which is created now if there is none.
     pub(crate) fn alarm(&self) -> io::Result<&A> {
         if let Some(alarm) = self.alarm.get() {
             return Ok(alarm);
         }
         let made = A::open(self.clock)?;
-        // If two threads get here at once, the clock of the second one is dropped.
+        // If two threads get here at once, the clock of the second thread is dropped.
         Ok(self.alarm.get_or_init(|| made))
     }
 
-    /// Sleeps on the alarm clock once, and calls `woken` when the sleep is over. Returns whether the
-    /// alarm has gone off.
+    /// Sleeps on the alarm clock once, and calls `woken` at the end of the sleep. Returns whether
+    /// the alarm has gone off.
     pub(crate) fn sleep(&self, alarm: &A, buffer: &mut A::Buffer, woken: impl FnOnce()) -> bool {
         let lost = alarm.sleep(buffer);
         if lost.is_err() {
