@@ -1,4 +1,4 @@
-//! `block_on`: runs a future on this thread, and the reactor while the future has nothing to do.
+//! `block_on`: runs a future on the current thread, and drives the reactor while the future waits.
 
 use super::Driver;
 use super::policy::{self, Pace};
@@ -18,12 +18,14 @@ use std::task::{Context, Poll, Waker};
 /// Blocks the current thread on a future, processing I/O events and timers while it is idle.
 ///
 /// Everything that is registered with this crate makes progress while the thread waits, not only
-/// what this future waits for: one thread at a time polls the operating system for all. If no thread
-/// is in `block_on`, or the one that polls is busy for more than about a millisecond, a thread named
-/// `async-io` takes over. It starts when the first wait needs it. A program whose waits are all
-/// awaited directly in `block_on`, without an executor in between, never has one.
+/// what this future waits for: one thread at a time polls the operating system for all threads. If
+/// no thread is inside `block_on`, or if the polling thread is busy for more than about a
+/// millisecond, a thread named `async-io` takes over. That thread is started by the first wait that
+/// needs it. A program that awaits everything directly in `block_on`, without an executor in
+/// between, never has such a thread.
 ///
-/// The future need not be `Send`, `'static` or `Unpin`. Calls may be nested, also inside a waker.
+/// The future does not have to be `Send`, `'static` or `Unpin`. Calls can be nested, including
+/// inside a waker.
 ///
 /// A future that keeps waking itself never lets its thread wait. The thread still processes I/O and
 /// timers after a number of polls, or after a few milliseconds if the polls are slow.
@@ -35,9 +37,9 @@ use std::task::{Context, Poll, Waker};
 ///
 /// # Errors
 ///
-/// None. If the system refuses a poller (because no descriptors are left, or in a sandbox), the
-/// thread sleeps without one, and timers still fire. In a forked child whose parent has used this crate,
-/// a call that has to wait may not return; call `exec` first.
+/// None. If the system refuses to create a poller (because no file descriptors are left, or in a
+/// sandbox), the thread sleeps without one, and timers still fire. In a forked child of a process
+/// that has used this crate, a call that has to wait may never return. Call `exec` first.
 ///
 /// # Panics
 ///
@@ -63,20 +65,22 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 type Buffer = <Reactor<Poller> as Turning>::Buffer;
 
-/// What a thread needs for a call of `block_on`. It is kept for the next call.
+/// The state of a thread for a call of `block_on`. It is kept for the next call.
 struct Session {
     driver: &'static Driver,
     thread: Arc<Thread>,
     waker: Waker,
-    /// Made when the thread waits for the first time: most of it is an event buffer.
+    /// Created when the thread first waits or runs a turn, because it contains a large event
+    /// buffer.
     workspace: Option<Workspace<Buffer>>,
     pace: Pace,
 }
 
-/// What a thread knows about its calls. One variable, because each access has a cost.
+/// What a thread remembers about its calls of `block_on`. This is one variable, because each access
+/// to a thread-local variable has a cost.
 struct Local {
     /// The session of the latest call that has ended on this thread. A nested call finds none and
-    /// makes its own. So its waker is a different one, and a wake-up of one call is never taken for a
+    /// creates its own, with its own waker. So a wake-up of one call is never mistaken for a
     /// wake-up of the other.
     spare: Cell<Option<Box<Session>>>,
     /// The calls that run on this thread, outermost first.
@@ -101,14 +105,14 @@ thread_local! {
     };
 }
 
-/// Calls a function with the thread's `Local`. In the destructor of another thread-local variable
-/// there may be none any more; then the result is the default.
+/// Calls a function with the thread's `Local`. Returns the default if the variable was already
+/// destroyed, which is possible in the destructor of another thread-local variable.
 #[inline]
 fn local<R: Default>(look: impl FnOnce(&Local) -> R) -> R {
     LOCAL.try_with(look).unwrap_or_default()
 }
 
-/// Makes the workspace of a thread that takes part in driving.
+/// Creates the workspace of a thread that takes part in driving.
 pub(super) fn new_workspace() -> Workspace<Buffer> {
     let uncalled = local(|it| Some(Arc::clone(it.uncalled.get_or_init(Arc::default))));
     Workspace::new(Reactor::<Poller>::buffer(), uncalled.unwrap_or_default())
@@ -117,7 +121,7 @@ pub(super) fn new_workspace() -> Workspace<Buffer> {
 impl Session {
     fn take() -> Box<Session> {
         let session = local(|it| it.spare.take()).unwrap_or_else(Session::new);
-        // Takes a notification that was meant for an earlier call.
+        // Discards a notification that was meant for an earlier call.
         session.thread.parker.state.take();
         session
     }
@@ -146,7 +150,7 @@ impl Session {
         loop {
             if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
                 trace::completed();
-                // The future is dropped before the call ends.
+                // `future` is declared after `_call`, so it is dropped before the call ends.
                 return value;
             }
             if self.thread.parker.state.take() {
@@ -173,7 +177,7 @@ impl Session {
     }
 }
 
-/// A call of `block_on`, from its beginning until the future is ready or panics.
+/// A call of `block_on`, from its start until the future is ready or panics.
 struct Call<'a> {
     driver: &'static Driver,
     thread: &'a Thread,
@@ -212,9 +216,10 @@ impl Drop for Call<'_> {
 
 /// Returns whether this thread is inside a `block_on` that has waited.
 ///
-/// The read after a short read may wait without a system call only then: the thread will most likely
-/// wait again, and learn about new data. The first poll of a call must ask the kernel: a frame loop
-/// around `block_on(poll_once(read))` never waits, and must get what is there.
+/// Only then may the read after a short read wait without a system call: the thread will most
+/// likely wait again, and then learns about new data. The first poll of a call must ask the kernel.
+/// For example, a frame loop around `block_on(poll_once(read))` never waits, and must still get the
+/// data that has arrived.
 #[inline]
 pub(crate) fn has_waited() -> bool {
     local(|it| it.has_waited.get())
