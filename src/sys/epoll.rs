@@ -2,26 +2,30 @@
 //!
 //! # Idea
 //!
-//! One epoll instance holds the sources, an eventfd for [`Poller::notify`] and a timerfd for deadlines. All are armed on
-//! edges, and the last two are never read: a write to the eventfd or an expiry of the timerfd is an edge whatever has
-//! been left unread, so a notification costs one system call and a deadline one.
+//! One epoll instance holds the sources, an eventfd for [`Poller::notify`] and a timerfd for
+//! deadlines. All are edge-triggered, and the last two are never read: a write to the eventfd and
+//! an expiry of the timerfd raise an edge even if earlier values are unread. So a notification
+//! costs one system call, and programming a deadline costs one.
 //!
-//! The timerfd is programmed when a deadline gets *earlier* than what it is programmed for, or after it has fired. A
-//! deadline that goes away is left: it costs one early return at its time, and most deadlines that go away were not the
-//! earliest.
+//! The timerfd is programmed only for a deadline that is *earlier* than its present one, or after
+//! it has fired. If the present one is cancelled, the timerfd stays as it is. This costs one early
+//! return from a wait, and most cancelled deadlines are not the earliest.
 //!
 //! # What may be missing
 //!
-//! Sandboxes refuse single calls. Without timerfd the wait is `ppoll` on the epoll descriptor (nanoseconds, but subject to
-//! timer slack), and an earlier deadline notifies; without `ppoll` it is `epoll_wait` with milliseconds, rounded up. Without
-//! eventfd notifications go through a pipe, which is read.
+//! A sandbox may refuse individual system calls.
+//!
+//! * Without timerfd, the wait is a `ppoll` on the epoll descriptor (in nanoseconds, but subject to
+//!   timer slack), and an earlier deadline notifies.
+//! * Without `ppoll`, that wait is an `epoll_wait` in milliseconds, rounded up.
+//! * Without eventfd, notifications go through a pipe, which is read.
 //!
 //! # Rejected
 //!
-//! * Time-outs given to `epoll_pwait2`: stretched by timer slack, 0.1 % of a long wait.
-//! * Absolute times for the timerfd: they need std's `Instant` to be CLOCK_MONOTONIC, which std does not promise. A
-//!   relative time costs a reading of the clock, next to a system call.
-//! * Reading the eventfd after each notification: doubles its cost for nothing.
+//! * Time-outs of `epoll_pwait2`: timer slack lengthens them by 0.1 % of a long wait.
+//! * Absolute times for the timerfd: `Instant` would have to be CLOCK_MONOTONIC, which std does not
+//!   promise. A relative time only costs a reading of the clock in addition to the system call.
+//! * Reading the eventfd after each notification: this doubles the cost without a benefit.
 
 #![allow(unsafe_code)]
 
@@ -50,19 +54,24 @@ use std::time::Duration;
 /// Whether the event of the last data also reports the end of the stream.
 pub(crate) const REPORTS_CLOSING: bool = true;
 
-/// How often descriptors of ours were found closed. Numbers are the process's, so this is too: a program that closes one
-/// poller's set closes all, and the new set of the first poller that finds out may get the number that another one still
-/// believes to be its own. Each poller that sees the count changed makes new descriptors before it waits.
+/// The number of times that descriptors of this crate were found closed.
+///
+/// The count is global because descriptor numbers are: a program that closes the descriptors of one
+/// poller usually closes those of all. The first poller that notices this creates a new epoll
+/// instance, which may get a number that another poller still considers its own. So each poller
+/// that sees a changed count creates new descriptors before it waits.
 static LOSSES: AtomicU32 = AtomicU32::new(0);
 
-/// Tokens that no key has: the registry does not use the last two slots.
+/// The tokens of the poller's own descriptors. No key has them, because the registry does not use
+/// the last two slots.
 const NOTIFY: u64 = u64::MAX;
 const ALARM: u64 = u64::MAX - 1;
 
-/// Events fetched by one wait. More are fetched by the next.
+/// The maximum number of events that one wait fetches. The next wait fetches the rest.
 const BATCH: usize = 1024;
 
-/// A descriptor of ours. A number and not an `OwnedFd`, because [`Poller::reopen`] replaces it while others use it.
+/// A descriptor of the poller. It is a number and not an `OwnedFd`, because [`Poller::reopen`]
+/// replaces it while other threads use it.
 #[derive(Debug)]
 struct Descriptor(AtomicI32);
 
@@ -74,14 +83,17 @@ impl Descriptor {
     }
 
     fn get(&self) -> Option<BorrowedFd<'_>> {
-        // Acquire: partner of the Release in `put`; who sees the number sees the descriptor made.
+        // Acquire: partner of the Release in `put`. A thread that sees the number also sees that
+        // the descriptor was created.
         let raw = self.0.load(Ordering::Acquire);
-        // SAFETY: the number came from an `OwnedFd` and is closed only in `Poller::drop`. If the program has closed it
-        // behind our back the calls fail, or reach another object of that program; see `Poller::reopen`.
+        // SAFETY: the number came from an `OwnedFd` and is closed only in `Poller::drop`. If the
+        // program itself has closed it, the calls fail or reach another object of the program; see
+        // `Poller::reopen`.
         (raw != ABSENT).then(|| unsafe { BorrowedFd::borrow_raw(raw) })
     }
 
-    /// Replaces the number. The old one is left alone: it may name somebody else's object by now.
+    /// Replaces the number. The old number is not closed, because it may name another object by
+    /// now.
     fn put(&self, fd: Option<OwnedFd>) {
         self.0
             .store(fd.map_or(ABSENT, IntoRawFd::into_raw_fd), Ordering::Release);
@@ -90,8 +102,8 @@ impl Descriptor {
     fn close(&mut self) {
         let raw = std::mem::replace(self.0.get_mut(), ABSENT);
         if raw != ABSENT {
-            // SAFETY: the number came from an `OwnedFd` that was given up in `new` or `put`; this is the one place that
-            // closes it, with `&mut self`.
+            // SAFETY: the number came from an `OwnedFd` that was given up in `new` or `put`. Only
+            // this function closes it, and it has `&mut self`.
             drop(unsafe { OwnedFd::from_raw_fd(raw) });
         }
     }
@@ -102,15 +114,16 @@ pub(crate) struct Poller {
     clock: Clock,
     home: Home,
     epoll: Descriptor,
-    /// Absent where the system refuses timerfds.
+    /// Absent if the system refuses timerfds.
     timer: Descriptor,
-    /// What is written to notify: an eventfd, or the end of a pipe.
+    /// The descriptor that a notification writes to: an eventfd, or the write end of a pipe.
     bell: Descriptor,
-    /// The other end of the pipe; absent with an eventfd.
+    /// The read end of the pipe. Absent if there is an eventfd.
     bell_reader: Descriptor,
-    /// The count of losses at which the descriptors were made.
+    /// The value of `LOSSES` when the descriptors were created.
     opened: AtomicU32,
-    /// What the timerfd will fire for. The lock also keeps the order of the calls that program it.
+    /// The deadline that the timerfd is programmed for. The lock also orders the calls that program
+    /// it.
     armed: Mutex<Deadline>,
 }
 
@@ -149,7 +162,7 @@ impl Parts {
 fn open_bell() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
     match eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK) {
         Ok(bell) => Ok((bell, None)),
-        // A pipe would need even more.
+        // A pipe would need even more resources.
         Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => Err(errno.into()),
         Err(_) => {
             let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
@@ -185,10 +198,11 @@ impl poller::Poller for Poller {
         })
     }
 
-    /// Makes new descriptors, after a wait has failed for good: the program has closed ours. The caller registers all
-    /// sources again if the answer is `true`; `false` means that another thread has done all that since the failure.
+    /// Creates new descriptors after a wait has failed because the program has closed the old ones.
+    /// Returns whether the caller must register all sources again. Otherwise another thread has
+    /// already replaced the descriptors and registered the sources since the failure.
     ///
-    /// The old numbers are not closed, they may be anybody's now.
+    /// The old numbers are not closed, because they may name other objects by now.
     fn reopen(&self, failed: &Events) -> io::Result<bool> {
         self.check_home()?;
         let mut armed = self.armed.lock();
@@ -196,7 +210,8 @@ impl poller::Poller for Poller {
         if opened != failed.opened {
             return Ok(false);
         }
-        // Before new numbers are given out: the first to find out tells the others.
+        // The loss is counted before new numbers are assigned. Only the first poller that notices
+        // it adds one, and the others see the change.
         let _ = LOSSES.compare_exchange(
             opened,
             opened.wrapping_add(1),
@@ -209,7 +224,7 @@ impl poller::Poller for Poller {
         self.bell.put(Some(parts.bell));
         self.bell_reader.put(parts.bell_reader);
         self.epoll.put(Some(parts.epoll));
-        // Release: who sees the new count sees the new descriptors.
+        // Release: a thread that sees the new count also sees the new descriptors.
         let losses = LOSSES.load(Ordering::SeqCst);
         self.opened.store(losses, Ordering::Release);
         *armed = Deadline::NEVER;
@@ -235,7 +250,7 @@ impl poller::Poller for Poller {
         )?)
     }
 
-    /// In a forked child this does nothing: the set is the parent's.
+    /// Does nothing in a forked child, because the set belongs to the parent.
     #[inline]
     fn deregister(&self, raw: RawSource) -> io::Result<()> {
         if self.home.is_here() {
@@ -271,7 +286,7 @@ impl poller::Poller for Poller {
             return;
         };
         match self.bell_reader.get() {
-            // A full pipe has not been read yet, so its reader is about to return anyway.
+            // If the pipe is full, its reader has not read it yet, and is about to return anyway.
             Some(_) => drop(retry(|| rustix::io::write(bell, &[1]))),
             None => ring(bell),
         }
@@ -300,7 +315,7 @@ impl poller::Poller for Poller {
         ask::may_refuse(raw, direction)
     }
 
-    /// Most sources are read first. So one system call adds the object and arms it.
+    /// Most sources are read first. So one system call adds an object and arms it.
     #[inline]
     fn first_interest(_raw: RawSource) -> Interest {
         Interest::READ
@@ -308,10 +323,13 @@ impl poller::Poller for Poller {
 }
 
 impl Poller {
-    /// A thread that was inside its wait when the set lost its number is still there: the kernel keeps the set for it. It
-    /// would never hear the new bell. The old one is rung, once for each thread that may be inside, if its number names an
-    /// eventfd still. Should that be another one by now, its owner finds a count that it may not have expected; what we can
-    /// know of a number ends there.
+    /// Ends the waits that are still in progress on a closed epoll instance.
+    ///
+    /// The kernel keeps the instance for a thread that was inside its wait when the program closed
+    /// the descriptor. The new eventfd cannot end that wait. So the old eventfd is written to, once
+    /// for each thread that may be inside, if its number still names an eventfd. If that is a
+    /// different eventfd by now, its owner finds an unexpected count. The poller cannot tell the
+    /// two apart.
     fn call_back_sleepers(&self) {
         let Some(bell) = self.bell.get() else { return };
         let path = format!("/proc/self/fd/{}", bell.as_raw_fd());
@@ -323,7 +341,7 @@ impl Poller {
         }
     }
 
-    /// Like `expect_by`, but also makes it later than it was.
+    /// Like `expect_by`, but can also move the deadline later.
     pub(crate) fn program_alarm(&self, deadline: Deadline) {
         let mut armed = self.armed.lock();
         let set = match self.own_timer() {
@@ -337,7 +355,7 @@ impl Poller {
         }
     }
 
-    /// Takes back what `expect_by` has asked for.
+    /// Cancels the deadline that was given to `expect_by` or `program_alarm`.
     pub(crate) fn expect_nothing(&self) {
         let mut armed = self.armed.lock();
         if armed.is_never() {
@@ -352,19 +370,21 @@ impl Poller {
         }
     }
 
-    /// The descriptor that is readable when this poller has something to report.
+    /// Returns the descriptor that is readable when this poller has something to report.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.epoll.get()
     }
 
-    /// The timerfd, to be programmed. Not in a forked child: it shares the object with its parent, who would oversleep.
+    /// Returns the timerfd in order to program it. Returns `None` in a forked child: it shares the
+    /// timerfd with its parent, which would then sleep too long.
     fn own_timer(&self) -> Option<BorrowedFd<'_>> {
         self.timer.get().filter(|_| self.home.is_here())
     }
 
-    /// Makes the timerfd fire by the deadline. False if there is no timerfd.
+    /// Makes the timerfd fire by the deadline. Returns false if there is no timerfd or it cannot be
+    /// programmed.
     fn program(&self, deadline: Deadline) -> bool {
-        // Under the lock: `reopen` replaces the timerfd under it.
+        // The lock is taken first, because `reopen` replaces the timerfd under it.
         let mut armed = self.armed.lock();
         let Some(timer) = self.own_timer() else {
             return false;
@@ -378,14 +398,15 @@ impl Poller {
         true
     }
 
-    /// What the timerfd is programmed with. Zero would disarm it.
+    /// Returns the time for which the timerfd is programmed. It is never zero, which would disarm
+    /// the timerfd.
     fn span_until(&self, deadline: Deadline) -> Duration {
         deadline
             .after(self.clock.now())
             .max(Duration::from_nanos(1))
     }
 
-    /// Sleeps until an event comes or the deadline has passed, with what a poor system offers.
+    /// Sleeps until an event arrives or the deadline has passed, without relying on the timerfd.
     fn wait_without_timer(&self, deadline: Deadline) -> io::Result<()> {
         let deadline = deadline.min(*self.armed.lock());
         let set = self.set()?;
@@ -397,7 +418,7 @@ impl Poller {
             Err(Errno::NOSYS | Errno::PERM) => self.wait_in_milliseconds(span),
             Err(errno) => Err(errno.into()),
         };
-        // An alarm that has gone off is not set any more.
+        // A deadline that has passed is cleared.
         let mut armed = self.armed.lock();
         if *armed <= self.clock.now() {
             *armed = Deadline::NEVER;
@@ -405,8 +426,10 @@ impl Poller {
         slept
     }
 
-    /// The last resort. The descriptor of an inner set is watched by an outer one, without edges, so that nothing is
-    /// taken from the inner set that the caller could not fetch.
+    /// Sleeps in `epoll_wait`, on a system without `ppoll`.
+    ///
+    /// An outer epoll instance watches the descriptor of the inner one. It is level-triggered, so
+    /// nothing is taken from the inner instance that the caller could not fetch.
     fn wait_in_milliseconds(&self, span: Duration) -> io::Result<()> {
         let outer = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(&outer, self.set()?, EventData::new_u64(0), EventFlags::IN)?;
@@ -420,7 +443,7 @@ impl Poller {
         }
     }
 
-    /// Takes the poller's own two descriptors out of the list of events.
+    /// Removes the events of the poller's own descriptors from the list.
     #[inline]
     fn note_own_events(&self, events: &mut Events) {
         events.notified = false;
@@ -446,7 +469,7 @@ impl Poller {
         }
     }
 
-    /// The set of sources; EBADF if its number may name another one by now.
+    /// Returns the epoll instance, or EBADF if its number may name another object by now.
     #[inline]
     fn set(&self) -> io::Result<BorrowedFd<'_>> {
         let lost = LOSSES.load(Ordering::SeqCst) != self.opened.load(Ordering::Acquire);
@@ -481,17 +504,18 @@ impl Drop for Poller {
     }
 }
 
-/// A leader, and the fallback thread that it has displaced.
+/// The maximum number of threads inside a wait: a leader, and the fallback thread that it has
+/// displaced.
 const MOST_INSIDE: u32 = 2;
 
-/// The longest time-out of `epoll_wait`. Who must sleep longer comes back.
+/// The longest time-out of `epoll_wait`. A thread that must sleep longer waits again.
 const MAX_MILLIS: u64 = i32::MAX as u64;
 
-/// What a wait has fetched. Belongs to one waiting thread and is used again and again.
+/// The events that a wait has fetched. Belongs to one waiting thread, which reuses it.
 pub(crate) struct Events {
     fetched: Vec<epoll::Event>,
     notified: bool,
-    /// Which opening of the descriptors the wait was for.
+    /// The value of `Poller::opened` when the wait began.
     opened: u32,
 }
 
@@ -530,8 +554,8 @@ impl poller::Events for Events {
     }
 }
 
-/// Converts the flags of epoll. Their lowest five bits are those of [`Event`], and RDHUP is moved next
-/// to them.
+/// Converts the flags of epoll. Their lowest five bits are those of [`Event`], and RDHUP is moved
+/// next to them.
 #[inline]
 fn event_of(flags: EventFlags) -> Event {
     let closed = flags.bits() & EventFlags::RDHUP.bits();
@@ -544,7 +568,8 @@ const RDHUP_SHIFT: u32 = EventFlags::RDHUP.bits().trailing_zeros() - 5;
 fn flags(interest: Interest) -> EventFlags {
     let mut flags = EventFlags::ET;
     if interest == Interest::NONE {
-        // Hang-up and error are reported without being asked for. Once is enough for a source that nobody awaits.
+        // Hang-ups and errors are reported without being requested. Once is enough for a source
+        // that no task waits for.
         flags |= EventFlags::ONESHOT;
     }
     if interest.read {
@@ -554,19 +579,20 @@ fn flags(interest: Interest) -> EventFlags {
         flags |= EventFlags::OUT;
     }
     if interest.exceptions {
-        // Errors are reported without being asked for.
+        // Errors are reported without being requested.
         flags |= EventFlags::PRI;
     }
     flags
 }
 
 fn borrow<'a>(raw: RawSource) -> BorrowedFd<'a> {
-    // SAFETY: the contract of the module asks for an open object. If it is not, epoll refuses the call or changes the
-    // entry of another object of this program, whose own calls report that; memory is not at risk.
+    // SAFETY: the contract of `poller::Poller` requires an open object. If it is not open, epoll
+    // refuses the call or changes the entry of another object of this program, and the calls for
+    // that object report errors. Memory is not at risk.
     unsafe { BorrowedFd::borrow_raw(raw) }
 }
 
-/// Adds one to the eventfd. When it is full (which takes 2^64 notifications) it is emptied.
+/// Adds one to the eventfd. If it is full, which takes 2^64 notifications, it is emptied first.
 fn ring(bell: BorrowedFd<'_>) {
     let one = 1u64.to_ne_bytes();
     if retry(|| rustix::io::write(bell, &one)) == Err(Errno::AGAIN) {
@@ -594,7 +620,7 @@ fn set_timer(timer: BorrowedFd<'_>, span: Duration) -> Result<(), Errno> {
 
 fn timespec(span: Duration) -> Timespec {
     Timespec {
-        // A timerfd takes seconds up to i64::MAX, and 584 years fit.
+        // A timerfd accepts seconds up to `i64::MAX`, and a deadline is at most 584 years away.
         tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: i64::from(span.subsec_nanos()) as _,
     }

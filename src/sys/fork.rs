@@ -1,8 +1,10 @@
-//! Telling a forked child from the process that made the poller, at the cost of one load.
+//! Detects, at the cost of one load, that this process is a forked child of the one that created
+//! the poller.
 //!
-//! A child shares its parent's epoll instance: what it registers or removes there changes the parent's set. So calls
-//! that would change the set ask first. The question must be cheap, because it is part of every registration: a page
-//! that the kernel wipes in the child answers it with a plain load, where `getpid` would cost a system call.
+//! A forked child shares the epoll instance of its parent: a registration or a removal in the child
+//! changes the parent's set. So every call that would change the set checks for a fork first. The
+//! check is part of every registration, so it must be cheap. It loads a value from a page that the
+//! kernel zeroes in a forked child. `getpid` would cost a system call.
 
 #![allow(unsafe_code)]
 
@@ -12,15 +14,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 const PAGE: usize = 4096;
 
+/// The process that created a poller.
 #[derive(Debug)]
 pub(super) enum Home {
-    /// A page that is zero in children.
+    /// A page that is zeroed in forked children.
     Page(NonNull<AtomicU32>),
-    /// The kernel (before 4.14) cannot wipe pages: compare process numbers.
+    /// The process ID, if the kernel cannot zero pages in children (before Linux 4.14).
     Process(u32),
 }
 
-// SAFETY: the page is only read after `new`, through an atomic, and unmapped by the one owner's drop.
+// SAFETY: after `new`, the page is only read, through an atomic. It is unmapped only when its
+// single owner is dropped.
 unsafe impl Send for Home {}
 // SAFETY: as above.
 unsafe impl Sync for Home {}
@@ -30,11 +34,12 @@ impl Home {
         map_page().unwrap_or_else(|| Home::Process(process::id()))
     }
 
-    /// Whether this is still the process that made it.
+    /// Returns whether this process is the one that created the value.
     #[inline]
     pub(super) fn is_here(&self) -> bool {
         match self {
-            // SAFETY: the page is mapped until `self` is dropped. Relaxed: a fork orders everything.
+            // SAFETY: the page is mapped until `self` is dropped. Relaxed: a fork orders all
+            // accesses.
             Home::Page(mark) => unsafe { mark.as_ref() }.load(Ordering::Relaxed) != 0,
             Home::Process(id) => process::id() == *id,
         }
@@ -44,27 +49,29 @@ impl Home {
 fn map_page() -> Option<Home> {
     let access = libc::PROT_READ | libc::PROT_WRITE;
     let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    // SAFETY: the address is the kernel's choice, so no existing mapping is touched.
+    // SAFETY: the kernel chooses the address, so no existing mapping is touched.
     let page = unsafe { libc::mmap(std::ptr::null_mut(), PAGE, access, kind, -1, 0) };
     if page == libc::MAP_FAILED {
         return None;
     }
     let page = NonNull::new(page)?;
     if !wipes_in_children(page) {
-        // SAFETY: as above; it is not used afterwards.
+        // SAFETY: the page was mapped above with this length, and is not used afterwards.
         unsafe { libc::munmap(page.as_ptr(), PAGE) };
         return None;
     }
     let mark: NonNull<AtomicU32> = page.cast();
-    // SAFETY: a fresh page is zeroed, aligned and large enough, which is a valid `AtomicU32`.
+    // SAFETY: a fresh page is zeroed, aligned and large enough, so it holds a valid `AtomicU32`.
     unsafe { mark.as_ref() }.store(1, Ordering::Relaxed);
     Some(Home::Page(mark))
 }
 
-/// Asks the kernel to wipe the page in children. An emulator (qemu-user 7.2) says yes to every advice and follows
-/// none; it is known by its also taking one that does not exist.
+/// Asks the kernel to zero the page in forked children, and returns whether it will.
+///
+/// An emulator (qemu-user 7.2) accepts every advice and follows none. It is recognised because it
+/// also accepts an advice that does not exist.
 fn wipes_in_children(page: NonNull<libc::c_void>) -> bool {
-    // SAFETY: the page was mapped just now with this length and nobody else knows of it.
+    // SAFETY: the page was just mapped with this length, and nothing else refers to it.
     let advise = |advice| unsafe { libc::madvise(page.as_ptr(), PAGE, advice) } == 0;
     !advise(-1) && advise(libc::MADV_WIPEONFORK)
 }
@@ -72,7 +79,8 @@ fn wipes_in_children(page: NonNull<libc::c_void>) -> bool {
 impl Drop for Home {
     fn drop(&mut self) {
         if let Home::Page(mark) = self {
-            // SAFETY: mapped in `map_page` with this length; `self` is the only owner.
+            // SAFETY: the page was mapped in `map_page` with this length, and `self` is its only
+            // owner.
             unsafe { libc::munmap(mark.as_ptr().cast(), PAGE) };
         }
     }
