@@ -1,4 +1,4 @@
-//! What each poller must do, run against each of them: on Linux both are compiled for the tests.
+//! The requirements for every poller, as tests. On Linux, both pollers are compiled for the tests.
 
 use super::raw::{self, RawSource};
 use crate::core::clock::{Clock, Deadline};
@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 const NEVER: Until = Until::Deadline(Deadline::NEVER);
 
-/// A poller of the system, as the driver uses it: as the poller of a reactor, and as an alarm clock.
+/// A poller of the system, as the driver uses it: as the poller of a reactor and as an alarm clock.
 trait SystemPoller: Poller<Raw = RawSource> {
     fn set_alarm(&self, at: Deadline);
     fn cancel_alarm(&self);
 }
 
-/// Defines how a poller implements [`SystemPoller`]: both have the same inherent methods.
+/// Implements [`SystemPoller`] for a poller. Both pollers have the same inherent methods.
 macro_rules! system_poller {
     ($poller:ty) => {
         impl SystemPoller for $poller {
@@ -64,13 +64,14 @@ fn poller<P: Poller>() -> (P, P::Events, Clock) {
     (P::new(clock).unwrap(), P::Events::new(), clock)
 }
 
-/// Returns what one wait reports that does not sleep.
+/// Returns the events that a wait reports without sleeping.
 fn fetch<P: Poller>(poller: &P, events: &mut P::Events) -> Vec<(Key, Event)> {
     poller.wait(events, Until::Now).unwrap();
     events.iter().collect()
 }
 
-/// The same, when an event is certain to come. (Windows may take a moment to report it.)
+/// Returns the events of the first wait that reports any. (Windows may take a moment to report an
+/// event.)
 fn fetch_some<P: Poller>(poller: &P, events: &mut P::Events) -> Vec<(Key, Event)> {
     loop {
         poller.wait(events, NEVER).unwrap();
@@ -93,7 +94,7 @@ fn what_is_ready_when_armed_is_reported<P: SystemPoller>() {
     assert_eq!(seen[0].0, key(1));
     assert!(seen[0].1.concerns(Direction::Read));
     assert!(!seen[0].1.concerns(Direction::Write));
-    // Not again by itself, but again when it is armed again.
+    // The event is reported only once, until the object is armed again.
     assert!(fetch(&poller, &mut events).is_empty());
     poller.rearm(raw::of(&one), key(2), Interest::READ).unwrap();
     assert_eq!(fetch_some(&poller, &mut events)[0].0, key(2));
@@ -148,7 +149,7 @@ fn deregistered_object_is_silent<P: SystemPoller>() {
     poller.deregister(raw).unwrap();
     two.write_all(b"x").unwrap();
     assert!(fetch(&poller, &mut events).is_empty());
-    // Event ports take any change for a first one.
+    // Event ports treat any change as a first registration.
     if !cfg!(any(target_os = "illumos", target_os = "solaris")) {
         assert!(poller.rearm(raw, key(1), Interest::READ).is_err());
     }
@@ -180,7 +181,7 @@ fn bad_objects_are_refused<P: SystemPoller>() {
     let (poller, _, _) = poller::<P>();
     let file = std::fs::File::open("/proc/self/exe").unwrap();
     let error = poller.register(raw::of(&file), key(1), Interest::READ);
-    // poll() takes regular files; they are always ready there.
+    // `poll(2)` accepts regular files, which are always ready.
     if !cfg!(polling_test_poll_backend) {
         let error = error.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
@@ -201,7 +202,7 @@ fn notification_ends_the_wait_or_the_next_one<P: SystemPoller>() {
         poller.notify();
         thread.join().unwrap().unwrap();
     });
-    // A million of them unread do no harm.
+    // A million notifications that no wait has used up do no harm.
     for _ in 0..1_000_000 {
         poller.notify();
     }

@@ -1,12 +1,15 @@
-//! The poller everywhere else, on the `polling` crate; on Linux by `--cfg async_io_portable`.
+//! The poller for all other systems, on the `polling` crate. On Linux, `--cfg async_io_portable`
+//! selects it.
 //!
-//! One-shot reporting, except on a kqueue (see [`REPORTING`]). A registered object starts without interest; one-shot, each
-//! event takes the interest away, and the source state machine arms it again for who still waits.
+//! Reporting is one-shot, except on a kqueue (see [`REPORTING`]). A registered object starts
+//! without interest. With one-shot reporting, each event clears the interest, and the source state
+//! machine arms it again for the tasks that still wait.
 //!
-//! `polling` answers a second concurrent `wait` with "no events" at once. A lock makes it wait for its turn instead, and
-//! the driver notifies the thread inside when it has to make room (see `CONCURRENT_WAITS`).
+//! In `polling`, a second concurrent `wait` returns "no events" at once. Here, a lock makes the
+//! second thread queue behind the first. The driver notifies the thread inside when it has to make
+//! room (see `CONCURRENT_WAITS`).
 //!
-//! What is relied on of `polling`, system by system, and what is made up for here, is in
+//! What this module relies on for each system, and what it compensates for, is described in
 //! `docs/decisions/0008-what-polling-promises.md`.
 
 mod object;
@@ -28,22 +31,26 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Edges on a kqueue: `polling` passes EV_CLEAR there, which counts every arrival, and adding a filter
-/// that exists reports again what is ready. One-shot elsewhere: event ports and IOCP have nothing
-/// else, `poll(2)` has no edges, and on Linux this back end stands in for those. The reasons, and what
-/// had to be taken care of, are in `docs/decisions/0007-edges-on-kqueue.md`.
+/// How events are reported.
+///
+/// A kqueue reports edges: `polling` passes EV_CLEAR, which makes every arrival an event, and
+/// adding an existing filter again reports what is ready already. The other systems are one-shot:
+/// event ports and IOCP have nothing else, `poll(2)` has no edges, and on Linux this back end
+/// stands in for those systems. The reasons, and the problems that had to be solved, are in
+/// `docs/decisions/0007-edges-on-kqueue.md`.
 const REPORTING: Reporting = if cfg!(async_io_kqueue) {
     Reporting::Edges
 } else {
     Reporting::OneShot
 };
 
-/// Whether the event of the last data also reports the end of the stream. A kqueue reports both in one
-/// event, which `polling` passes on as "readable" alone.
+/// Whether the event of the last data also reports the end of the stream. A kqueue reports both in
+/// one event, which `polling` passes on only as "readable".
 pub(crate) const REPORTS_CLOSING: bool = false;
 
-/// Whether an object in the set reports its hang-up for as long as it is there, whatever its interest: `poll(2)` does. Then
-/// an object that nobody waits for is taken out of the set, or every wait would end at once.
+/// Whether an object reports its hang-up for as long as it is in the set, whatever its interest, as
+/// `poll(2)` does. An object that no task waits for is then removed from the set. Otherwise every
+/// wait would end at once.
 pub(crate) const REARMS_IDLE: bool = cfg!(any(
     polling_test_poll_backend,
     not(any(
@@ -56,43 +63,51 @@ pub(crate) const REARMS_IDLE: bool = cfg!(any(
     ))
 ));
 
-/// Whether an object joins the set when somebody waits for it, not before. On Windows a socket that is in the set without
-/// interest is still asked for aborts, and an aborted connection would keep `polling` busy inside its wait until something
-/// else happens. After its first event it is asked for nothing, and can stay.
+/// Whether an object joins the set only when a task waits for it.
+///
+/// On Windows, `polling` asks for aborts even if a socket is in the set without interest. An
+/// aborted connection would then keep `polling` busy inside its wait until another event arrives.
+/// After the first event of a socket, `polling` makes no further request for it, so the socket can
+/// stay in the set.
 const JOINS_LATE: bool = REARMS_IDLE || cfg!(windows);
 
-/// Whether some registered objects are not in the set.
+/// Whether some registered objects are outside of the set.
 const SOME_OUTSIDE: bool = JOINS_LATE || cfg!(async_io_kqueue);
 
-/// On Windows `polling` hands a change to the wait in progress, but a change that comes while a wait is being entered may be
-/// left for the next one. Then a notification makes that next one begin.
+/// Whether a change of interest may miss the wait in progress.
+///
+/// On Windows, `polling` hands a change to the wait in progress. But a change that is made while a
+/// wait begins may be left for the next wait. In this case, a notification ends the wait in
+/// progress, so that the next one begins.
 const CHANGES_MAY_BE_LATE: bool = cfg!(windows);
 
-/// Whether the system takes a second registration of the same object for a change of the first.
+/// Whether the system treats a second registration of an object as a change of the first.
 const ADDS_TWICE: bool = cfg!(any(target_os = "illumos", target_os = "solaris"));
 
-/// The longest wait. Some systems refuse long ones, and Windows takes more than 49 days for "for ever". Who must wait
-/// longer comes back.
+/// The longest wait. Some systems refuse long waits, and Windows treats more than 49 days as
+/// infinite. A thread that must wait longer waits again.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug)]
 pub(crate) struct Poller {
     clock: Clock,
-    /// A forked child shares an epoll instance; other systems' pollers are not inherited.
+    /// A forked child shares an epoll instance. The pollers of other systems are not inherited.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     home: Home,
-    /// Asserted, because on Windows it has cells without the auto trait, and `Async` and `Timer` promise it. A panic leaves
-    /// it whole: no foreign code runs inside its calls.
+    /// Unwind safety is asserted: on Windows, the type has cells that lack the auto trait, and
+    /// `Async` and `Timer` promise it. A panic leaves the poller intact, because no user code runs
+    /// inside its calls.
     inner: AssertUnwindSafe<polling::Poller>,
-    /// What is registered and not in the set, because nobody waits for it.
+    /// The registered objects that are not in the set, because no task waits for them.
     outside: Mutex<HashSet<RawSource>>,
-    /// All that is registered, where the system would not notice a second registration.
+    /// All registered objects, if the system would not notice a second registration.
     registered: Mutex<HashSet<RawSource>>,
     /// Held by the thread inside `wait`.
     turnstile: Mutex<()>,
-    /// Whether there is one. Not from the lock, because it is read after a change that must not be lost.
+    /// Whether a thread is inside `wait`. This is separate from the lock, because it is read after
+    /// a change that must not be lost.
     inside: AtomicBool,
-    /// What the wait in progress, or the next one, must not outlast.
+    /// The deadline by which the wait in progress, or the next one, must end.
     expected: Mutex<Deadline>,
 }
 
@@ -103,10 +118,11 @@ impl poller::Poller for Poller {
     const TRAITS: Traits = Traits {
         reporting: REPORTING,
         rearms_idle: REARMS_IDLE,
-        // On a kqueue `polling` takes the refusal "the other end of this pipe is closed" (EPIPE) for
-        // success, and no event follows.
+        // On a kqueue, `polling` treats EPIPE (the other end of a pipe is closed) as success, and
+        // no event follows.
         arms_silently: cfg!(async_io_kqueue),
-        // A completion packet is queued when the socket becomes ready, and may be fetched long after.
+        // A completion packet is queued when the socket becomes ready, and may be fetched much
+        // later.
         queues_events: cfg!(windows),
     };
 
@@ -126,8 +142,9 @@ impl poller::Poller for Poller {
         })
     }
 
-    /// The descriptors of `polling` cannot be replaced. Says whether the poller works by now. The events that this takes are
-    /// made up for by the caller, who tells all waiters to try again.
+    /// Returns whether the poller works again. The descriptors of `polling` cannot be replaced. The
+    /// events that this check consumes are not lost, because the caller makes all waiters try
+    /// again.
     fn reopen(&self, _failed: &Events) -> io::Result<bool> {
         let mut taken = polling::Events::new();
         match self.inner.wait(&mut taken, Some(Duration::ZERO)) {
@@ -147,7 +164,7 @@ impl poller::Poller for Poller {
             self.registered.lock().remove(&raw);
             return Err(explain(error));
         }
-        // It was added all the same, to find out whether the system takes it.
+        // The object was added nevertheless, to find out whether the system accepts it.
         if JOINS_LATE && interest == Interest::NONE {
             let retired = self.retire(raw);
             if retired.is_err() {
@@ -159,20 +176,22 @@ impl poller::Poller for Poller {
     }
 
     fn rearm(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
-        // Signals and processes have no interest that could be empty.
+        // Signals and processes cannot have an empty interest.
         if (REARMS_IDLE || raw::nature(raw).reported_once) && interest == Interest::NONE {
             return self.retire(raw);
         }
         if SOME_OUTSIDE && self.outside.lock().remove(&raw) {
             if let Err(error) = self.add(raw, key, interest) {
-                // So that the next attempt adds it, too, and does not look for it in the set.
+                // The next attempt then adds the object again, instead of looking for it in the
+                // set.
                 self.outside.lock().insert(raw);
                 return Err(error);
             }
         } else {
             object::modify(&self.inner, raw, polling_event(key, interest))?;
         }
-        // SeqCst, as the store in `wait`: either the wait sees the change, or this sees the wait.
+        // SeqCst, like the store in `wait`: either the wait sees the change, or this load sees the
+        // wait.
         if CHANGES_MAY_BE_LATE && self.inside.load(Ordering::SeqCst) {
             self.notify();
         }
@@ -254,8 +273,9 @@ impl poller::Poller for Poller {
         ask::may_refuse(raw, direction)
     }
 
-    /// No interest before a task waits: with one-shot reporting, an event that no task claims is
-    /// wasted, and a kqueue refuses to watch an object for reading that is open for writing only.
+    /// Signals and processes are armed from their registration on. Other objects have no interest
+    /// before a task waits: with one-shot reporting, an event that no task claims is wasted, and a
+    /// kqueue refuses read interest for an object that is open only for writing.
     #[inline]
     fn first_interest(raw: RawSource) -> Interest {
         if raw::starts_armed(raw) {
@@ -271,7 +291,7 @@ impl Poller {
         object::add(&self.inner, raw, polling_event(key, interest))
     }
 
-    /// Takes an object that nobody waits for out of the set.
+    /// Removes an object that no task waits for from the set.
     fn retire(&self, raw: RawSource) -> io::Result<()> {
         if !self.outside.lock().insert(raw) {
             return Ok(());
@@ -283,8 +303,8 @@ impl Poller {
         deleted
     }
 
-    /// Like `expect_by`, but also makes it later than it was. A wait in progress that expects something earlier ends
-    /// then, and comes back.
+    /// Like `expect_by`, but can also move the deadline later. A wait in progress that has an
+    /// earlier deadline still ends at that deadline, and is then entered again.
     pub(crate) fn program_alarm(&self, deadline: Deadline) {
         let before = std::mem::replace(&mut *self.expected.lock(), deadline);
         if deadline < before {
@@ -292,12 +312,13 @@ impl Poller {
         }
     }
 
-    /// Takes back what `expect_by` has asked for. The wait in progress may still end early, once.
+    /// Cancels the deadline that was given to `expect_by` or `program_alarm`. The wait in progress
+    /// may still end early, once.
     pub(crate) fn expect_nothing(&self) {
         *self.expected.lock() = Deadline::NEVER;
     }
 
-    /// The descriptor that is readable when this poller has something to report.
+    /// Returns the descriptor that is readable when this poller has something to report.
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         #[cfg(all(
@@ -320,7 +341,7 @@ impl Poller {
     }
 }
 
-/// What a wait has fetched. Belongs to one waiting thread and is used again and again.
+/// The events that a wait has fetched. Belongs to one waiting thread, which reuses it.
 #[derive(Debug)]
 pub(crate) struct Events {
     fetched: polling::Events,
@@ -333,7 +354,7 @@ impl poller::Events for Events {
         }
     }
 
-    /// `polling` does not say whether a notification ended the wait, so assume it.
+    /// Returns true: `polling` does not report whether a notification ended the wait.
     fn was_notified(&self) -> bool {
         true
     }
@@ -359,9 +380,11 @@ fn is_interruption(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Interrupted
 }
 
-/// `polling`'s poll() back end says "would block" if a notification was used up by a change of the set at the same moment.
-/// It returns early then and leaves its mark "notified" behind, which would suppress all notifications to come; another
-/// wait takes the mark away.
+/// Returns whether a wait of `polling` has lost a race in its `poll(2)` back end.
+///
+/// That back end returns "would block" if a simultaneous change of the set has used up a
+/// notification. The wait then leaves the flag "notified" set, which would suppress all later
+/// notifications. Another wait clears the flag.
 fn is_stuck_notification(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
 }

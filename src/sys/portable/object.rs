@@ -1,4 +1,4 @@
-//! The calls of `polling` that differ by what kind of object they are for.
+//! The calls of `polling` that depend on the kind of the object.
 
 #![allow(unsafe_code)]
 
@@ -27,13 +27,15 @@ mod descriptor {
     use std::os::fd::{BorrowedFd, RawFd};
 
     fn borrow<'a>(raw: RawFd) -> BorrowedFd<'a> {
-        // SAFETY: the object stays open until it is deregistered. Should its owner break that rule, the number is given to
-        // the kernel alone: an error of the call, or the loss of another object's events, but not a memory error.
+        // SAFETY: the object stays open until it is deregistered. If its owner breaks that rule,
+        // the call fails, or another object loses its events. There is no memory error, because the
+        // number is only passed to the kernel.
         unsafe { BorrowedFd::borrow_raw(raw) }
     }
 
     pub(in super::super) fn add(poller: &Poller, raw: RawFd, event: Event) -> io::Result<()> {
-        // SAFETY: the contract of `sys`: the object stays open until it is deregistered.
+        // SAFETY: the contract of the reactor's poller requires that the object stays open until it
+        // is deregistered.
         unsafe { poller.add_with_mode(raw, event, MODE) }
     }
 
@@ -53,17 +55,18 @@ mod kqueue {
     use std::num::NonZeroI32;
 
     fn exit(process: NonZeroI32) -> Process<'static> {
-        // SAFETY: the number is only given to the kernel. Whoever made the filter promised that it is a child's; a number
-        // that is not (any more) is an error of the call.
+        // SAFETY: the number is only passed to the kernel. The creator of the filter has promised
+        // that it belongs to a child process. If it does not (any more), the call returns an error.
         unsafe { Process::from_pid(process, ProcessOps::Exit) }
     }
 
     pub(in super::super) fn add(poller: &Poller, raw: RawSource, event: Event) -> io::Result<()> {
         match raw {
             RawSource::Descriptor(fd) => descriptor::add(poller, fd, event),
-            // These have no interest that could be empty: they report from the beginning.
+            // Signals and processes cannot have an empty interest: they report events as soon as
+            // they are registered.
             RawSource::Signal(number) => {
-                // `polling` panics at such a number.
+                // `polling` panics if the number is invalid.
                 if rustix::process::Signal::from_named_raw(number).is_none() {
                     let text = format!("the system has no signal {number}");
                     return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
@@ -103,7 +106,8 @@ mod windows {
 
     pub(in super::super) fn add(poller: &Poller, raw: RawSource, event: Event) -> io::Result<()> {
         match raw {
-            // SAFETY: the contract of `sys`: the object stays open until it is deregistered.
+            // SAFETY: the contract of the reactor's poller requires that the object stays open
+            // until it is deregistered.
             RawSource::Socket(socket) => unsafe { poller.add_with_mode(socket, event, MODE) },
             // SAFETY: as above.
             RawSource::Waitable(handle) => unsafe {
@@ -119,7 +123,8 @@ mod windows {
     ) -> io::Result<()> {
         match raw {
             RawSource::Socket(socket) => {
-                // SAFETY: as in `add`. A closed socket is an error of the call, not a memory error.
+                // SAFETY: as in `add`. If the socket is closed, the call returns an error. There is
+                // no memory error.
                 let socket = unsafe { BorrowedSocket::borrow_raw(socket) };
                 poller.modify_with_mode(socket, event, MODE)
             }
