@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 pub(crate) fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
-    // One system call, and it leaves the other flags alone.
+    // This is one system call, and it leaves the other flags unchanged.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     rustix::io::ioctl_fionbio(fd, true)?;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -26,10 +26,10 @@ pub(crate) fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether what [`accept_tcp`] returns is in non-blocking mode from the beginning.
+/// Whether the streams that [`accept_tcp`] returns are already in non-blocking mode.
 pub(crate) const ACCEPTS_NONBLOCKING: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// Accepts a connection; on Linux with the mode in the same system call.
+/// Accepts a connection. On Linux, the same system call sets the non-blocking mode.
 pub(crate) fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
@@ -53,7 +53,7 @@ pub(crate) fn connect_tcp(address: SocketAddr) -> io::Result<(TcpStream, Progres
     let socket = open(family, Some(ipproto::TCP))?;
     let progress = match rustix::net::connect(&socket, &address) {
         Ok(()) => Progress::Done,
-        // Interrupted: the connection goes on being made.
+        // An interrupted connection attempt continues in the background.
         Err(Errno::INPROGRESS | Errno::AGAIN | Errno::INTR) => Progress::Pending,
         Err(errno) => return Err(errno.into()),
     };
@@ -80,13 +80,13 @@ fn unix_address(path: &Path) -> io::Result<SocketAddrUnix> {
     if path.as_os_str().as_bytes().contains(&0) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "a socket path must not contain a zero byte (only a first one, for an abstract name, on Linux)",
+            "a socket path must not contain a zero byte (except a leading one on Linux, for an abstract name)",
         ));
     }
     Ok(SocketAddrUnix::new(path)?)
 }
 
-/// A stream socket, non-blocking and not inherited by child programs.
+/// Creates a stream socket that is non-blocking and closed on `exec`.
 fn open(family: AddressFamily, protocol: Option<rustix::net::Protocol>) -> io::Result<OwnedFd> {
     #[cfg(not(any(
         target_vendor = "apple",
@@ -113,7 +113,7 @@ fn open(family: AddressFamily, protocol: Option<rustix::net::Protocol>) -> io::R
         set_nonblocking(&socket)?;
         socket
     };
-    // Where a broken connection would raise SIGPIPE and the socket can be told not to.
+    // On these systems, a write to a broken connection raises SIGPIPE unless this option is set.
     #[cfg(any(
         target_vendor = "apple",
         target_os = "freebsd",
@@ -124,16 +124,17 @@ fn open(family: AddressFamily, protocol: Option<rustix::net::Protocol>) -> io::R
     Ok(socket)
 }
 
-/// Receives from a socket, as the `Read` of `TcpStream` does. `None` if the platform leaves that to
-/// std.
+/// Receives from a socket, as the `Read` of `TcpStream` does. Returns `None` if the platform leaves
+/// this to std.
 ///
-/// A system call without the C library around it takes 60 instructions less: the library's `recv` is a
+/// A direct system call takes 60 fewer instructions than `recv` of the C library, which is a
 /// cancellation point.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[allow(unsafe_code)]
 #[inline]
 pub(crate) fn receive(raw: std::os::fd::RawFd, buf: &mut [u8]) -> Option<io::Result<usize>> {
-    // SAFETY: the number is only given to the kernel; the caller holds a registration, so it is open.
+    // SAFETY: the number is only passed to the kernel. The caller holds a registration, so it is
+    // open.
     let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(raw) };
     let received = rustix::net::recv(fd, buf, rustix::net::RecvFlags::empty());
     Some(received.map(|(_, count)| count).map_err(io::Error::from))
@@ -149,7 +150,7 @@ pub(crate) fn send(raw: std::os::fd::RawFd, buf: &[u8]) -> Option<io::Result<usi
     Some(rustix::net::send(fd, buf, rustix::net::SendFlags::NOSIGNAL).map_err(io::Error::from))
 }
 
-/// std receives.
+/// Returns `None`: this platform leaves receiving to std.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 #[inline]
 pub(crate) fn receive(
@@ -159,19 +160,21 @@ pub(crate) fn receive(
     None
 }
 
-/// std sends.
+/// Returns `None`: this platform leaves sending to std.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 #[inline]
 pub(crate) fn send(_raw: crate::sys::raw::RawSource, _buf: &[u8]) -> Option<io::Result<usize>> {
     None
 }
 
-/// Returns whether this is a plain TCP socket that reports every byte. A `TcpStream` may be made from
-/// any other socket, and a TCP socket may have an upper-layer protocol (kernel TLS).
+/// Returns whether this is a plain TCP socket that reports every byte. Its type does not say so: a
+/// `TcpStream` can be made from any other socket, and a TCP socket may have an upper-layer protocol
+/// (kernel TLS).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[allow(unsafe_code)]
 pub(crate) fn is_tcp(raw: std::os::fd::RawFd) -> bool {
-    // SAFETY: the number is only given to the kernel; the caller holds a registration, so it is open.
+    // SAFETY: the number is only passed to the kernel. The caller holds a registration, so it is
+    // open.
     let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(raw) };
     sockopt::socket_type(fd) == Ok(SocketType::STREAM)
         && sockopt::socket_protocol(fd) == Ok(Some(ipproto::TCP))
@@ -179,14 +182,14 @@ pub(crate) fn is_tcp(raw: std::os::fd::RawFd) -> bool {
         && !has_upper_layer_protocol(raw)
 }
 
-/// Returns whether a protocol such as TLS sits on top of TCP in the kernel. A control record behind
-/// data ends a read early, and raises no edge of its own.
+/// Returns whether the kernel runs a protocol such as TLS on top of TCP. With such a protocol, a
+/// control record behind data ends a read early, and raises no edge of its own.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[allow(unsafe_code)]
 fn has_upper_layer_protocol(raw: std::os::fd::RawFd) -> bool {
     let mut name = [0u8; 16];
     let mut size = name.len() as libc::socklen_t;
-    // SAFETY: a pointer to a buffer of that size, which the kernel writes to.
+    // SAFETY: the pointer is to a buffer of this size, which the kernel writes to.
     let status = unsafe {
         libc::getsockopt(
             raw,
@@ -196,18 +199,19 @@ fn has_upper_layer_protocol(raw: std::os::fd::RawFd) -> bool {
             &mut size,
         )
     };
-    // Without one, the kernel returns success and an empty name. An older kernel has none.
+    // Without such a protocol, the kernel returns success and an empty name. An older kernel, which
+    // has no such protocols, returns an error.
     status == 0 && size > 0 && name[0] != 0
 }
 
-/// Returns the number of bytes from which on a socket is reported as readable. A read also takes
-/// fewer.
+/// Returns the minimum number of bytes for which a socket is reported as readable. A read also
+/// takes fewer bytes.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[allow(unsafe_code)]
 fn low_water_mark(raw: std::os::fd::RawFd) -> Option<libc::c_int> {
     let mut mark: libc::c_int = 0;
     let mut size = size_of_val(&mark) as libc::socklen_t;
-    // SAFETY: a pointer to a number of that size, which the kernel writes to.
+    // SAFETY: the pointer is to a number of this size, which the kernel writes to.
     let status = unsafe {
         libc::getsockopt(
             raw,
@@ -220,13 +224,13 @@ fn low_water_mark(raw: std::os::fd::RawFd) -> Option<libc::c_int> {
     (status == 0).then_some(mark)
 }
 
-/// The question has no portable form, and is asked only with edge-triggered reporting.
+/// Returns `false`: the check has no portable form, and is needed only for the epoll poller.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn is_tcp(_object: crate::sys::raw::RawSource) -> bool {
     false
 }
 
-/// The outcome of a connect whose socket has become writable.
+/// Returns the outcome of a connection attempt whose socket has become writable.
 pub(crate) fn connect_outcome(fd: impl AsFd) -> io::Result<()> {
     match sockopt::socket_error(fd)? {
         Ok(()) => Ok(()),

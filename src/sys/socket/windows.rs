@@ -20,14 +20,16 @@ pub(crate) const ACCEPTS_NONBLOCKING: bool = false;
 pub(crate) fn set_nonblocking(socket: impl AsSocket) -> io::Result<()> {
     let raw = socket.as_socket().as_raw_socket();
     let mut on = 1;
-    // SAFETY: the socket is borrowed, so it is open; the argument of FIONBIO is one number, which outlives the call.
+    // SAFETY: the socket is borrowed, so it is open. The argument of FIONBIO is one number, which
+    // outlives the call.
     match unsafe { ioctlsocket(raw as usize, FIONBIO, &mut on) } {
         0 => Ok(()),
         _ => Err(last_error()),
     }
 }
 
-/// Accepts a connection. Whether child processes get the socket depends on the listener, and is ruled out here.
+/// Accepts a connection, and keeps child processes from inheriting the socket. Whether they would
+/// otherwise inherit it depends on the listener.
 pub(crate) fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept()?;
     let handle = stream.as_raw_socket() as HANDLE;
@@ -47,7 +49,8 @@ pub(crate) fn connect_tcp(address: SocketAddr) -> io::Result<(TcpStream, Progres
     let failed = match address {
         SocketAddr::V4(address) => {
             let address = ipv4(&address);
-            // SAFETY: the socket is open; the structure is one for its family, of the size that is given.
+            // SAFETY: the socket is open. The structure belongs to its address family, and the size
+            // is that of the structure.
             unsafe { connect(raw, (&raw const address).cast::<SOCKADDR>(), size(&address)) }
         }
         SocketAddr::V6(address) => {
@@ -60,18 +63,19 @@ pub(crate) fn connect_tcp(address: SocketAddr) -> io::Result<(TcpStream, Progres
     if failed == 0 {
         return Ok((stream, Progress::Done));
     }
-    // SAFETY: reads this thread's last error, set by the call above.
+    // SAFETY: reads the last error of this thread, which the call above has set.
     match unsafe { WSAGetLastError() } {
         WSAEWOULDBLOCK | WSAEINPROGRESS => Ok((stream, Progress::Pending)),
         code => Err(io::Error::from_raw_os_error(code)),
     }
 }
 
-/// A TCP socket, non-blocking and not inherited by child processes.
+/// Creates a TCP socket that is non-blocking and not inherited by child processes.
 fn open(family: u16) -> io::Result<OwnedSocket> {
     start_up();
     let flags = WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT;
-    // SAFETY: plain numbers, and no protocol description, which may be absent.
+    // SAFETY: the arguments are plain numbers, and a null pointer for the protocol description,
+    // which is optional.
     let raw = unsafe {
         WSASocketW(
             i32::from(family),
@@ -85,18 +89,20 @@ fn open(family: u16) -> io::Result<OwnedSocket> {
     if raw == INVALID_SOCKET {
         return Err(last_error());
     }
-    // SAFETY: made just now, and owned by nobody else.
+    // SAFETY: the socket was just created and has no other owner.
     let socket = unsafe { OwnedSocket::from_raw_socket(raw as _) };
     set_nonblocking(&socket)?;
     Ok(socket)
 }
 
-/// The library must be started before the first socket. std does so too, but only for sockets of its own.
+/// Initialises Winsock, which is required before the first socket. std only does so for its own
+/// sockets.
 fn start_up() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
-        // SAFETY: `data` may be anything, it is written. A failure shows again when the socket is made. There is no
-        // `WSACleanup`: sockets may live until the process ends.
+        // SAFETY: `data` is only written to, so it may have any contents. A failure shows again
+        // when the socket is created. `WSACleanup` is not called, because sockets may live until
+        // the process ends.
         unsafe {
             let mut data: WSADATA = std::mem::zeroed();
             WSAStartup(0x0202, &mut data);
@@ -137,12 +143,12 @@ fn size<T>(_of: &T) -> i32 {
     size_of::<T>() as i32
 }
 
-/// The question is only asked where edges are real.
+/// Returns `false`: the check is needed only for the epoll poller.
 pub(crate) fn is_tcp(_object: crate::sys::raw::RawSource) -> bool {
     false
 }
 
-/// The outcome of a connect whose socket has become writable.
+/// Returns the outcome of a connection attempt whose socket has become writable.
 pub(crate) fn connect_outcome(stream: &TcpStream) -> io::Result<()> {
     match stream.take_error()? {
         None => Ok(()),
@@ -151,11 +157,11 @@ pub(crate) fn connect_outcome(stream: &TcpStream) -> io::Result<()> {
 }
 
 fn last_error() -> io::Error {
-    // SAFETY: reads this thread's last error.
+    // SAFETY: reads the last error of this thread.
     io::Error::from_raw_os_error(unsafe { WSAGetLastError() })
 }
 
-/// std receives.
+/// Returns `None`: this platform leaves receiving to std.
 #[inline]
 pub(crate) fn receive(
     _raw: crate::sys::raw::RawSource,
@@ -164,7 +170,7 @@ pub(crate) fn receive(
     None
 }
 
-/// std sends.
+/// Returns `None`: this platform leaves sending to std.
 #[inline]
 pub(crate) fn send(_raw: crate::sys::raw::RawSource, _buf: &[u8]) -> Option<io::Result<usize>> {
     None
