@@ -1,4 +1,4 @@
-//! Asking the kernel about an object, without changing its interest.
+//! Asks the kernel about the readiness of an object, without changing its interest.
 
 #[cfg(unix)]
 mod unix;

@@ -1,4 +1,4 @@
-//! `poll(2)` that does not wait.
+//! Readiness queries with `poll(2)`, which never wait.
 
 use crate::core::source::{Answer, Direction, Exception};
 use crate::sys::raw::{self, RawSource};
@@ -11,7 +11,7 @@ use std::os::fd::BorrowedFd;
 ///
 /// # Errors
 ///
-/// EBADF if the program has closed the object; any other error of the system call.
+/// Returns EBADF if the program has closed the object, and any other error of the system call.
 #[allow(unsafe_code)]
 pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answer> {
     let Some(raw) = raw::descriptor(raw) else {
@@ -21,9 +21,9 @@ pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answ
         Direction::Read => read_flags(),
         Direction::Write => PollFlags::OUT,
     };
-    // SAFETY: this process does not dereference the number. The caller holds a registration, so the
-    // object is open. If its owner has closed it against the rules, the kernel answers "invalid" or
-    // about another object, which is a wrong answer and not a memory error.
+    // SAFETY: the number is only passed to the kernel. The caller holds a registration, so the
+    // object is open. If its owner has closed it against the rules, the kernel answers "invalid",
+    // or answers for another object. That is a wrong answer, but not a memory error.
     let fd = unsafe { BorrowedFd::borrow_raw(raw) };
     let mut fds = [PollFd::from_borrowed_fd(fd, wanted)];
     match poll(&mut fds, Some(&Timespec::default())) {
@@ -41,7 +41,8 @@ pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answ
     }
 }
 
-/// Asks whether an object reports an exception now. A hang-up counts: no further event will come.
+/// Asks whether an object reports an exception now. A hang-up counts as one, because no further
+/// event will come.
 ///
 /// # Errors
 ///
@@ -50,7 +51,7 @@ pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answ
 pub(crate) fn exception_now(raw: RawSource, exception: Exception) -> io::Result<bool> {
     let (wanted, signs) = match exception {
         Exception::Priority => (PollFlags::PRI, PollFlags::PRI | PollFlags::HUP),
-        // Errors are reported without being asked for.
+        // Errors are reported without being requested.
         Exception::Error => (PollFlags::empty(), PollFlags::ERR | PollFlags::HUP),
     };
     let Some(raw) = raw::descriptor(raw) else {
@@ -70,11 +71,13 @@ pub(crate) fn exception_now(raw: RawSource, exception: Exception) -> io::Result<
     Ok(told.intersects(signs))
 }
 
-/// Returns whether an object that `poll(2)` reports as ready may refuse an operation all the same.
+/// Returns whether an object that `poll(2)` reports as ready may still refuse an operation.
 ///
-/// * Reading: nothing is queued. A datagram socket after `shutdown(Read)` is reported as readable, and
-///   `recv` would block. (An object without FIONREAD, such as a listener, is not under suspicion.)
-/// * Writing: a Unix datagram socket is reported as writable while the receiver's queue is full.
+/// * Reading: true if neither data nor an exception is queued. After `shutdown(Read)`, a datagram
+///   socket is reported as readable although `recv` would block. (The answer is false for an object
+///   without FIONREAD, such as a listener.)
+/// * Writing: true for a Unix datagram socket. It is reported as writable while the queue of the
+///   receiver is full.
 #[allow(unsafe_code)]
 pub(crate) fn may_refuse(raw: RawSource, direction: Direction) -> bool {
     use rustix::net::{AddressFamily, SocketType, sockopt};
@@ -92,14 +95,16 @@ pub(crate) fn may_refuse(raw: RawSource, direction: Direction) -> bool {
     }
 }
 
-/// Returns whether the error queue has messages, or urgent data is there. FIONREAD counts neither.
+/// Returns whether the error queue has messages or urgent data has arrived. FIONREAD counts
+/// neither.
 fn has_exceptions(fd: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::PRI)];
     let asked = poll(&mut fds, Some(&Timespec::default()));
     asked.is_ok() && fds[0].revents().intersects(PollFlags::PRI | PollFlags::ERR)
 }
 
-/// The events for readers: data, urgent data, and (if the system reports it) a half-closed peer.
+/// Returns the flags for readers: data, urgent data, and (if the system reports it) a half-close by
+/// the peer.
 fn read_flags() -> PollFlags {
     let flags = PollFlags::IN | PollFlags::PRI;
     #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -1,7 +1,8 @@
-//! `WSAPoll` that does not wait.
+//! Readiness queries with `WSAPoll`, which never wait.
 //!
-//! Before Windows 10 2004 it does not report connects that have failed. That only costs a connecting
-//! task time: the poller reports them, and an event that is newer than the question is an answer.
+//! Before Windows 10 2004, `WSAPoll` does not report failed connects. This only delays the task
+//! that connects: the poller reports the failure, and an event that is newer than the query counts
+//! as an answer.
 
 #![allow(unsafe_code)]
 
@@ -17,7 +18,8 @@ use windows_sys::Win32::Networking::WinSock::{
 ///
 /// # Errors
 ///
-/// WSAENOTSOCK if the program has closed the socket; any other error of the system call.
+/// Returns WSAENOTSOCK if the program has closed the socket, and any other error of the system
+/// call.
 pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answer> {
     let Some(socket) = raw::socket(raw) else {
         return Ok(Answer::No);
@@ -30,7 +32,7 @@ pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answ
         },
         revents: 0,
     };
-    // SAFETY: one entry, which outlives the call. The number is only given to the system.
+    // SAFETY: there is one entry, which outlives the call. The number is only passed to the system.
     match unsafe { WSAPoll(&mut asked, 1, 0) } {
         0 => return Ok(Answer::No),
         1.. => {}
@@ -42,19 +44,20 @@ pub(crate) fn ready_now(raw: RawSource, direction: Direction) -> io::Result<Answ
     } else if asked.revents == POLLRDBAND {
         Ok(Answer::OnlyUrgent)
     } else if direction == Direction::Write && asked.revents == POLLHUP {
-        // The peer has closed its side, which is nothing to a writer, or the connection is broken: the poller knows.
+        // Either the peer has closed its side, which does not concern a writer, or the connection
+        // is broken, which the poller reports.
         Ok(Answer::No)
     } else {
         Ok(Answer::Yes)
     }
 }
 
-/// No object of Windows is asked for exceptions.
+/// Returns `false`: tasks can wait for exceptions only on Linux and Android.
 pub(crate) fn exception_now(_raw: RawSource, _exception: Exception) -> io::Result<bool> {
     Ok(false)
 }
 
-/// `WSAPoll` and the operations of sockets agree.
+/// Returns `false`: a socket that `WSAPoll` reports as ready does not refuse the operation.
 pub(crate) fn may_refuse(_raw: RawSource, _direction: Direction) -> bool {
     false
 }
