@@ -1,5 +1,5 @@
-//! The platform: a poller, and the socket calls that std lacks. The only place that chooses by
-//! operating system.
+//! The platform layer: a poller, and the socket calls that std lacks. The choice between operating
+//! systems is made here, except for public APIs that only some systems have.
 //!
 //! There are two pollers: `epoll` on Linux and Android, and `portable`, on the `polling` crate,
 //! everywhere else (and on Linux with `--cfg async_io_portable`). Both implement
@@ -10,7 +10,7 @@
     any(target_os = "linux", target_os = "android"),
     any(test, not(any(async_io_portable, polling_test_poll_backend)))
 ))]
-#[cfg_attr(test, allow(dead_code))] // One of the two is compiled for the conformance tests only.
+#[cfg_attr(test, allow(dead_code))] // One of the two is compiled only for the conformance tests.
 pub(crate) mod epoll;
 #[cfg(any(
     test,
@@ -45,8 +45,8 @@ mod conformance;
 
 use std::io;
 
-/// Returns an error that says what the system's refusal to register an object means, and what to do
-/// about it.
+/// Returns an error that explains why the system refuses to register an object, and what to do
+/// about it. Other errors are returned unchanged.
 pub(crate) fn explain(error: io::Error) -> io::Error {
     let advice = match error.kind() {
         io::ErrorKind::PermissionDenied => {

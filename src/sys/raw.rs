@@ -1,14 +1,14 @@
-//! What the operating system calls a registered object.
+//! How the operating system identifies a registered object.
 //!
-//! On most systems that is the number of a descriptor. Windows distinguishes sockets from other
-//! handles, and a kqueue watches signals and processes, which have no descriptor.
+//! On most systems, this is the number of a descriptor. Windows distinguishes sockets from other
+//! handles. A kqueue also watches signals and processes, which have no descriptor.
 //!
-//! Each family has the same functions:
+//! Each of the modules below has the same functions:
 //!
-//! * `of` returns the name of an object.
+//! * `of` returns the identifier of an object.
 //! * `nature` returns how the object differs from a descriptor.
-//! * `starts_armed` returns whether it reports events from its registration on, even if no task
-//!   waits.
+//! * `starts_armed` returns whether an object reports events as soon as it is registered, even if
+//!   no task waits.
 //! * `number` returns a number for logs.
 
 #[cfg(all(unix, not(async_io_kqueue)))]
@@ -29,7 +29,7 @@ mod descriptor {
         object.as_fd().as_raw_fd()
     }
 
-    /// The descriptor, if there is one.
+    /// Returns the descriptor, if there is one.
     #[inline]
     pub(crate) fn descriptor(raw: RawSource) -> Option<RawFd> {
         Some(raw)
@@ -41,7 +41,7 @@ mod descriptor {
     }
 
     #[inline]
-    #[allow(dead_code)] // Only the portable poller asks.
+    #[allow(dead_code)] // Only the portable poller calls it.
     pub(crate) fn starts_armed(_raw: RawSource) -> bool {
         false
     }
@@ -70,7 +70,7 @@ mod kqueue {
         RawSource::Descriptor(object.as_fd().as_raw_fd())
     }
 
-    /// The descriptor, if there is one.
+    /// Returns the descriptor, if there is one.
     pub(crate) fn descriptor(raw: RawSource) -> Option<RawFd> {
         match raw {
             RawSource::Descriptor(fd) => Some(fd),
@@ -105,8 +105,8 @@ mod windows {
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub(crate) enum RawSource {
         Socket(RawSocket),
-        /// A handle that can be waited for. A number, because it is never dereferenced, and a pointer
-        /// would not be `Send`.
+        /// A handle that can be waited for. It is stored as a number, because it is never
+        /// dereferenced, and a pointer would not be `Send`.
         Waitable(isize),
     }
 
@@ -118,7 +118,7 @@ mod windows {
         RawSource::Waitable(object.as_handle().as_raw_handle() as isize)
     }
 
-    /// The socket, if it is one.
+    /// Returns the socket, if the object is one.
     pub(crate) fn socket(raw: RawSource) -> Option<RawSocket> {
         match raw {
             RawSource::Socket(socket) => Some(socket),
@@ -133,7 +133,7 @@ mod windows {
         }
     }
 
-    #[allow(dead_code)] // Only the portable poller asks.
+    #[allow(dead_code)] // Only the portable poller calls it.
     pub(crate) fn starts_armed(_raw: RawSource) -> bool {
         false
     }

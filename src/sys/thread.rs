@@ -1,13 +1,15 @@
-//! Starting the fallback thread so that neither it nor the program suffers from where it was started.
+//! Starts the fallback thread independently of the signal mask and the scheduling of the thread
+//! that starts it.
 
 use std::io;
 use std::thread::Builder;
 
-/// Starts a thread that takes no signals and runs with ordinary scheduling.
+/// Starts a thread that receives no signals and runs with ordinary scheduling.
 ///
-/// Signals: a program that handles them (or waits for them with `sigwait`) must not find them swallowed by a thread it
-/// does not know of. The mask is set around the spawn, because a thread inherits it; so there is no moment in which the
-/// new thread takes one.
+/// A program that handles signals, or waits for them with `sigwait`, must not lose them to a thread
+/// that it does not know about. A new thread inherits the signal mask of the thread that starts it.
+/// So the mask is set around the spawn, and there is no moment in which the new thread could
+/// receive a signal.
 pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let builder = Builder::new().name(name.to_owned());
     let _blocked = imp::BlockedSignals::new();
@@ -24,7 +26,7 @@ pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Res
 mod imp {
     use std::mem::MaybeUninit;
 
-    /// All signals are blocked on this thread while this lives.
+    /// Blocks all signals on the current thread until it is dropped.
     pub(super) struct BlockedSignals {
         before: Option<libc::sigset_t>,
     }
@@ -33,8 +35,8 @@ mod imp {
         pub(super) fn new() -> Self {
             let mut all = MaybeUninit::<libc::sigset_t>::uninit();
             let mut before = MaybeUninit::<libc::sigset_t>::uninit();
-            // SAFETY: `sigfillset` initialises `all`; `pthread_sigmask` reads it and, if it succeeds (0), has written
-            // the previous mask to `before`.
+            // SAFETY: `sigfillset` initialises `all`. `pthread_sigmask` reads it and, if it
+            // succeeds (0), has written the previous mask to `before`.
             let before = unsafe {
                 libc::sigfillset(all.as_mut_ptr());
                 let failed =
@@ -48,7 +50,8 @@ mod imp {
     impl Drop for BlockedSignals {
         fn drop(&mut self) {
             if let Some(before) = &self.before {
-                // SAFETY: `before` is a mask that `pthread_sigmask` wrote; no old mask is asked for.
+                // SAFETY: `before` is a mask that `pthread_sigmask` wrote. The previous mask is not
+                // requested.
                 unsafe {
                     libc::pthread_sigmask(libc::SIG_SETMASK, before, std::ptr::null_mut());
                 }
@@ -56,15 +59,19 @@ mod imp {
         }
     }
 
-    /// A thread inherits the processors and the policy of the one that starts it. Started by chance from a pinned or a
-    /// real-time thread, the fallback thread would compete with it, or starve behind it. It takes the processors of the
-    /// process's main thread, and the ordinary policy.
+    /// Gives the current thread the CPU affinity of the main thread and the ordinary scheduling
+    /// policy.
+    ///
+    /// A thread inherits its affinity and its policy from the thread that starts it. If that is a
+    /// pinned or a real-time thread, the fallback thread would compete with it, or starve behind
+    /// it.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn leave_inherited_scheduling() {
-        // Failures leave things as they were inherited, which is not wrong, only less good. The main thread has the number
-        // of the process.
+        // If a call fails, the inherited setting stays, which is acceptable. The ID of the main
+        // thread is the ID of the process.
         let main_thread = std::process::id() as libc::pid_t;
-        // SAFETY: zero is a valid `cpu_set_t` (no processors), the size is that of the set, and 0 means the calling thread.
+        // SAFETY: zero is a valid `cpu_set_t` (no processors), `size` is the size of the set, and 0
+        // means the calling thread.
         unsafe {
             let mut processors: libc::cpu_set_t = std::mem::zeroed();
             let size = size_of::<libc::cpu_set_t>();
@@ -72,8 +79,8 @@ mod imp {
                 libc::sched_setaffinity(0, size, &processors);
             }
         }
-        // SAFETY: both calls concern the calling thread; `parameters` is a plain structure, and zero is the one priority
-        // that the ordinary policy knows.
+        // SAFETY: both calls concern the calling thread. `parameters` is a plain structure, and
+        // zero is the only priority that the ordinary policy allows.
         unsafe {
             let policy = libc::sched_getscheduler(0);
             if policy == libc::SCHED_FIFO || policy == libc::SCHED_RR {
@@ -83,7 +90,7 @@ mod imp {
         }
     }
 
-    /// One policy with two names.
+    /// The ordinary policy. Its name differs between the systems.
     #[cfg(target_os = "linux")]
     const ORDINARY: libc::c_int = libc::SCHED_OTHER;
     #[cfg(target_os = "android")]
