@@ -1,10 +1,11 @@
-//! Waits for a child process, but not for ever: a pidfd becomes readable when its process ends (Linux 5.3 or newer).
+//! Waits for a child process with a time limit. A pidfd becomes readable when its process exits
+//! (Linux 5.3 or newer).
 //!
-//! No thread waits and no SIGCHLD handler is needed. And a pidfd means this very process: unlike a process id, it cannot
-//! come to mean another one.
+//! This needs neither a waiting thread nor a SIGCHLD handler. Unlike a process id, a pidfd always
+//! refers to the same process: it is never reused for another one.
 //!
-//!     cargo run --example child                # a child that ends in time
-//!     cargo run --example child -- sleep 60    # one that does not, and is killed
+//!     cargo run --example child                # a child that exits in time
+//!     cargo run --example child -- sleep 60    # a child that exceeds the limit and is killed
 
 use std::process::ExitCode;
 
@@ -50,16 +51,17 @@ mod platform {
 
     pub(crate) fn run(command: &[OsString]) -> io::Result<()> {
         let mut child = Command::new(&command[0]).args(&command[1..]).spawn()?;
-        println!("process {} runs", child.id());
+        println!("started process {}", child.id());
 
         let in_time = block_on(ends_in_time(&child));
         if !matches!(in_time, Ok(true)) {
             child.kill()?;
         }
-        // The process has ended or is about to, so this does not take long. Left out, it would remain as a zombie.
+        // The process has exited or is about to, so this does not block for long. Without this call
+        // it would remain as a zombie.
         let status = child.wait()?;
         match in_time? {
-            true => println!("it ended: {status}"),
+            true => println!("it exited: {status}"),
             false => println!("it was still running after {LIMIT:?} and was killed: {status}"),
         }
         Ok(())
@@ -80,7 +82,8 @@ mod platform {
 mod platform {
     pub(crate) fn run(_command: &[std::ffi::OsString]) -> std::io::Result<()> {
         println!(
-            "This example needs pidfds, which exist on Linux only. The crate async-process works everywhere."
+            "This example needs pidfds, which exist only on Linux. \
+             The crate async-process works on every platform."
         );
         Ok(())
     }

@@ -1,10 +1,12 @@
 //! Connects to a host, or gives up after 10 seconds.
 //!
-//! A timeout is a race: the connection against a `Timer`, and whichever ends first decides. The loser is dropped,
-//! which closes the half-open socket or takes the timer back.
+//! A timeout is a race between the connection attempt and a `Timer`. The future that completes
+//! first decides the result. The other one is dropped, which closes the socket or cancels the
+//! timer.
 //!
 //!     cargo run --example connect_timeout -- example.org:80
-//!     cargo run --example connect_timeout -- 192.0.2.1:80 --seconds 2      # an address that never answers
+//!     # an address that never answers:
+//!     cargo run --example connect_timeout -- 192.0.2.1:80 --seconds 2
 
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -16,7 +18,7 @@ use futures_lite::future;
 
 const HELP: &str = "usage: connect_timeout HOST:PORT [--seconds N]
 
-Connects to HOST:PORT, or gives up after N seconds (10 unless told otherwise).";
+Connects to HOST:PORT, or gives up after N seconds (default: 10).";
 
 fn main() -> ExitCode {
     let (host, limit) = match arguments() {
@@ -61,14 +63,14 @@ async fn connect(host: &str, limit: Duration) -> io::Result<(Async<TcpStream>, S
     future::or(connect_any(host), give_up).await
 }
 
-/// Tries the addresses of `host` in turn; the error is that of the last one.
+/// Tries the addresses of `host` in order and returns the first connection, or the last error.
 async fn connect_any(host: &str) -> io::Result<(Async<TcpStream>, SocketAddr)> {
     let mut outcome = Err(io::Error::new(
         io::ErrorKind::NotFound,
-        "the name has no address",
+        "the host has no address",
     ));
-    // The system's name lookup blocks and cannot be cancelled: a program with other tasks to run gives it to a thread
-    // pool, for example with `blocking::unblock`.
+    // The name lookup of the system blocks and cannot be cancelled. A program that has other tasks
+    // to run should move it to a thread pool, for example with `blocking::unblock`.
     for address in host.to_socket_addrs()? {
         outcome = Async::<TcpStream>::connect(address)
             .await
@@ -80,7 +82,7 @@ async fn connect_any(host: &str) -> io::Result<(Async<TcpStream>, SocketAddr)> {
     outcome
 }
 
-/// The host and the time limit, or `None` if help is wanted.
+/// Returns the host and the time limit, or `None` if the user asked for help.
 fn arguments() -> Result<Option<(String, Duration)>, lexopt::Error> {
     use lexopt::prelude::*;
 

@@ -1,10 +1,11 @@
-//! Any descriptor that can be polled works: here inotify, which reports changes in a folder (Linux).
+//! Reports changes in a folder with inotify (Linux). `Async` supports any descriptor that can be
+//! polled.
 //!
-//! `Async<OwnedFd>` knows nothing about inotify. `read_with` runs our closure, and while the closure says
-//! `WouldBlock` it waits until the descriptor is readable and runs it again.
+//! `Async<OwnedFd>` knows nothing about inotify. `read_with` calls the closure. When the closure
+//! returns `WouldBlock`, it waits until the descriptor is readable and calls the closure again.
 //!
-//!     cargo run --example inotify                # watches a new folder while three changes are made in it
-//!     cargo run --example inotify -- /tmp        # watches /tmp until interrupted
+//!     cargo run --example inotify            # watches a temporary folder and makes changes in it
+//!     cargo run --example inotify -- /tmp    # watches /tmp until it is interrupted
 
 use std::process::ExitCode;
 
@@ -16,7 +17,8 @@ fn main() -> ExitCode {
             .is_some_and(|path| path.to_string_lossy().starts_with('-'))
     {
         println!(
-            "usage: inotify [FOLDER]\n\nReports the changes in FOLDER, or in a new folder that it plays with."
+            "usage: inotify [FOLDER]\n\n\
+             Reports changes in FOLDER. Without FOLDER, it makes changes in a temporary folder."
         );
         return if path.is_some_and(|path| path == "--help") {
             ExitCode::SUCCESS
@@ -62,13 +64,14 @@ mod platform {
         inotify::add_watch(&descriptor, folder, flags).map_err(|error| {
             io::Error::other(format!("cannot watch {}: {error}", folder.display()))
         })?;
-        // The descriptor is nonblocking already, so `Async` need not make it so.
+        // The descriptor is already nonblocking, so `Async` does not have to change its mode.
         Async::new_nonblocking(descriptor)
     }
 
     async fn report(watcher: &Async<OwnedFd>, count: usize) -> io::Result<()> {
         let mut buffer = [MaybeUninit::uninit(); 4096];
-        // One `read` returns several events: the reader keeps the rest and asks the system only when it has none.
+        // One `read` can return several events. The reader buffers them, and makes a system call
+        // only when its buffer is empty.
         let mut reader = inotify::Reader::new(watcher.get_ref(), &mut buffer);
         for _ in 0..count {
             let line = watcher.read_with(|_| {
@@ -84,7 +87,7 @@ mod platform {
         Ok(())
     }
 
-    /// Three changes, four events: created, written, renamed from, renamed to.
+    /// Makes changes that cause four events: created, written, renamed from, renamed to.
     fn change(folder: &Path) -> io::Result<()> {
         fs::write(folder.join("draft"), "text")?;
         fs::rename(folder.join("draft"), folder.join("final"))
@@ -94,7 +97,7 @@ mod platform {
 #[cfg(not(target_os = "linux"))]
 mod platform {
     pub(crate) fn watch(_folder: Option<std::path::PathBuf>) -> std::io::Result<()> {
-        println!("inotify exists on Linux only.");
+        println!("inotify exists only on Linux.");
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
-//! A `Timer` as a stream: ticks that do not drift, however long the work between them takes.
+//! Uses a `Timer` as a stream of ticks that do not drift, whatever the work between them takes.
 //!
-//! Each tick is due one period after the tick before, not one period after the work was done. The numbers on the
-//! right show how late each wake-up came; they do not add up.
+//! Each tick is due one period after the previous tick, not one period after the end of the work.
+//! The numbers on the right show how late each wake-up is. The delays do not accumulate.
 //!
 //!     cargo run --release --example interval
 //!     cargo run --release --example interval -- --every 16 --count 60
@@ -14,7 +14,7 @@ use futures_lite::StreamExt;
 
 const HELP: &str = "usage: interval [--every MILLISECONDS] [--count N]
 
-Ticks N times (10), once every so many milliseconds (100).";
+Ticks N times (default: 10), once per period of MILLISECONDS (default: 100).";
 
 fn main() -> ExitCode {
     match arguments() {
@@ -37,17 +37,17 @@ async fn tick(period: Duration, count: u32) {
     let started = Instant::now();
     let mut ticks = Timer::interval_at(started + period, period).take(count as usize);
 
-    // The item is the instant at which the tick was due, so the difference to now is our lateness.
+    // The item is the instant at which the tick was due.
     while let Some(due) = ticks.next().await {
         let now = Instant::now();
         println!("tick at {:>9.3?}, {:>7.1?} late", now - started, now - due);
 
-        // Work that takes half a period moves no tick.
+        // Work that takes half a period does not delay the next tick.
         Timer::after(period / 2).await;
     }
 }
 
-/// The period and the number of ticks, or `None` if help is wanted.
+/// Returns the period and the number of ticks, or `None` if the user asked for help.
 fn arguments() -> Result<Option<(Duration, u32)>, lexopt::Error> {
     use lexopt::prelude::*;
 
@@ -62,7 +62,7 @@ fn arguments() -> Result<Option<(Duration, u32)>, lexopt::Error> {
         }
     }
     if milliseconds == 0 {
-        return Err("--every: a period of zero would never let anything else run".into());
+        return Err("--every must be at least 1".into());
     }
     Ok(Some((Duration::from_millis(milliseconds.into()), count)))
 }

@@ -1,4 +1,5 @@
-//! Waits for the end of a process through a kqueue: no thread waits, and no SIGCHLD handler is needed (macOS, BSDs).
+//! Waits for a process to exit with a kqueue (macOS, BSDs). This needs neither a waiting thread nor
+//! a SIGCHLD handler.
 //!
 //!     cargo run --example kqueue_process
 
@@ -9,7 +10,7 @@ fn main() -> ExitCode {
         .nth(1)
         .is_some_and(|first| first == "--help")
     {
-        println!("usage: kqueue_process\n\nStarts `sleep 1` and waits for its end.");
+        println!("usage: kqueue_process\n\nStarts `sleep 1` and waits until it exits.");
         return ExitCode::SUCCESS;
     }
     match platform::run() {
@@ -40,11 +41,12 @@ mod platform {
 
     pub(crate) fn run() -> io::Result<()> {
         let mut child = Command::new("sleep").arg("1").spawn()?;
-        println!("process {} runs", child.id());
+        println!("started process {}", child.id());
 
         let number = i32::try_from(child.id()).ok().and_then(NonZeroI32::new);
         let number = number.ok_or(io::ErrorKind::InvalidData)?;
-        // SAFETY: it is the number of our child, which nobody has waited for yet.
+        // SAFETY: this is the id of our child process. It has not been waited for, so the id still
+        // refers to that process.
         #[allow(unsafe_code)]
         let end = Filter::new(unsafe { Exit::from_pid(number) })?;
         let ticks = async {
@@ -55,8 +57,8 @@ mod platform {
         };
         block_on(future::or(end.ready(), ticks))?;
 
-        // The kqueue tells of the end and does not collect the process.
-        println!("it ended: {}", child.wait()?);
+        // The kqueue reports the exit but does not reap the process.
+        println!("it exited: {}", child.wait()?);
         Ok(())
     }
 }

@@ -1,7 +1,8 @@
-//! Talks to a child process through its standard input and output, both at the same time.
+//! Writes to the standard input of a child process and reads its standard output concurrently.
 //!
-//! Pipes are small. A program that writes everything before it reads anything hangs as soon as the child's output
-//! fills its pipe; here one task writes while another reads.
+//! A pipe has a small buffer. A program that writes all its data before it reads anything hangs as
+//! soon as the output of the child fills the other pipe. Here one future writes while another
+//! reads.
 //!
 //!     cargo run --example pipes
 
@@ -35,7 +36,7 @@ mod platform {
     use async_io::{Async, block_on};
     use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 
-    /// Sixteen times what a pipe holds on Linux, so that both sides have to wait.
+    /// Sixteen times the capacity of a pipe on Linux, so that both sides have to wait.
     const LENGTH: usize = 1 << 20;
 
     pub(crate) fn converse() -> io::Result<()> {
@@ -46,7 +47,7 @@ mod platform {
             .stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(io::Error::other("the child came without its pipes"));
+            return Err(io::Error::other("the child process has no pipes"));
         };
 
         let text: Vec<u8> = b"how quickly daft jumping zebras vex\n"
@@ -63,14 +64,15 @@ mod platform {
         println!("sent {} bytes, received {} bytes", text.len(), answer.len());
         if answer != text.to_ascii_uppercase() {
             return Err(io::Error::other(
-                "the answer is not what was sent, in capitals",
+                "the answer is not the sent text in upper case",
             ));
         }
-        println!("the child ended: {}", child.wait()?);
+        println!("the child exited: {}", child.wait()?);
         Ok(())
     }
 
-    /// Takes the pipe by value: dropping it at the end is what tells the child that its input is complete.
+    /// Writes `text`, then closes the pipe by dropping it, which the child sees as the end of its
+    /// input.
     async fn write(mut pipe: Async<ChildStdin>, text: &[u8]) -> io::Result<()> {
         pipe.write_all(text).await
     }
@@ -85,7 +87,7 @@ mod platform {
 #[cfg(not(unix))]
 mod platform {
     pub(crate) fn converse() -> std::io::Result<()> {
-        println!("Pipes can be polled on Unix only.");
+        println!("Pipes can be polled only on Unix.");
         Ok(())
     }
 }

@@ -1,7 +1,8 @@
-//! One connection, two tasks: `&Async<T>` can be read and written at the same time, without a lock or a split.
+//! Shares one connection between two tasks, without a lock and without splitting it.
 //!
-//! `Async<T>` reads and writes by shared reference where `T` does, as sockets do. So an `Arc` is all that two tasks
-//! need: one sends questions and never waits for answers, the other takes the answers as they come.
+//! `&Async<T>` implements `AsyncRead` and `AsyncWrite` if `&T` implements `Read` and `Write`, as
+//! sockets do. So two tasks only need an `Arc`: one sends questions without waiting for answers,
+//! and the other receives the answers as they arrive.
 //!
 //!     cargo run --example share
 
@@ -55,7 +56,7 @@ async fn ask(stream: Arc<Async<TcpStream>>) -> io::Result<()> {
             .write_all(format!("{number}\n").as_bytes())
             .await?;
     }
-    // The other task still holds the connection, so dropping ours would not end it.
+    // The other task holds the same connection, so dropping this `Arc` would not close it.
     stream.get_ref().shutdown(Shutdown::Write)
 }
 
@@ -67,7 +68,7 @@ async fn listen(stream: Arc<Async<TcpStream>>) -> io::Result<()> {
     Ok(())
 }
 
-/// The other side: answers each number with its square.
+/// Answers each number with its square.
 async fn square_numbers(listener: Async<TcpListener>) -> io::Result<()> {
     let (stream, _) = listener.accept().await?;
     let mut questions = BufReader::new(&stream).lines();

@@ -1,16 +1,17 @@
-//! Unix signals as bytes in a socket pair, so that a task can await them.
+//! Awaits Unix signals, which arrive as bytes in a socket pair.
 //!
-//! Almost nothing is allowed inside a signal handler, but writing a byte is. `signal-hook` installs such a handler; the
-//! other end of the pair is an ordinary `Async<UnixStream>`.
+//! A signal handler may do very little, but it may write a byte to a socket. `signal-hook` installs
+//! such a handler. The other end of the pair is an ordinary `Async<UnixStream>`.
 //!
-//!     cargo run --example signals        # then press Ctrl-C, or send it SIGHUP from another terminal
+//!     cargo run --example signals    # then press Ctrl-C, or send SIGHUP from another terminal
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     if let Some(argument) = std::env::args_os().nth(1) {
         println!(
-            "usage: signals\n\nReports SIGHUP, and ends at SIGINT (Ctrl-C) or SIGTERM. There are no options."
+            "usage: signals\n\n\
+             Reports SIGHUP, and exits on SIGINT (Ctrl-C) or SIGTERM. There are no options."
         );
         return if argument == "--help" {
             ExitCode::SUCCESS
@@ -41,7 +42,7 @@ mod platform {
         let mut interrupt = subscribe(SIGINT)?;
         let mut terminate = subscribe(SIGTERM)?;
         println!(
-            "process {} waits for signals, stop it with Ctrl-C",
+            "process {} is waiting for signals, stop it with Ctrl-C",
             std::process::id()
         );
 
@@ -54,14 +55,14 @@ mod platform {
             };
             let end = async {
                 future::or(next(&mut interrupt), next(&mut terminate)).await?;
-                println!("asked to end: a daemon would finish its work now");
+                println!("asked to exit: a daemon would finish its work now");
                 Ok(())
             };
             future::or(end, hang_ups).await
         })
     }
 
-    /// The end of a pair in which one byte arrives for each `signal`.
+    /// Returns the end of a socket pair that receives a byte for each `signal`.
     fn subscribe(signal: i32) -> io::Result<Async<UnixStream>> {
         let (reader, writer) = UnixStream::pair()?;
         signal_hook::low_level::pipe::register(signal, writer)?;

@@ -1,7 +1,7 @@
-//! A clock that lives in a descriptor: a timerfd, awaited like a socket (Linux).
+//! Awaits a timerfd, a timer that is a file descriptor, like a socket (Linux).
 //!
-//! `Timer` is simpler and cheaper. A timerfd is for what `Timer` cannot do: deadlines on the wall clock, alarms that
-//! wake a sleeping machine, or a clock that another process hands over.
+//! `Timer` is simpler and cheaper. A timerfd can do what `Timer` cannot: wall-clock deadlines,
+//! alarms that wake a suspended machine, and timers that are received from another process.
 //!
 //!     cargo run --example timerfd
 
@@ -46,7 +46,7 @@ mod platform {
         })
     }
 
-    /// A clock that ticks after 500 ms for the first time, then every 200 ms.
+    /// Returns a timerfd that expires after 500 ms, then every 200 ms.
     fn clock() -> io::Result<Async<OwnedFd>> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let descriptor = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?;
@@ -62,7 +62,8 @@ mod platform {
         Async::new_nonblocking(descriptor)
     }
 
-    /// How often the clock ticked since the last read: the kernel counts for us, so none is lost.
+    /// Returns the number of expirations since the last read. The kernel counts them, so none is
+    /// lost.
     fn expirations(clock: &OwnedFd) -> io::Result<u64> {
         let mut count = [0; 8];
         rustix::io::read(clock, &mut count)?;
@@ -73,7 +74,7 @@ mod platform {
 #[cfg(not(target_os = "linux"))]
 mod platform {
     pub(crate) fn ticks() -> std::io::Result<()> {
-        println!("timerfd exists on Linux only.");
+        println!("timerfd exists only on Linux.");
         Ok(())
     }
 }

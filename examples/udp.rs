@@ -1,7 +1,7 @@
-//! Two UDP sockets play ping-pong; a lost datagram is sent again.
+//! Exchanges datagrams between two UDP sockets, and sends lost ones again.
 //!
-//! UDP promises nothing, so each answer is awaited with a timeout. To make that visible, the answering side ignores
-//! every third datagram.
+//! UDP does not guarantee delivery, so each answer is awaited with a timeout. To demonstrate this,
+//! the answering side ignores every third datagram.
 //!
 //!     cargo run --example udp
 
@@ -39,10 +39,11 @@ fn main() -> ExitCode {
 async fn ping_pong() -> io::Result<()> {
     let player = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
     let partner = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
-    // From here on `player` talks to this address only, and datagrams of strangers are not delivered to it.
+    // A connected socket sends to this address only, and receives no datagrams from other
+    // addresses.
     player.get_ref().connect(partner.get_ref().local_addr()?)?;
 
-    // The partner never ends by itself: it is dropped when the game is over.
+    // `answer` never completes. It is dropped when `play` completes.
     future::or(play(&player), answer(&partner)).await
 }
 
@@ -54,7 +55,7 @@ async fn play(socket: &Async<UdpSocket>) -> io::Result<()> {
     Ok(())
 }
 
-/// Sends `question` until an answer comes.
+/// Sends `question` until an answer arrives, and returns the answer.
 async fn ask(socket: &Async<UdpSocket>, question: &[u8]) -> io::Result<Vec<u8>> {
     let mut buffer = vec![0; 1500];
     loop {

@@ -1,4 +1,4 @@
-//! A server and a client on a Unix domain socket, in a folder that is removed at the end.
+//! Runs a server and a client on a Unix domain socket in a temporary folder.
 //!
 //!     cargo run --example unix_socket
 
@@ -7,7 +7,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     if let Some(argument) = std::env::args_os().nth(1) {
         println!(
-            "usage: unix_socket\n\nA client asks a server over a Unix domain socket. There are no options."
+            "usage: unix_socket\n\n\
+             A client talks to a server over a Unix domain socket. There are no options."
         );
         return if argument == "--help" {
             ExitCode::SUCCESS
@@ -30,7 +31,7 @@ fn conversation() -> std::io::Result<()> {
     use futures_lite::future;
     use std::os::unix::net::UnixListener;
 
-    // A fresh folder: binding fails where a socket file is left over from an earlier run.
+    // A new folder for each run: binding fails if a socket file from an earlier run is in the way.
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("socket");
 
@@ -52,7 +53,7 @@ mod unix {
     use async_io::Async;
     use futures_lite::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt, io::BufReader};
 
-    /// Accepts one client and gives each of its lines back in capitals.
+    /// Accepts one client and returns each of its lines in upper case.
     pub(crate) async fn serve_one(listener: &Async<UnixListener>) -> io::Result<()> {
         let (stream, _) = listener.accept().await?;
         let mut lines = BufReader::new(&stream).lines();
@@ -67,7 +68,8 @@ mod unix {
     pub(crate) async fn ask(path: &Path) -> io::Result<()> {
         let mut stream = Async::<UnixStream>::connect(path).await?;
         stream.write_all(b"hello\nis anybody there?\n").await?;
-        // `close` would only flush. Half-closing the socket is what tells the server that nothing more will come.
+        // `close` would only flush. Shutting down the write side signals the end of the stream to
+        // the server.
         stream.get_ref().shutdown(Shutdown::Write)?;
 
         let mut answer = String::new();

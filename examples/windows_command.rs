@@ -1,7 +1,10 @@
-//! Waits for a command, but not for ever: a process handle is signalled when its process ends (Windows).
+//! Waits for a command with a time limit. A process handle is signalled when its process exits
+//! (Windows).
 //!
-//!     cargo run --example windows_command                        # a command that ends in time
-//!     cargo run --example windows_command -- ping -n 60 127.0.0.1    # one that does not, and is killed
+//!     # a command that exits in time:
+//!     cargo run --example windows_command
+//!     # a command that exceeds the limit and is killed:
+//!     cargo run --example windows_command -- ping -n 60 127.0.0.1
 
 use std::process::ExitCode;
 
@@ -9,7 +12,8 @@ fn main() -> ExitCode {
     let mut command: Vec<_> = std::env::args_os().skip(1).collect();
     if command.first().is_some_and(|first| first == "--help") {
         println!(
-            "usage: windows_command [COMMAND [ARGUMENT]...]\n\nRuns COMMAND and kills it if it takes longer than 2 seconds."
+            "usage: windows_command [COMMAND [ARGUMENT]...]\n\n\
+             Runs COMMAND and kills it if it takes longer than 2 seconds."
         );
         return ExitCode::SUCCESS;
     }
@@ -47,14 +51,14 @@ mod platform {
         };
         let in_time = block_on(future::or(ended, too_late));
 
-        // From here on it is an ordinary `Child` again, and waiting for it does not take long.
+        // Waiting for the `Child` below does not block for long: it has exited, or is killed first.
         let mut child = child.into_inner()?;
         if !matches!(in_time, Ok(true)) {
             child.kill()?;
         }
         let status = child.wait()?;
         match in_time? {
-            true => println!("it ended: {status}"),
+            true => println!("it exited: {status}"),
             false => println!("it was still running after {LIMIT:?} and was killed: {status}"),
         }
         Ok(())
@@ -64,7 +68,7 @@ mod platform {
 #[cfg(not(windows))]
 mod platform {
     pub(crate) fn run(_command: &[std::ffi::OsString]) -> std::io::Result<()> {
-        println!("This example waits for a handle of Windows. On Linux, see the example `child`.");
+        println!("This example waits for a Windows handle. On Linux, see the example `child`.");
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! One client: sends a message, awaits the echo, compares, and starts again.
+//! One client: sends messages, one at a time, and compares each echo with its message.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
@@ -13,7 +13,7 @@ use crate::load::Load;
 use crate::options::Options;
 use crate::timeout::within;
 
-/// Runs until its connection fails; ends otherwise only by being dropped.
+/// Sends requests until the connection fails or the future is dropped.
 pub(crate) async fn client(
     stream: Async<TcpStream>,
     seed: usize,
@@ -25,7 +25,7 @@ pub(crate) async fn client(
     let mut reply = vec![0; options.size];
     let mut started = Instant::now();
     loop {
-        // A message must not look like the one before, or a stale echo would pass for the right one.
+        // Each message differs from the previous one, so that a stale echo is detected.
         message[0] = message[0].wrapping_add(1);
         let outcome = request(&stream, &message, &mut reply, options.load_timeout).await;
         let now = Instant::now();
@@ -42,7 +42,10 @@ pub(crate) async fn client(
     }
 }
 
-/// Writes and reads at the same time: a message larger than the socket buffers comes back before it is all sent.
+/// Sends one message and compares the echo.
+///
+/// Writes and reads concurrently: if a message is larger than the socket buffers, the server sends
+/// back its beginning before the client has sent its end.
 async fn request(
     stream: &Async<TcpStream>,
     message: &[u8],
@@ -70,7 +73,7 @@ async fn request(
     if reply != message {
         return Err(io::Error::new(
             ErrorKind::InvalidData,
-            "the echo differs from what was sent",
+            "the echo differs from the message",
         ));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The load: opens the connections, and spreads them over threads with one `LocalExecutor` each.
+//! The load: opens the connections and distributes them over threads with one `LocalExecutor` each.
 
 use std::cell::RefCell;
 use std::io;
@@ -19,9 +19,9 @@ use crate::system::Spender;
 use crate::timeout::within;
 use crate::{report, system};
 
-/// What one thread saw; added up, what all of them did.
+/// The measurements of one thread, or the sum over all threads.
 pub(crate) struct Load {
-    /// Nanoseconds from before the write until the last byte was back.
+    /// Nanoseconds from before the write until the last byte has arrived.
     pub(crate) latencies: Histogram<u64>,
     pub(crate) elapsed: Duration,
     pub(crate) failed: usize,
@@ -47,7 +47,8 @@ pub(crate) async fn connect(
     executor
         .run(async {
             let mut streams = Vec::new();
-            // Not all at once: a listener's queue is short, and what does not fit there is tried again a second later.
+            // In batches: the queue of a listener is short, and the system retries a connection
+            // that does not fit only after a second.
             while streams.len() < options.connections {
                 let batch = (options.connections - streams.len()).min(64);
                 let tasks: Vec<_> = (0..batch).map(|_| executor.spawn(connect())).collect();
@@ -68,7 +69,7 @@ fn explain(address: SocketAddr, connected: usize, error: &io::Error) -> io::Erro
     io::Error::new(error.kind(), message)
 }
 
-/// Keeps the connections busy for as long as the options say, or until all have failed.
+/// Sends requests on all connections for `options.duration`, or until all connections have failed.
 pub(crate) fn run(mut streams: Vec<Async<TcpStream>>, options: &Options) -> io::Result<Load> {
     let started = Instant::now();
     let end = started + options.duration;
@@ -83,7 +84,8 @@ pub(crate) fn run(mut streams: Vec<Async<TcpStream>>, options: &Options) -> io::
             let (sender, done) = (sender.clone(), &done);
             let builder = thread::Builder::new().name(format!("load-{number}"));
             builder.spawn_scoped(scope, move || {
-                // The receiver is gone only if a later thread could not be started; then nobody wants the result.
+                // The receiver is gone only if a later thread failed to start. Then the result is
+                // not needed.
                 let _ = sender.send(run_thread(share, end, done, options));
             })?;
         }
@@ -114,7 +116,8 @@ fn run_thread(
             client.await;
         }
     };
-    // Whatever a client waits for at the end, it waits no longer: its task is dropped.
+    // When the time is up, `all` is dropped with the tasks of the clients, which cancels their
+    // waits.
     let time_is_up = async {
         Timer::at(end).await;
     };
@@ -128,7 +131,7 @@ fn run_thread(
 
 impl Default for Load {
     fn default() -> Self {
-        // Three digits, and no more than an hour: about 200 kB, once per thread.
+        // Three significant digits and at most one hour: about 200 kB per thread.
         let latencies = Histogram::new_with_max(3_600_000_000_000, 3);
         Load {
             latencies: latencies.expect("the bounds of the histogram are valid"),

@@ -1,14 +1,16 @@
-//! An echo server and its load generator: how many requests a second, how late, at what cost.
+//! An echo server and a load generator that measures requests per second, latency and CPU time.
 //!
-//! Both run in this process on loopback unless told otherwise. They share one reactor then, and whichever thread drives
-//! it pays for it; to see the server alone, run it with `--serve-only` and send the load from a second process:
+//! By default both run in this process, over loopback. They then share one reactor, and its cost is
+//! counted for the thread that drives it. To measure the server alone, run it with `--serve-only`
+//! and generate the load from a second process:
 //!
 //!     cargo run --release --example echo
 //!     cargo run --release --example echo -- --connections 1000 --size 4096 --threads 2
 //!     cargo run --release --example echo -- --serve-only --address 127.0.0.1:7000
 //!     cargo run --release --example echo -- --connect --address 127.0.0.1:7000
 //!
-//! `server.rs` is the server, `client.rs` one client, `load.rs` many of them, `report.rs` the summary, `system.rs` what the system is asked for.
+//! `server.rs` has the server, `client.rs` one client, `load.rs` the threads that run many clients,
+//! `report.rs` the summary, and `system.rs` the descriptor limit and the CPU time.
 
 mod client;
 mod load;
@@ -47,7 +49,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returns whether all went well.
+/// Returns whether all requests succeeded.
 fn run(options: &Options) -> io::Result<bool> {
     match options.mode {
         Mode::Serve => {

@@ -12,15 +12,15 @@ usage: echo [--serve-only | --connect] [OPTION]...
 
 An echo server and its load generator. Without options it takes about 5 seconds.
 
-  --address IP:PORT   where the server listens (127.0.0.1:0; port 0 lets the system choose)
-  --connections N     connections kept busy at the same time (64)
-  --size BYTES        length of a message (64)
-  --seconds N         how long to measure (4.5)
-  --threads N         threads of the server, and as many again for the load (1)
-  --timeout MS        longest wait of one read in milliseconds (5000; 0: no limit)
-  --serve-only        only the server, until it is stopped; reads wait for ever unless --timeout is given
-  --connect           only the load, for a server that listens on --address
-  -h, --help          this text";
+  --address IP:PORT   address of the server (default: 127.0.0.1:0; port 0 lets the system choose)
+  --connections N     number of concurrent connections (default: 64)
+  --size BYTES        length of a message (default: 64)
+  --seconds N         duration of the measurement (default: 4.5)
+  --threads N         number of server threads, and of load threads (default: 1)
+  --timeout MS        time limit of each read in milliseconds (default: 5000; 0: no limit)
+  --serve-only        run only the server, until it is stopped (default of --timeout: no limit)
+  --connect           run only the load, against a server that listens on --address
+  -h, --help          print this help";
 
 #[derive(Debug)]
 pub(crate) struct Options {
@@ -30,9 +30,10 @@ pub(crate) struct Options {
     pub(crate) size: usize,
     pub(crate) duration: Duration,
     pub(crate) threads: usize,
-    /// How long a client waits for more bytes.
+    /// The time limit of each read by a client.
     pub(crate) load_timeout: Option<Duration>,
-    /// How long the server does. To it an idle client is no error: there is a limit only where one was asked for.
+    /// The time limit of each read by the server. An idle client is not an error for the server, so
+    /// there is no limit unless `--timeout` is given.
     pub(crate) server_timeout: Option<Duration>,
 }
 
@@ -43,7 +44,7 @@ pub(crate) enum Mode {
     Connect,
 }
 
-/// The options, or `None` if help is wanted.
+/// Returns the options, or `None` if the user asked for help.
 pub(crate) fn parse() -> Result<Option<Options>, lexopt::Error> {
     let (mut mode, mut address) = (Mode::Both, None);
     let (mut connections, mut size, mut threads) = (64, 64, 1);
@@ -72,7 +73,7 @@ pub(crate) fn parse() -> Result<Option<Options>, lexopt::Error> {
         return Err("--seconds must be between 0.01 and 86400".into());
     }
     if mode == Mode::Connect && address.is_none_or(|address: SocketAddr| address.port() == 0) {
-        return Err("--connect needs to know the server: add --address IP:PORT".into());
+        return Err("--connect requires the address of the server: add --address IP:PORT".into());
     }
     let limit = |timeout: Duration| Some(timeout).filter(|timeout| !timeout.is_zero());
     Ok(Some(Options {
@@ -100,7 +101,7 @@ fn within(
     Ok(number)
 }
 
-/// The value of option `name`; an error that names the option.
+/// Returns the value of the option `name`. An error message includes the name.
 fn value<T>(name: &str, parser: &mut lexopt::Parser) -> Result<T, lexopt::Error>
 where
     T: FromStr<Err: Display>,

@@ -1,4 +1,4 @@
-//! What the user sees: a progress bar, then the summary.
+//! The output: a progress bar, then a summary.
 
 use std::io::{IsTerminal, stderr};
 use std::net::SocketAddr;
@@ -12,9 +12,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::load::Load;
 use crate::options::{Mode, Options};
 
-/// Shows how far the threads are until each has sent its result; returns the sum of the results.
+/// Shows the progress until all threads have sent their results, and returns the sum of the
+/// results.
 ///
-/// This thread waits in a channel and not in `block_on`, so that watching does not change what is watched.
+/// The calling thread waits on a channel, not in `block_on`: it must not drive the reactor, because
+/// that would distort the measurement.
 pub(crate) fn progress(
     started: Instant,
     duration: Duration,
@@ -68,7 +70,7 @@ impl Load {
     }
 }
 
-/// Prints the summary; returns whether all went well.
+/// Prints the summary and returns whether all requests succeeded.
 pub(crate) fn print(
     address: SocketAddr,
     options: &Options,
@@ -78,7 +80,7 @@ pub(crate) fn print(
     let requests = load.latencies.len();
     let rate = requests as f64 / load.elapsed.as_secs_f64();
     println!(
-        "{address}: {} connections, {} bytes, {} thread(s) a side, {:.1?}",
+        "{address}: {} connections, {} bytes, {} thread(s) per side, {:.1?}",
         options.connections, options.size, options.threads, load.elapsed
     );
     println!("requests     {requests} answered, every byte compared");
@@ -92,11 +94,11 @@ pub(crate) fn print(
     }
     if let Some(error) = &load.first_error {
         println!(
-            "FAILED       {} of {} connections; the first: {error}",
+            "FAILED       {} of {} connections; first error: {error}",
             load.failed, options.connections
         );
     } else if requests == 0 {
-        println!("FAILED       not one request was answered in time: allow more --seconds");
+        println!("FAILED       no request was answered in time: increase --seconds");
     }
     load.failed == 0 && requests > 0
 }
@@ -123,7 +125,7 @@ fn print_latencies(latencies: &Histogram<u64>) {
     }
 }
 
-/// One row of the histogram: the requests that took from `low` to `high` nanoseconds.
+/// Prints one row of the histogram: the requests that took from `low` to `high` nanoseconds.
 fn print_row(latencies: &Histogram<u64>, low: u64, high: u64) {
     let count = latencies.count_between(low, high - 1);
     if count > 0 {

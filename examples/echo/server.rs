@@ -1,4 +1,4 @@
-//! The server: one executor, run by one or more threads; one task per connection.
+//! The server: one executor on one or more threads, with one task per connection.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use crate::timeout::within;
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    /// Nothing is ever sent through these: that they close is the message.
+    /// This channel and the next one are closed to signal the threads. No message is ever sent.
     measure: Sender<()>,
     stop: Sender<()>,
     threads: Vec<JoinHandle<Option<Duration>>>,
@@ -55,12 +55,13 @@ pub(crate) fn start(options: &Options) -> io::Result<Server> {
 }
 
 impl Server {
-    /// From now on the work counts.
+    /// Starts the measurement of CPU time.
     pub(crate) fn measure(&self) {
         self.measure.close();
     }
 
-    /// Ends the server, and returns the CPU time that its threads spent since `measure`, where the system tells.
+    /// Stops the server. Returns the CPU time that its threads have spent since `measure`, or
+    /// `None` if the system does not report it.
     pub(crate) fn stop(self) -> io::Result<Option<Duration>> {
         self.measure.close();
         self.stop.close();
@@ -83,7 +84,8 @@ impl Server {
     }
 }
 
-/// The life of a server thread. The executor's tasks run until the receiver's channel closes.
+/// Runs the tasks of the executor on a server thread until `stopped` is closed. Returns the CPU
+/// time that the thread has spent since `measuring` was closed.
 fn drive(
     executor: &Executor<'_>,
     measuring: &Receiver<()>,
@@ -104,8 +106,8 @@ async fn accept(
         match listener.accept().await {
             Ok((stream, _)) => executor.spawn(serve(stream, timeout)).detach(),
             Err(error) => {
-                // Most likely no descriptor is free. The connection stays in the queue, so trying again at once would
-                // keep the processor busy for nothing.
+                // The likely cause is that no descriptor is free. The connection stays in the
+                // queue, so retrying immediately would be a busy loop.
                 eprintln!("echo server: cannot accept: {error}");
                 Timer::after(Duration::from_millis(100)).await;
             }
@@ -114,7 +116,7 @@ async fn accept(
 }
 
 async fn serve(mut stream: Async<TcpStream>, timeout: Option<Duration>) {
-    // A client that goes away is its own business: whatever the error, the connection just ends.
+    // An error concerns only this connection, which is closed in any case.
     let _ = echo(&mut stream, timeout).await;
 }
 

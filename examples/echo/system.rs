@@ -1,14 +1,16 @@
-//! What the system is asked for: descriptors, and the CPU time spent.
+//! System calls for the limit on descriptors and for the CPU time.
 
 use std::io;
 use std::time::Duration;
 
-/// Sees to it that `sockets` can be open at the same time, or says what to do.
+/// Raises the soft limit on descriptors so that `sockets` can be open at the same time.
+///
+/// Returns an error that says what to do if the hard limit is too low.
 #[cfg(all(unix, not(target_os = "redox")))]
 pub(crate) fn allow_descriptors(sockets: usize) -> io::Result<()> {
     use rustix::process::{Resource, getrlimit, setrlimit};
 
-    // Standard streams, the listener, the reactor's own.
+    // 32 more for the standard streams, the listener and the reactor.
     let needed = sockets as u64 + 32;
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= needed) {
@@ -17,7 +19,7 @@ pub(crate) fn allow_descriptors(sockets: usize) -> io::Result<()> {
     if limit.maximum.is_some_and(|maximum| maximum < needed) {
         let maximum = limit.maximum.unwrap_or_default();
         return Err(io::Error::other(format!(
-            "this takes {needed} descriptors, but the limit is {maximum}: \
+            "this needs {needed} descriptors, but the limit is {maximum}: \
              lower --connections, or raise the hard limit (ulimit -Hn {needed}, as root)"
         )));
     }
@@ -25,13 +27,13 @@ pub(crate) fn allow_descriptors(sockets: usize) -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, limit)?)
 }
 
-/// There is no such limit, or no way to ask for it.
+/// Does nothing: the system has no such limit, or no way to query it.
 #[cfg(not(all(unix, not(target_os = "redox"))))]
 pub(crate) fn allow_descriptors(_sockets: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// What was spent between two readings.
+/// Returns the CPU time between two readings.
 pub(crate) fn since(before: Option<Duration>, now: Option<Duration>) -> Option<Duration> {
     Some(now?.saturating_sub(before?))
 }
@@ -42,7 +44,7 @@ pub(crate) enum Spender {
     AllThreads,
 }
 
-/// The CPU time spent so far, if the system tells.
+/// Returns the CPU time spent so far, or `None` if the system does not report it.
 #[allow(unreachable_code)]
 pub(crate) fn cpu(spender: Spender) -> Option<Duration> {
     #[cfg(any(

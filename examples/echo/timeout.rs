@@ -1,4 +1,4 @@
-//! A limit on how long an operation may take: the operation races against a timer.
+//! A time limit for an operation: the operation races against a timer.
 
 use std::io;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_io::Timer;
 use futures_lite::future;
 
-/// `operation`, or an error if it takes longer than `timeout`.
+/// Awaits `operation`, and returns an error if it takes longer than `timeout`.
 pub(crate) async fn within<T>(
     timeout: Option<Duration>,
     operation: impl Future<Output = io::Result<T>>,
@@ -18,7 +18,7 @@ pub(crate) async fn within<T>(
         Timer::after(timeout).await;
         Err(io::Error::new(
             io::ErrorKind::TimedOut,
-            format!("gave up after {timeout:?}"),
+            format!("timed out after {timeout:?}"),
         ))
     })
     .await

@@ -1,4 +1,4 @@
-//! The life of a connection: request after request, until one side has had enough.
+//! Handles the requests of one connection until either side closes it.
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
@@ -19,7 +19,7 @@ pub(crate) async fn serve(
     timeout: Duration,
 ) -> io::Result<()> {
     stream.get_ref().set_nodelay(true)?;
-    // What was received and not yet used: a client may send its next request early.
+    // Bytes that were received and not yet parsed. A client may pipeline its requests.
     let mut received = Vec::new();
     loop {
         let deadline = Instant::now() + timeout;
@@ -55,11 +55,11 @@ fn respond(site: &Site, request: &Request) -> Response {
     }
 }
 
-/// Ends a connection so that the answer arrives.
+/// Closes a connection such that the client receives the response.
 ///
-/// If a socket is closed while data sent by the client lies there unread (say, the body of a refused request), TCP
-/// resets the connection, and the client may lose the answer. So say that nothing more will come, and listen on for a
-/// moment.
+/// If a socket is closed while it has unread data (for example the body of a refused request), TCP
+/// resets the connection, and the client may lose the response. So this shuts down the write side
+/// first, and then discards what the client sends for up to two seconds.
 async fn part(mut stream: &Async<TcpStream>) -> io::Result<()> {
     stream.get_ref().shutdown(Shutdown::Write)?;
     let mut ignored = [0; 4096];

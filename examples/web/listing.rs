@@ -9,7 +9,7 @@ pub(crate) fn listing(folder: &Path, names: &[&str]) -> io::Result<String> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        // A name that is not UTF-8 cannot be asked for.
+        // `Site::find` rejects names that are not UTF-8, so they are not listed.
         if let Ok(mut name) = entry.file_name().into_string() {
             if entry.path().is_dir() {
                 name.push('/');
@@ -24,7 +24,7 @@ pub(crate) fn listing(folder: &Path, names: &[&str]) -> io::Result<String> {
         "<!doctype html><meta charset=\"utf-8\"><title>{title}</title><h1>{title}</h1><ul>\n"
     );
     for name in &entries {
-        // "./" keeps a name with a colon from looking like a scheme.
+        // "./" prevents a name with a colon from being parsed as a URL with a scheme.
         let link = encode(name.trim_end_matches('/')) + if name.ends_with('/') { "/" } else { "" };
         page.push_str(&format!("<li><a href=\"./{link}\">{}</a>\n", escape(name)));
     }

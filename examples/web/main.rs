@@ -1,12 +1,15 @@
 //! A small HTTP/1.1 file server.
 //!
-//! One task per connection, on one executor that several threads run. Every wait for a client has a limit, so that
-//! clients who say nothing, or take nothing, cost little and not for long.
+//! Each connection has a task, on one executor that several threads run. Every wait for a client
+//! has a time limit, so a client that sends or receives nothing uses few resources, for a limited
+//! time.
 //!
-//!     cargo run --release --example web                                # this folder, on http://127.0.0.1:8000
+//!     # serve the current folder on http://127.0.0.1:8000:
+//!     cargo run --release --example web
 //!     cargo run --release --example web -- --address 0.0.0.0:80 /srv/www
 //!
-//! `connection.rs` is the life of a connection, `request.rs` reads, `site.rs` finds files, `response.rs` writes.
+//! `connection.rs` handles one connection, `request.rs` reads requests, `site.rs` finds files, and
+//! `response.rs` writes responses.
 
 mod connection;
 mod listing;
@@ -90,12 +93,13 @@ async fn accept(
                     .spawn(async move { serve(stream, &site, timeout).await })
                     .detach();
             }
-            // The client was gone before its turn came.
+            // The client disconnected while its connection was in the queue.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                // Most likely no descriptor is free (EMFILE). The client stays in the queue, so that trying again at
-                // once would keep the processor busy for nothing: wait until some connections have ended.
-                eprintln!("web: cannot accept, waiting a little: {error}");
+                // The likely cause is that no descriptor is free (EMFILE). The client stays in the
+                // queue, so retrying immediately would be a busy loop. Wait until some connections
+                // have been closed.
+                eprintln!("web: cannot accept, retrying in 50 ms: {error}");
                 Timer::after(Duration::from_millis(50)).await;
             }
         }
@@ -103,6 +107,6 @@ async fn accept(
 }
 
 async fn serve(stream: Async<TcpStream>, site: &Site, timeout: Duration) {
-    // Clients come and go as they please: that one vanished or was too slow is nothing to report.
+    // A client that disconnects or is too slow is not worth a report.
     let _ = connection::serve(&stream, site, timeout).await;
 }

@@ -10,12 +10,12 @@ use lexopt::prelude::*;
 pub(crate) const HELP: &str = "\
 usage: web [OPTION]... [FOLDER]
 
-Serves the files in FOLDER (the current one) over HTTP/1.1 until it is stopped.
+Serves the files in FOLDER (default: the current folder) over HTTP/1.1 until it is stopped.
 
-  --address IP:PORT   where to listen (127.0.0.1:8000; port 0 lets the system choose)
-  --threads N         threads that serve (as many as there are processors)
-  --timeout MS        how long to wait for a slow client, in milliseconds (10000)
-  -h, --help          this text";
+  --address IP:PORT   address to listen on (default: 127.0.0.1:8000; port 0 lets the system choose)
+  --threads N         number of threads (default: the number of processors)
+  --timeout MS        time limit for a slow client in milliseconds (default: 10000)
+  -h, --help          print this help";
 
 #[derive(Debug)]
 pub(crate) struct Options {
@@ -25,7 +25,7 @@ pub(crate) struct Options {
     pub(crate) timeout: Duration,
 }
 
-/// The options, or `None` if help is wanted.
+/// Returns the options, or `None` if the user asked for help.
 pub(crate) fn parse() -> Result<Option<Options>, lexopt::Error> {
     let (mut address, mut folder) = (([127, 0, 0, 1], 8000).into(), None);
     let mut threads = thread::available_parallelism().map_or(1, usize::from);

@@ -1,4 +1,4 @@
-//! Reads a request's head, and takes from it what a file server needs to know.
+//! Reads and parses the head of a request.
 
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
@@ -26,15 +26,16 @@ pub(crate) enum Method {
     Other,
 }
 
-/// Why there is no request.
+/// The reason why no request was read.
 pub(crate) enum Refusal {
+    /// The server responds with this status.
     Answer(Status),
-    /// The connection is of no more use.
+    /// The connection has failed, and no response can be sent.
     Failed(io::Error),
 }
 
 impl Request {
-    /// Stands for a request that made no sense: the answer is its last one.
+    /// Stands for a request that could not be parsed. The connection is closed after the response.
     pub(crate) fn unreadable() -> Request {
         Request {
             method: Method::Other,
@@ -44,9 +45,10 @@ impl Request {
     }
 }
 
-/// The next request, or `None` when the client has no more.
+/// Returns the next request, or `None` if the client sends no further request.
 ///
-/// The deadline is for the whole head: a client that sends a byte now and then does not live longer than a silent one.
+/// The deadline applies to the whole head. A client that sends single bytes slowly is disconnected
+/// as early as a silent one.
 pub(crate) async fn read(
     mut stream: &Async<TcpStream>,
     received: &mut Vec<u8>,
@@ -66,7 +68,8 @@ pub(crate) async fn read(
             Ok(0) if received.is_empty() => return Ok(None),
             Ok(0) => return Err(Refusal::Answer(Status::BAD_REQUEST)),
             Ok(length) => received.extend_from_slice(&chunk[..length]),
-            // To a client that asked nothing an answer would be an answer to what it asks next.
+            // No request has begun. The client would take a response for the answer to its next
+            // request.
             Err(error) if error.kind() == ErrorKind::TimedOut && received.is_empty() => {
                 return Ok(None);
             }
@@ -78,7 +81,8 @@ pub(crate) async fn read(
     }
 }
 
-/// The request at the start of `bytes` and the length of its head, or `None` if its end is missing.
+/// Returns the request at the start of `bytes` and the length of its head, or `None` if the head is
+/// incomplete.
 fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Status> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut head = httparse::Request::new(&mut fields);
@@ -105,7 +109,8 @@ fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Status> {
     if is_1_1 && values("host").count() != 1 {
         return Err(Status::BAD_REQUEST);
     }
-    // Nobody here reads bodies. Where one may follow, the next request could not be told from it: so there is no next.
+    // This server does not read bodies. If a body may follow, the start of the next request is
+    // unknown, so the connection is closed.
     let no_body = values("transfer-encoding").count() == 0
         && values("content-length").all(|value| value == b"0");
     let request = Request {

@@ -1,4 +1,4 @@
-//! Writes answers: a head, then nothing, a page, or a file in pieces.
+//! Writes responses: a head, followed by nothing, by a page, or by a file in chunks.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -11,11 +11,12 @@ use futures_lite::{AsyncWriteExt, future};
 use crate::status::Status;
 use crate::timeout::until;
 
-/// How much of a file is read and sent at a time.
+/// The number of bytes of a file that are read and sent at a time.
 ///
-/// Files on a disk are never "not ready": reading one blocks this thread, and with it every task it would run
-/// meanwhile. For what is cached or on a fast disk such a piece takes well under a millisecond. A server of slow disks
-/// gives the reads to a thread pool, for example with the crate `blocking`.
+/// A regular file is always ready: a read blocks the thread, and with it all tasks of the thread.
+/// If the file is cached or on a fast disk, reading a chunk takes well under a millisecond. A
+/// server with slow disks should move the reads to a thread pool, for example with the crate
+/// `blocking`.
 const CHUNK: usize = 128 * 1024;
 
 pub(crate) struct Response {
@@ -67,7 +68,7 @@ impl Response {
         response
     }
 
-    /// Writes the answer; `timeout` is how long the client may take without accepting a single byte.
+    /// Writes the response. Fails if the client accepts no byte for the duration of `timeout`.
     pub(crate) async fn send(
         self,
         stream: &Async<TcpStream>,
@@ -104,7 +105,7 @@ async fn send_file(
     timeout: Duration,
 ) -> io::Result<()> {
     let mut left = length;
-    // The head travels with the first piece: a small file is one write.
+    // The head is sent with the first chunk, so a small file takes one write.
     let mut filled = head.len();
     let mut buffer = head;
     buffer.resize(
@@ -115,7 +116,8 @@ async fn send_file(
         let room = (buffer.len() - filled).min(usize::try_from(left).unwrap_or(CHUNK));
         let count = file.read(&mut buffer[filled..filled + room])?;
         if count == 0 && left > 0 {
-            // The file became shorter than we promised. The client notices by the end of the connection.
+            // The file has become shorter than the announced length. Closing the connection signals
+            // this to the client.
             return Err(ErrorKind::UnexpectedEof.into());
         }
         write_all(stream, &buffer[..filled + count], timeout).await?;
@@ -124,7 +126,8 @@ async fn send_file(
             return Ok(());
         }
         filled = 0;
-        // A client as fast as we are would never make us wait: let the other tasks have their turn.
+        // If the client reads as fast as this task writes, no write ever waits. So yield to other
+        // tasks.
         future::yield_now().await;
     }
 }

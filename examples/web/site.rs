@@ -1,4 +1,4 @@
-//! From a request's target to a file, without ever leaving the served folder.
+//! Maps the target of a request to a file, which is always inside the served folder.
 
 use std::fs::{self, File};
 use std::io;
@@ -43,7 +43,8 @@ impl Site {
         let metadata = fs::metadata(&path).map_err(|error| Status::of(&error))?;
 
         if metadata.is_dir() {
-            // Without the slash at the end, a browser would resolve the page's links against the folder above.
+            // Without the trailing slash, a browser would resolve the links of the page relative to
+            // the parent folder.
             if !decoded.ends_with('/') {
                 let path: String = names
                     .iter()
@@ -64,10 +65,12 @@ impl Site {
         open(&path)
     }
 
-    /// The true path of `path`, if that is in the served folder: a symbolic link may point elsewhere.
+    /// Returns `path` with symbolic links resolved, or an error if the result is outside of the
+    /// served folder.
     ///
-    /// Who can write in the folder could exchange a file for a link between this look and the opening. To such people
-    /// nothing new is given away: they can as well copy what they can read.
+    /// A user with write access to the folder can replace a file by a link between this check and
+    /// the opening of the file, and thereby read any file that the server can read. So the server
+    /// must not have more rights than the users with write access to the folder.
     fn inside(&self, path: &Path) -> Result<PathBuf, Status> {
         let path = self
             .root
@@ -84,7 +87,7 @@ impl Site {
 
 fn open(path: &Path) -> Result<Found, Status> {
     let metadata = fs::metadata(path).map_err(|error| Status::of(&error))?;
-    // Opening a pipe or a device could block for ever.
+    // Opening a pipe or a device may block forever.
     if !metadata.is_file() {
         return Err(Status::FORBIDDEN);
     }

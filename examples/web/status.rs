@@ -1,4 +1,4 @@
-//! The answers this server gives, by number and name.
+//! The HTTP status codes that this server uses.
 
 use std::io::{Error, ErrorKind};
 
@@ -17,7 +17,7 @@ impl Status {
     pub(crate) const INTERNAL_ERROR: Status = Status(500, "Internal Server Error");
     pub(crate) const VERSION: Status = Status(505, "HTTP Version Not Supported");
 
-    /// What an error of the file system means to the client.
+    /// Returns the status for an error of the file system.
     pub(crate) fn of(error: &Error) -> Status {
         match error.kind() {
             ErrorKind::NotFound | ErrorKind::NotADirectory => Status::NOT_FOUND,

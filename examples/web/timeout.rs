@@ -1,4 +1,4 @@
-//! A limit on how long an operation may take: the operation races against a timer.
+//! A time limit for an operation: the operation races against a timer.
 
 use std::io::{self, ErrorKind};
 use std::time::Instant;

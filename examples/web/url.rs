@@ -1,10 +1,10 @@
-//! Paths as they stand in URLs.
+//! Paths in URLs.
 
 use std::path::{Component, Path};
 
 use crate::status::Status;
 
-/// The path in `/path?query` or, as proxies write it, in `http://host/path?query`.
+/// Returns the path in `/path?query`, or in `http://host/path?query`, which proxies send.
 pub(crate) fn path_of(target: &str) -> &str {
     let path = match target.split_once("://") {
         Some((scheme, rest)) if !scheme.contains('/') => {
@@ -15,7 +15,7 @@ pub(crate) fn path_of(target: &str) -> &str {
     path.split_once('?').map_or(path, |(path, _)| path)
 }
 
-/// The names in a path, each of which must be a plain one.
+/// Returns the names in a path. Each must be a plain file name.
 pub(crate) fn names(path: &str) -> Result<Vec<&str>, Status> {
     if path.len() > 2048 {
         return Err(Status::NOT_FOUND);
@@ -29,7 +29,7 @@ pub(crate) fn names(path: &str) -> Result<Vec<&str>, Status> {
         .collect();
     for name in &names {
         let mut components = Path::new(name).components();
-        // Anything but one plain name: "..", or on some systems a drive or another separator.
+        // Reject "..", and on some systems a drive or another separator.
         if !matches!(
             (components.next(), components.next()),
             (Some(Component::Normal(_)), None)
@@ -43,7 +43,8 @@ pub(crate) fn names(path: &str) -> Result<Vec<&str>, Status> {
     Ok(names)
 }
 
-/// `text` with each `%XX` replaced by its byte, unless that is malformed or no UTF-8.
+/// Returns `text` with each `%XX` replaced by its byte, or `None` if an escape is malformed or the
+/// result is not UTF-8.
 pub(crate) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -58,7 +59,7 @@ pub(crate) fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// The reverse: whatever could have a meaning in a URL becomes `%XX`.
+/// Returns `name` with all bytes that may have a special meaning in a URL replaced by `%XX`.
 pub(crate) fn encode(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let encode = |byte| {
