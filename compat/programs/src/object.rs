@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -226,6 +226,8 @@ pub(crate) struct Object {
     peer: Peer,
     /// What our side has written.
     pub(crate) sent: Rc<Counter>,
+    /// What the peer has read of that.
+    drained: Counter,
     /// What the peer has written, and what our side has read of that.
     pub(crate) peer_sent: Counter,
     pub(crate) received: Counter,
@@ -265,6 +267,7 @@ impl Object {
             source,
             peer,
             sent: Rc::default(),
+            drained: Counter::default(),
             peer_sent: Counter::default(),
             received: Counter::default(),
             queued: 0,
@@ -313,7 +316,9 @@ impl Object {
     pub(crate) fn peer_drains(&mut self) {
         if let Peer::Descriptor(fd) = &self.peer {
             let mut buffer = [0; 4096];
-            while rustix::io::read(fd, &mut buffer).is_ok_and(|count| count > 0) {}
+            while let Ok(count @ 1..) = rustix::io::read(fd, &mut buffer) {
+                self.drained.advance(count);
+            }
         }
     }
 
@@ -334,9 +339,29 @@ impl Object {
 
     pub(crate) fn peer_closes(&mut self) {
         self.lossy |= self.kind.is_datagram() || self.kind == Kind::Tcp;
+        let is_tcp = self.kind == Kind::Tcp;
+        if is_tcp {
+            self.await_sent();
+        }
         match &mut self.peer {
             Peer::TcpClients(_, clients) | Peer::UnixClients(_, clients) => clients.clear(),
             peer => *peer = Peer::Gone,
+        }
+        if is_tcp {
+            // A busy kernel may deliver the end of the stream, or the reset, a little later.
+            await_event(self.source.fd(), PollFlags::RDHUP);
+        }
+    }
+
+    /// Waits until data that is on its way to the peer has arrived there. A connection that is closed
+    /// with unread data is reset, and one without ends: which one happens must not depend on the
+    /// kernel's timing.
+    fn await_sent(&self) {
+        let Peer::Descriptor(peer) = &self.peer else {
+            return;
+        };
+        if self.drained.get() < self.sent.get() {
+            await_event(peer.as_fd(), PollFlags::IN);
         }
     }
 
@@ -356,6 +381,15 @@ impl Object {
             Direction::Write => self.peer_drains(),
         }
     }
+}
+
+/// Waits, at most for a second, until poll(2) reports one of these events, an error or a hang-up.
+fn await_event(fd: BorrowedFd<'_>, events: PollFlags) {
+    let limit = rustix::event::Timespec {
+        tv_sec: 1,
+        tv_nsec: 0,
+    };
+    let _ = rustix::event::poll(&mut [PollFd::new(&fd, events)], Some(&limit));
 }
 
 impl Drop for Object {
