@@ -1,4 +1,4 @@
-//! One process: some programs, each on both libraries.
+//! One child process: runs some programs, each on both libraries.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -10,20 +10,24 @@ use random_programs::{Agreement, Lab, Program, Setting, compare, minimize};
 use crate::report::Report;
 use crate::{Ours, Published};
 
-/// What is created once per process is there after so many programs. More descriptors are a leak.
+/// The number of programs after which everything that is created once per process exists.
+/// Descriptors that are opened later are leaks.
 const WARM_UP: usize = 100;
 
-/// Inside `block_on`, one program in so many may have more wake-ups here: see [`Agreement::more_wakes`]. Elsewhere the
-/// thread of the library has most of the turns, and only the sum over all programs is compared.
+/// Inside `block_on`, one program in this many may have more wake-ups with this crate: see
+/// [`Agreement::more_wakes`]. In the other settings, the library's own thread runs most of the
+/// turns, so only the sum over all programs is compared.
 const MORE_WAKES: u64 = 200;
 
-/// How often the descriptors may become more after that: a thread opens its own when it first has to.
+/// How often the number of descriptors may rise after the warm-up. A thread opens its own
+/// descriptors when it first needs them.
 const RAISES: usize = 2;
 
-/// How often a difference must repeat. The kernel may deliver a little later in one of two runs.
+/// How often a program is repeated before a difference counts. The kernel may deliver an event a
+/// little later in one of two runs.
 const REPEATS: usize = 4;
 
-/// Patience while a failing program is minimized.
+/// How long a wake-up may take while a failing program is minimized.
 const IMPATIENT: Duration = Duration::from_millis(400);
 
 struct Pair {
@@ -59,8 +63,8 @@ impl Pair {
         compare(&ours, &theirs, program.insists).map_err(Problem::Difference)
     }
 
-    /// Runs a program again if the libraries differ, or if the published one breaks a rule: only what
-    /// stays counts. Also returns how often the program was repeated.
+    /// Runs a program again if the libraries differ, or if the published one breaks a rule. Only a
+    /// failure that persists counts. Also returns how often the program was repeated.
     fn run_repeatedly(&self, program: &Program) -> Result<(Agreement, u64), String> {
         let mut differences = 0;
         loop {
@@ -84,7 +88,7 @@ pub(crate) struct Task {
     pub(crate) seed: u64,
     pub(crate) first: u64,
     pub(crate) count: u64,
-    /// Of each program, only these steps.
+    /// The indices of the steps that are kept in each program, or `None` for all.
     pub(crate) keep: Option<Vec<usize>>,
 }
 
@@ -100,7 +104,7 @@ impl Task {
         program
     }
 
-    /// The arguments of a process that does this.
+    /// Returns the arguments of a process that runs this task.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let mut arguments = vec![
             "--setting".into(),
@@ -121,7 +125,8 @@ impl Task {
 }
 
 pub(crate) fn run(task: &Task) -> Result<(), String> {
-    // The thread of the published library starts here, so that it is counted before ours may start.
+    // The published library starts its thread here, so that the thread is counted before this crate
+    // may start one.
     let published = Lab::new(task.setting);
     published
         .run(&Program::random(0, 0))
@@ -147,11 +152,13 @@ pub(crate) fn run(task: &Task) -> Result<(), String> {
     let [here, there] = total.wakes;
     let more = total.more_wakes;
     if task.setting == Setting::Inside && more > task.count / MORE_WAKES + 2 {
-        return Err(format!("more wake-ups here than there in {more} programs"));
+        return Err(format!(
+            "{more} programs had more wake-ups with this crate than with 2.6.0"
+        ));
     }
     if here > there {
         return Err(format!(
-            "the tasks were woken {here} times here, {there} times there"
+            "the tasks were woken {here} times with this crate, {there} times with 2.6.0"
         ));
     }
     report.programs = task.count;
@@ -165,16 +172,19 @@ fn add_counts(report: &mut Report, pair: &Pair, total: &Agreement) {
         report.count(&format!("step {name}"), number);
     }
     report.count("polls, equal results", total.same);
-    report.count("polls, readiness sooner here", total.sooner);
-    report.count("polls, readiness out of date there", total.stale);
+    report.count("polls, readiness earlier with this crate", total.sooner);
+    report.count("polls, outdated readiness with 2.6.0", total.stale);
     report.count("programs with a skipped poll", total.skipped);
     report.count(
-        "programs with a contradicted operation that differs",
+        "programs that differ in an operation that contradicts the kernel",
         total.paused,
     );
-    report.count("programs with more wake-ups here", total.more_wakes);
-    report.count("wake-ups here", total.wakes[0]);
-    report.count("wake-ups there", total.wakes[1]);
+    report.count(
+        "programs with more wake-ups with this crate",
+        total.more_wakes,
+    );
+    report.count("wake-ups with this crate", total.wakes[0]);
+    report.count("wake-ups with 2.6.0", total.wakes[1]);
 }
 
 fn explain(pair: &Pair, program: &Program, (task, index): (&Task, u64), problem: &str) -> String {
@@ -182,14 +192,15 @@ fn explain(pair: &Pair, program: &Program, (task, index): (&Task, u64), problem:
     pair.published.set_patience(IMPATIENT);
     let least = minimize(program, |program| pair.run_repeatedly(program).is_err());
     let now = match pair.run_repeatedly(&least) {
-        Ok(_) => "it does not fail each time".to_string(),
+        Ok(_) => "it does not fail every time".to_string(),
         Err(problem) => problem,
     };
     let seed = task.seed;
     format!("program {index} of seed {seed}: {problem}\nminimized: {now}\n{least}")
 }
 
-/// A problem of the process is there to stay, so each attempt to minimize it needs a process of its own.
+/// Minimizes a program after which the process had too many threads or descriptors. Such a problem
+/// persists in a process, so each attempt runs in a new one.
 fn explain_process(task: &Task, index: u64, program: &Program, problem: &str) -> String {
     let seed = task.seed;
     let told = format!("program {index} of seed {seed}: {problem}\n{program}");
@@ -247,7 +258,7 @@ fn threads() -> Result<u64, String> {
     Ok(folder.nlink() - 2)
 }
 
-/// What this process has, and may have.
+/// The threads and descriptors of this process.
 struct Process {
     threads: u64,
     raises: usize,
@@ -265,13 +276,14 @@ impl Process {
         })
     }
 
-    /// This crate has one thread at most, and needs none if all waits belong to `block_on`.
+    /// Fails if this crate has started too many threads, or if descriptors leak. The crate needs at
+    /// most one thread, and none if all waits belong to `block_on`.
     fn check(&mut self, setting: Setting) -> Result<(), String> {
         let started = threads()? - self.threads;
         let most = if setting == Setting::Alone { 0 } else { 1 };
         if started > most {
             return Err(format!(
-                "{started} threads were started, and {most} are enough"
+                "{started} threads were started, but only {most} are allowed"
             ));
         }
         let now = open_descriptors()?;
@@ -282,7 +294,9 @@ impl Process {
             let before = std::mem::replace(&mut self.descriptors, now);
             self.raises += 1;
             if self.raises > RAISES {
-                return Err(format!("{now} descriptors are open, and {before} before"));
+                return Err(format!(
+                    "{now} descriptors are open, {before} were open before"
+                ));
             }
         }
         Ok(())

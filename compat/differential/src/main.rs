@@ -1,4 +1,5 @@
-//! Runs the random programs of `random-programs` on this crate and on the published async-io 2.6.0, and compares.
+//! Runs the random programs of `random-programs` on this crate and on the published async-io 2.6.0,
+//! and compares the results.
 //!
 //! ```text
 //! differential [--programs N] [--seed S] [--jobs J]    runs N programs in child processes
@@ -6,8 +7,8 @@
 //!                                                      runs some of them in this process
 //! ```
 //!
-//! A child runs each program on both libraries in one process and in one [`Setting`]. Exit status 1 means that a
-//! program has failed; it is printed with its seed, and minimized.
+//! A child runs each program on both libraries in one process and in one [`Setting`]. Exit status 1
+//! means that a program has failed. The program is minimized and printed with its seed.
 
 mod child;
 mod report;
@@ -27,10 +28,11 @@ use report::Report;
 random_programs::runtime!(Ours, async_io, published: false);
 random_programs::runtime!(Published, async_io_published, published: true);
 
-/// Programs of one child process. What only a fresh process shows is then seen often enough.
+/// The number of programs per child process. It is small, so that behaviour that only a new process
+/// shows is tested often.
 const BATCH: u64 = 2500;
 
-/// What the command line asks for.
+/// The options of the command line.
 struct Options {
     programs: u64,
     seed: u64,
@@ -103,7 +105,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs batches in child processes, and adds up what they report.
+/// Runs batches in child processes and adds up their reports.
 fn parent(options: &Options) -> Result<(), String> {
     let start = Instant::now();
     let batches = options.programs.div_ceil(BATCH);

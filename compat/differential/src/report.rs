@@ -1,9 +1,9 @@
-//! The counts of a child, as the text that it prints and the parent adds up.
+//! The counts of a child. The child prints them as text, and the parent adds them up.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// How many programs were run, and how often each of the counted things has happened.
+/// The number of programs that were run, and how often each counted thing happened.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) programs: u64,
@@ -22,7 +22,7 @@ impl Report {
         }
     }
 
-    /// Reads what `Display` has written.
+    /// Parses the output of `Display`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut report = Report::default();
         for line in text.lines() {
@@ -32,7 +32,7 @@ impl Report {
             match parsed {
                 Some(("programs", number)) => report.programs = number,
                 Some((name, number)) => report.count(name, number),
-                None => return Err(format!("a child has printed {line:?}")),
+                None => return Err(format!("a child printed {line:?}")),
             }
         }
         Ok(report)
