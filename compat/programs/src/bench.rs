@@ -16,21 +16,22 @@ use crate::tasks::{Guard, Task, park_on};
 use crate::timers::Clock;
 use crate::trace::Trace;
 
-/// Where the steps of a program run, and thus which thread drives the reactor.
+/// Where the steps of a program run. This determines which thread drives the reactor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
-    /// Inside `block_on`, and every poll is made with the waker of that call. A library needs no thread for this.
+    /// Inside `block_on`, with every poll using the waker of that call. The library needs no
+    /// thread.
     Alone,
-    /// Inside `block_on`. Some polls are made with the waker of that call, others with those of other tasks.
+    /// Inside `block_on`. Some polls use the waker of that call, others the wakers of other tasks.
     Inside,
-    /// On a thread that parks: the library's thread drives.
+    /// On a thread that parks, so the library's own thread drives the reactor.
     Parked,
-    /// Outside of everything; now and then there is a short `block_on`.
+    /// Outside of `block_on`. Each wait is a short call of `block_on`.
     Between,
 }
 
 impl Setting {
-    /// All of them.
+    /// All settings.
     pub const ALL: [Setting; 4] = [
         Setting::Alone,
         Setting::Inside,
@@ -54,14 +55,15 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What a step returns: an error says how the library broke its contract.
+/// The result of a step. An error says which rule the library broke.
 pub(crate) type Step = Result<(), String>;
 
-/// Runs programs, one after the other, on one thread.
+/// Runs programs one after another on one thread.
 pub struct Lab<R: Runtime> {
     pub(crate) setting: Setting,
     pub(crate) guard: Guard,
-    /// A source of the library that is never ready except during a turn, and the stream that makes it ready.
+    /// A source of the library that is ready only during a turn, and the stream that makes it
+    /// ready.
     pub(crate) sentinel: (R::Async<UnixStream>, UnixStream),
     patience: Cell<Duration>,
     counts: RefCell<BTreeMap<&'static str, u64>>,
@@ -76,7 +78,7 @@ impl<R: Runtime> fmt::Debug for Lab<R> {
 }
 
 impl<R: Runtime> Lab<R> {
-    /// Creates a laboratory with one registered source, which gives the reactor turns.
+    /// Creates a lab with one registered source, which is used to give the reactor turns.
     ///
     /// # Panics
     ///
@@ -92,12 +94,13 @@ impl<R: Runtime> Lab<R> {
         }
     }
 
-    /// Where the programs run.
+    /// Returns the setting that the programs run in.
     pub fn setting(&self) -> Setting {
         self.setting
     }
 
-    /// How long a wake-up may take before the program fails. A shorter time than the usual one is for minimizing.
+    /// Sets how long a wake-up may take before the program fails. A short time speeds up
+    /// minimizing.
     pub fn set_patience(&self, patience: Duration) {
         self.patience.set(patience);
     }
@@ -106,7 +109,7 @@ impl<R: Runtime> Lab<R> {
         self.patience.get()
     }
 
-    /// How often each kind of step was run.
+    /// Returns how often each kind of step was run.
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.counts.borrow().clone()
     }
@@ -119,7 +122,7 @@ impl<R: Runtime> Lab<R> {
     ///
     /// # Errors
     ///
-    /// The first rule that the library has broken.
+    /// Returns the first rule that the library broke.
     pub fn run(&self, program: &Program) -> Result<Trace, Failure> {
         let whole = async { Bench::new(self, program).run(program).await };
         match self.setting {
@@ -127,7 +130,7 @@ impl<R: Runtime> Lab<R> {
             Setting::Parked => park_on(whole),
             Setting::Between => match pin!(whole).poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(result) => result,
-                Poll::Pending => unreachable!("waits are in a block_on of their own"),
+                Poll::Pending => unreachable!("each wait runs in its own block_on"),
             },
         }
     }
@@ -139,11 +142,11 @@ pub(crate) struct Registration {
     pub(crate) task: usize,
     /// How often the task had been woken before the poll.
     pub(crate) wakes: usize,
-    /// Whether the library has to call it once the kernel says ready.
+    /// Whether the library must call the waker once the kernel reports readiness.
     pub(crate) must: bool,
 }
 
-/// A future with what is known of it.
+/// A future, with what the interpreter knows about it.
 pub(crate) struct Running {
     pub(crate) id: usize,
     pub(crate) object: usize,
@@ -151,13 +154,14 @@ pub(crate) struct Running {
     pub(crate) work: Option<Work>,
     pub(crate) registration: Option<Registration>,
     pub(crate) outcome: Option<Outcome>,
-    /// The kernel has said ready since the future was created.
+    /// Whether the kernel has reported readiness since the future was created.
     pub(crate) seen_ready: bool,
-    /// Polls in a row that were pending although the kernel said ready, without a wait.
+    /// The number of consecutive polls without a wait that were pending although the kernel
+    /// reported readiness.
     pub(crate) unanswered: usize,
 }
 
-/// The place of `poll_readable` or `poll_writable`.
+/// The shared waiter of one direction, which the `poll_*` functions use.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Slot {
     pub(crate) registration: Option<Registration>,
@@ -176,7 +180,7 @@ pub(crate) struct Bench<'a, R: Runtime> {
     pub(crate) lab: &'a Lab<R>,
     pub(crate) insists: bool,
     pub(crate) tasks: [Task; 3],
-    /// How many wake-ups of each task can be explained.
+    /// How many wake-ups of each task its waits account for.
     pub(crate) budget: [usize; 3],
     pub(crate) own: Waker,
     pub(crate) entries: Vec<Entry>,
@@ -296,7 +300,8 @@ impl<'a, R: Runtime> Bench<'a, R> {
         }
     }
 
-    /// The task with this number. Task 0 is the one that runs the program, if there is such a task.
+    /// Returns the index of the task with this number. Task 0 runs the program, if there is such a
+    /// task.
     pub(crate) fn task(&self, number: u8) -> usize {
         match self.lab.setting {
             Setting::Alone => 0,
@@ -304,7 +309,7 @@ impl<'a, R: Runtime> Bench<'a, R> {
         }
     }
 
-    /// Whether the task is the one that runs the program. Its wake-ups are not counted.
+    /// Returns whether the task runs the program. Its wake-ups are not counted.
     pub(crate) fn is_own(&self, task: usize) -> bool {
         task == 0 && self.lab.setting != Setting::Between
     }
@@ -321,7 +326,7 @@ impl<'a, R: Runtime> Bench<'a, R> {
         self.tasks[task].wakes()
     }
 
-    /// Notes that the library was given the waker of a task, and may call it once from now on.
+    /// Records that the library was given the waker of a task and may call it once.
     pub(crate) fn register(
         &mut self,
         former: Option<Registration>,
@@ -331,7 +336,7 @@ impl<'a, R: Runtime> Bench<'a, R> {
     ) -> Option<Registration> {
         let still_there = former.is_some_and(|former| former.task == task && former.wakes == wakes);
         if self.has_other_threads() {
-            // An event may come while the poll is in progress, and the poll may enqueue the task again.
+            // An event may arrive during the poll, and the poll may then enqueue the task again.
             self.budget[task] += 2;
         } else if !still_there {
             self.budget[task] += 1;
@@ -339,22 +344,21 @@ impl<'a, R: Runtime> Bench<'a, R> {
         Some(Registration { task, wakes, must })
     }
 
-    /// Notes a poll that is ready. The thread of the library may have woken the task while the poll
-    /// was in progress.
+    /// Records a poll that was ready. The library's thread may have woken the task during the poll.
     pub(crate) fn explain_early_wake(&mut self, task: usize) {
         if self.has_other_threads() {
             self.budget[task] += 1;
         }
     }
 
-    /// Whether a thread of the library may deliver events between two steps.
+    /// Returns whether a thread of the library may deliver events between two steps.
     pub(crate) fn has_other_threads(&self) -> bool {
         // `Inside`: the library's thread may still be in a wait that it began before `block_on`.
         R::PUBLISHED || self.lab.setting != Setting::Alone
     }
 }
 
-/// Chooses one of `count`, or none if there are none.
+/// Returns an index below `count`, or `None` if `count` is 0.
 pub(crate) fn pick(number: u8, count: usize) -> Option<usize> {
     usize::from(number).checked_rem(count)
 }

@@ -6,7 +6,8 @@ use crate::Runtime;
 use crate::bench::{Bench, DIRECTIONS, Registration, Step};
 
 impl<R: Runtime> Bench<'_, R> {
-    /// Asks the kernel about everything that waits. Each of these answers justifies a completion.
+    /// Asks the kernel whether each direction with a waiter is ready. If it is, the waiter may
+    /// complete.
     pub(crate) fn sample(&mut self) {
         for entry in &mut self.entries {
             for direction in DIRECTIONS {
@@ -28,7 +29,8 @@ impl<R: Runtime> Bench<'_, R> {
         }
     }
 
-    /// Gives the reactor a turn. Then each task must have been woken that waits for what is ready.
+    /// Gives the reactor a turn. Afterwards, each task that waits for a ready object must have been
+    /// woken.
     pub(crate) async fn settle(&mut self) -> Step {
         let owed = self.owed();
         self.turn().await?;
@@ -38,13 +40,13 @@ impl<R: Runtime> Bench<'_, R> {
                 .eventually(|bench| bench.wakes(task) > registration.wakes)
                 .await?
             {
-                return Err(format!("{what}: task {task} waits, and is not woken"));
+                return Err(format!("{what}: task {task} waits but was not woken"));
             }
         }
         self.check_budget()
     }
 
-    /// The wake-ups that the library owes.
+    /// Returns the wake-ups that the library owes.
     fn owed(&self) -> Vec<(String, Registration)> {
         let mut owed = Vec::new();
         let mut owe = |what: &dyn Fn() -> String, registration: Option<Registration>| {
@@ -86,8 +88,8 @@ impl<R: Runtime> Bench<'_, R> {
         owed
     }
 
-    /// If a waker replaces that of another task, the other task must be woken. A thread of the library
-    /// may have taken the former waker for an event and be about to call it.
+    /// Checks that a task was woken if its waker was replaced with that of another task. A thread
+    /// of the library may have taken the former waker for an event and be about to call it.
     pub(crate) fn check_displaced(&self, former: Option<Registration>, task: usize) -> Step {
         let Some(former) = former else { return Ok(()) };
         if !former.must || former.task == task || self.is_own(former.task) {
@@ -97,7 +99,7 @@ impl<R: Runtime> Bench<'_, R> {
         while self.wakes(former.task) == former.wakes {
             if !self.has_other_threads() || start.elapsed() > self.lab.patience() {
                 return Err(format!(
-                    "task {} was displaced, and is not woken",
+                    "task {} was displaced but was not woken",
                     former.task
                 ));
             }
@@ -106,7 +108,7 @@ impl<R: Runtime> Bench<'_, R> {
         Ok(())
     }
 
-    /// No task was woken more often than it waited.
+    /// Checks that no task was woken more often than it waited.
     pub(crate) fn check_budget(&self) -> Step {
         for task in 0..self.tasks.len() {
             if self.wakes(task) > self.budget[task] {
@@ -120,20 +122,20 @@ impl<R: Runtime> Bench<'_, R> {
         Ok(())
     }
 
-    /// The library holds no more wakers of a task than the task has waits.
+    /// Checks that the library holds no more wakers of a task than the task has waits.
     pub(crate) async fn check_held(&mut self) -> Step {
         if R::PUBLISHED {
-            // Its timers give wakers back at the next turn.
+            // The timers of the published library release their wakers only in the next turn.
             return Ok(());
         }
         for task in 0..self.tasks.len() {
             let most = self.waits_of(task);
             if self.tasks[task].held() > most
-                // The thread of the library may be about to drop it.
+                // The library's thread may be about to drop it.
                 && !self.eventually(|bench| bench.tasks[task].held() <= most).await?
             {
                 return Err(format!(
-                    "{} wakers of task {task} are kept for {most} waits",
+                    "{} wakers of task {task} are held for {most} waits",
                     self.tasks[task].held()
                 ));
             }
@@ -146,13 +148,13 @@ impl<R: Runtime> Bench<'_, R> {
             registration.is_some_and(|registration| registration.task == task)
         };
         let futures = self.futures.iter().filter(|f| is_of(&f.registration));
-        // A contradicted operation also has a pause.
+        // An operation that contradicts the kernel may also hold a waker for its pause.
         let futures: usize = futures
             .map(|f| 1 + usize::from(f.operation.is_stubborn()))
             .sum();
         let slots = self.entries.iter().flat_map(|entry| &entry.slots);
         let slots = slots.filter(|slot| is_of(&slot.registration)).count();
-        // A timer keeps its waker and has a copy in the queue.
+        // A timer holds its waker, and the queue holds a copy.
         let clocks = self.clocks.iter().filter(|c| is_of(&c.registration));
         futures + slots + 2 * clocks.count()
     }

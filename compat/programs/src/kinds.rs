@@ -1,4 +1,5 @@
-//! The kinds of I/O object, each with how it is created, read and written behind the library.
+//! The kinds of I/O object: how each is created, and how it is read and written without the
+//! library.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -13,7 +14,7 @@ use std::task::{Context, Poll};
 
 use crate::Runtime;
 
-/// An I/O object without a library: read and written through a shared reference.
+/// An I/O object that is read and written through a shared reference, without the library.
 pub trait Io: AsFd + 'static {
     /// Reads, receives a datagram, or accepts and drops a connection.
     fn take(&self, buffer: &mut [u8]) -> io::Result<usize>;
@@ -21,12 +22,13 @@ pub trait Io: AsFd + 'static {
     fn give(&self, bytes: &[u8]) -> io::Result<usize>;
 }
 
-/// A future that returns how many bytes were read, with the bytes.
+/// A future that returns the bytes that were read.
 pub(crate) type Receiving = Pin<Box<dyn Future<Output = io::Result<Vec<u8>>>>>;
 /// A future that returns how many bytes were written.
 pub(crate) type Sending = Pin<Box<dyn Future<Output = io::Result<usize>>>>;
 
-/// What only some kinds of object have in a library. `None` where this kind does not have it.
+/// The operations that a library has only for some kinds of object. They return `None` for the
+/// others.
 pub(crate) trait Typed<R: Runtime>: Io + Sized {
     fn receive(_source: Arc<R::Async<Self>>) -> Option<Receiving> {
         None
@@ -212,12 +214,13 @@ fn loopback() -> SocketAddrV4 {
     thread_local!(static COUNT: Cell<u32> = const { Cell::new(0) });
     let count = COUNT.get();
     COUNT.set(count.wrapping_add(1));
-    // Connections that were closed in the usual way keep their ports for a minute. Other addresses have other ports.
+    // A connection that was closed normally keeps its port for a minute. Each address has its own
+    // ports, so the address changes every 4096 calls.
     let [_, a, b, c] = (std::process::id() ^ (count / 4096) << 12).to_be_bytes();
     SocketAddrV4::new(Ipv4Addr::new(127, a, b, c | 1), 0)
 }
 
-/// Two connected TCP streams.
+/// Creates two connected TCP streams.
 pub(crate) fn tcp() -> io::Result<(TcpStream, TcpStream)> {
     thread_local!(static LISTENER: Cell<Option<(u32, TcpListener)>> = const { Cell::new(None) });
     let (uses, listener) = match LISTENER.take() {
@@ -226,17 +229,17 @@ pub(crate) fn tcp() -> io::Result<(TcpStream, TcpStream)> {
     };
     let ours = TcpStream::connect(listener.local_addr()?)?;
     let (peer, _) = listener.accept()?;
-    // Our side is soon full when it writes, and has room for everything that the peer writes.
+    // Our side fills up soon when it writes, and has room for everything that the peer writes.
     rustix::net::sockopt::set_socket_send_buffer_size(&ours, 16 * 1024)?;
     rustix::net::sockopt::set_socket_recv_buffer_size(&peer, 16 * 1024)?;
-    // What is written has arrived when the call returns.
+    // Without Nagle's algorithm, data has arrived when the call that writes it returns.
     ours.set_nodelay(true)?;
     peer.set_nodelay(true)?;
     LISTENER.set(Some((uses + 1, listener)));
     Ok((ours, peer))
 }
 
-/// Makes the buffers so small that a few writes fill them.
+/// Makes the buffers of a socket so small that a few writes fill them.
 fn small<T: AsFd>(socket: T) -> io::Result<T> {
     rustix::net::sockopt::set_socket_send_buffer_size(&socket, 4096)?;
     rustix::net::sockopt::set_socket_recv_buffer_size(&socket, 4096)?;
@@ -262,9 +265,9 @@ pub(crate) fn pipe() -> io::Result<(File, File)> {
     Ok((reader.into(), writer.into()))
 }
 
-/// A listener with a name that needs no file, and its address.
+/// Creates a listener with an abstract name, which needs no file. Also returns its address.
 pub(crate) fn unix_listener() -> io::Result<(UnixListener, SocketAddr)> {
-    // An empty name makes the kernel choose one that is free.
+    // An empty name makes the kernel choose a free one.
     let socket = rustix::net::socket_with(
         rustix::net::AddressFamily::UNIX,
         rustix::net::SocketType::STREAM,
@@ -279,7 +282,7 @@ pub(crate) fn unix_listener() -> io::Result<(UnixListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-/// A client that is connected to the listener.
+/// Creates a client that is connected to the listener.
 pub(crate) fn unix_client(address: &SocketAddr) -> io::Result<OwnedFd> {
     UnixStream::connect_addr(address).map(OwnedFd::from)
 }

@@ -1,12 +1,13 @@
 //! Random programs over the public types of async-io, with the kernel as the oracle.
 //!
-//! A [`Program`] is a short list of steps over a few sockets, pipes, futures and timers. [`Lab::run`] runs it on a
-//! [`Runtime`], which is a set of thin forwarding functions that [`runtime!`] writes for one library. After each step
-//! the interpreter asks poll(2) what is ready. It fails the program if the library contradicts the kernel: a task that
-//! is not woken, an operation that stays pending, a byte that is lost, a waker that is kept.
+//! A [`Program`] is a short list of steps over a few sockets, pipes, futures and timers.
+//! [`Lab::run`] runs it on a [`Runtime`], which is a set of thin forwarding functions that
+//! [`runtime!`] writes for one library. After each step the interpreter asks poll(2) what is ready.
+//! It fails the program if the library contradicts the kernel: a task is not woken, an operation
+//! stays pending, a byte is lost, or a waker is not released.
 //!
-//! The run leaves a [`Trace`]. [`compare`] compares the traces of two libraries. The differences that the contract
-//! allows are listed there.
+//! A run returns a [`Trace`]. [`compare`] compares the traces of two libraries. [`Agreement`] lists
+//! the differences that are allowed.
 //!
 //! | module | contents |
 //! |---|---|
@@ -15,8 +16,8 @@
 //! | `kinds`, `object` | the sockets and pipes, with their peers |
 //! | `tasks` | wakers that count, and the guard against hangs |
 //! | `bench`, `operations`, `slots`, `timers`, `turns` | the interpreter |
-//! | `checks` | the oracle |
-//! | `trace` | what a run leaves, and the comparison |
+//! | `checks` | the oracle: what must hold after each step |
+//! | `trace` | the record of a run, and the comparison of two |
 
 #![cfg(target_os = "linux")]
 

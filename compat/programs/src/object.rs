@@ -1,4 +1,4 @@
-//! One object of a program: our side in the library, and its peer.
+//! One object of a program: our side, which is registered with the library, and its peer.
 
 use std::cell::Cell;
 use std::io;
@@ -21,7 +21,7 @@ use crate::script::{Direction, Operation};
 pub(crate) enum Value {
     Ready,
     Read(Vec<u8>),
-    /// The bytes stay with the kernel.
+    /// The bytes stay in the kernel's buffer.
     Peeked(Vec<u8>),
     Accepted,
     Wrote(usize),
@@ -30,7 +30,7 @@ pub(crate) enum Value {
 pub(crate) type Outcome = Result<Value, io::ErrorKind>;
 pub(crate) type Work = Pin<Box<dyn Future<Output = Outcome>>>;
 
-/// Which byte comes next. The byte at each position of a stream is the position modulo 251.
+/// The position of the next byte of a stream. The byte at each position is the position modulo 251.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(Cell<u64>);
 
@@ -43,7 +43,7 @@ impl Counter {
         self.0.set(self.0.get() + count as u64);
     }
 
-    /// The next bytes.
+    /// Returns the next bytes.
     pub(crate) fn bytes(&self, count: usize) -> Vec<u8> {
         let start = self.0.get();
         (start..start + count as u64)
@@ -52,7 +52,7 @@ impl Counter {
     }
 }
 
-/// Our side of an object, whatever its type.
+/// Our side of an object, independent of its type.
 pub(crate) trait Source {
     fn fd(&self) -> BorrowedFd<'_>;
     fn start(&self, operation: Operation, sent: &Rc<Counter>, kind: Kind) -> Option<Work>;
@@ -211,7 +211,7 @@ fn typed<R: Runtime, T: Typed<R>>(
     }))
 }
 
-/// The other side.
+/// The peer of an object.
 enum Peer {
     Descriptor(OwnedFd),
     TcpClients(std::net::SocketAddr, Vec<OwnedFd>),
@@ -219,23 +219,23 @@ enum Peer {
     Gone,
 }
 
-/// An object with what is known of it.
+/// An object, with what the interpreter knows about it.
 pub(crate) struct Object {
     pub(crate) kind: Kind,
     pub(crate) source: Box<dyn Source>,
     peer: Peer,
-    /// What our side has written.
+    /// The bytes that our side has written.
     pub(crate) sent: Rc<Counter>,
-    /// What the peer has read of that.
+    /// The bytes of these that the peer has read.
     drained: Counter,
-    /// What the peer has written, and what our side has read of that.
+    /// The bytes that the peer has written, and those of them that our side has read.
     pub(crate) peer_sent: Counter,
     pub(crate) received: Counter,
-    /// Datagrams and connections that the peer has sent and our side has not taken.
+    /// The datagrams and connections that the peer has sent and our side has not received.
     pub(crate) queued: usize,
-    /// Bytes may be lost: the connection may have been reset.
+    /// Whether bytes may be lost, because the connection may have been reset.
     pub(crate) lossy: bool,
-    /// The kernel says ready for ever, and the operation says `WouldBlock`.
+    /// Whether the kernel always reports readiness while the operation returns `WouldBlock`.
     pub(crate) contradicts: bool,
 }
 
@@ -276,7 +276,7 @@ impl Object {
         })
     }
 
-    /// What poll(2) says.
+    /// Returns whether poll(2) reports readiness.
     pub(crate) fn is_ready(&self, direction: Direction) -> bool {
         let fd = self.source.fd();
         let asked = match direction {
@@ -328,7 +328,7 @@ impl Object {
                 let _ = rustix::net::shutdown(fd, rustix::net::Shutdown::Write);
             }
             (_, Kind::Udp) => {
-                // The kernel reports RDHUP from here on, and receiving says `WouldBlock`.
+                // From here on the kernel reports RDHUP, but receiving returns `WouldBlock`.
                 let _ = rustix::net::shutdown(self.source.fd(), rustix::net::Shutdown::Read);
                 self.contradicts = true;
             }
@@ -374,7 +374,7 @@ impl Object {
         }
     }
 
-    /// Makes this side ready, as far as the peer can.
+    /// Makes our side ready, as far as the peer can.
     pub(crate) fn make_ready(&mut self, direction: Direction) {
         match direction {
             Direction::Read => self.peer_sends(5),
@@ -395,7 +395,7 @@ fn await_event(fd: BorrowedFd<'_>, events: PollFlags) {
 impl Drop for Object {
     fn drop(&mut self) {
         if self.kind == Kind::Tcp {
-            // A reset leaves no connection behind that keeps its port.
+            // A reset leaves no connection behind that would keep its port.
             let linger = Some(Duration::ZERO);
             let _ = rustix::net::sockopt::set_socket_linger(self.source.fd(), linger);
         }

@@ -10,9 +10,9 @@ use crate::object::{Object, Outcome, Value, kind_of};
 use crate::script::{Direction, Operation};
 use crate::trace::Polled;
 
-/// How many polls in a row may be pending although the kernel says ready: a poll may rely on what the kernel said
-/// before the last turn, so that only one of the next two has to ask. The others are for the library's own thread,
-/// which may have a turn at any time.
+/// How many consecutive polls may be pending although the kernel reports readiness. A poll may rely
+/// on what the kernel reported before the last turn, so only one of the next two polls must ask the
+/// kernel. The other polls allow for the library's own thread, which may run a turn at any time.
 const FEW: usize = 4;
 
 const OBJECTS: usize = 3;
@@ -76,7 +76,8 @@ impl<R: Runtime> Bench<'_, R> {
         found.expect("a future goes before its object")
     }
 
-    /// Polls a future, up to `times` times in a row.
+    /// Polls a future, up to `times` times in a row. If the program insists, the future is polled
+    /// further while the kernel reports readiness.
     pub(crate) fn poll_future(&mut self, index: usize, task: usize, times: u8) -> Step {
         let times = self.insist(times);
         for number in 0..times.1 {
@@ -91,7 +92,7 @@ impl<R: Runtime> Bench<'_, R> {
         Ok(())
     }
 
-    /// How often to poll whatever comes, and at most.
+    /// Returns how often to poll in any case, and how often at most.
     pub(crate) fn insist(&self, times: u8) -> (usize, usize) {
         let times = usize::from(times);
         (
@@ -104,7 +105,8 @@ impl<R: Runtime> Bench<'_, R> {
         )
     }
 
-    /// Returns the result and whether the kernel said ready before. `None`: it was completed long ago.
+    /// Polls a future once. Returns the result, and whether the kernel reported readiness before
+    /// the poll. Returns `None` if the future has already completed.
     fn poll_once(&mut self, index: usize, task: usize) -> Result<Option<(Poll<()>, bool)>, String> {
         let waker = self.waker(task);
         let wakes = self.wakes(task);
@@ -154,7 +156,7 @@ impl<R: Runtime> Bench<'_, R> {
         future.outcome = Some(outcome.clone());
         if outcome == Ok(Value::Ready) && !future.seen_ready {
             return Err(format!(
-                "{:?} completes, and the kernel never said ready",
+                "{:?} completed, but the kernel never reported readiness",
                 future.operation
             ));
         }
@@ -175,14 +177,15 @@ impl<R: Runtime> Bench<'_, R> {
         let unanswered = future.unanswered;
         self.must_answer(unanswered, operation.is_readiness(), &operation)?;
         if operation.is_stubborn() {
-            // The event, and the end of the pause.
+            // Both the event and the end of the pause may wake the task.
             self.budget[task] += usize::from(former.is_none_or(|r| r.wakes != wakes));
         }
         self.futures[index].registration = self.register(former, task, wakes, true);
         Ok(())
     }
 
-    /// Fails after too many pending polls in a row of something that the kernel calls ready.
+    /// Fails after too many consecutive polls that were pending although the kernel reported
+    /// readiness.
     pub(crate) fn must_answer(
         &self,
         unanswered: usize,
@@ -190,21 +193,22 @@ impl<R: Runtime> Bench<'_, R> {
         what: &dyn std::fmt::Debug,
     ) -> Step {
         let limit = match (R::PUBLISHED, is_readiness) {
-            // It completes only after an event.
+            // The published library reports readiness only after an event.
             (true, true) => return Ok(()),
             (true, false) => 0,
             (false, _) => FEW,
         };
         if unanswered > limit {
             return Err(format!(
-                "{what:?} is pending after {unanswered} polls without a wait, and the kernel says ready"
+                "{what:?} is pending after {unanswered} polls without a wait, but the kernel \
+                 reports readiness"
             ));
         }
         Ok(())
     }
 
-    /// Whether the kernel's word is not conclusive for a direction: operations contradict it, or have contradicted it
-    /// and are paused.
+    /// Returns whether the kernel's report is inconclusive for a direction. It is if operations
+    /// contradict the kernel, or have contradicted it and are paused.
     pub(crate) fn is_excused(&self, entry: usize, direction: Direction) -> bool {
         let entry = &self.entries[entry];
         entry.object.contradicts
@@ -215,7 +219,7 @@ impl<R: Runtime> Bench<'_, R> {
             })
     }
 
-    /// Checks what an operation has returned.
+    /// Checks the result of an operation.
     pub(crate) fn take(&mut self, entry: usize, outcome: &Outcome) -> Step {
         let object = &mut self.entries[entry].object;
         match outcome {
@@ -235,7 +239,7 @@ impl<R: Runtime> Bench<'_, R> {
                 }
             }
             Ok(Value::Accepted) => object.queued = object.queued.saturating_sub(1),
-            Err(io::ErrorKind::WouldBlock) => return Err("WouldBlock comes out".into()),
+            Err(io::ErrorKind::WouldBlock) => return Err("an operation returned WouldBlock".into()),
             Ok(Value::Ready | Value::Wrote(_)) | Err(_) => {}
         }
         Ok(())
@@ -247,12 +251,12 @@ impl<R: Runtime> Bench<'_, R> {
         };
         match self.take_directly(entry)? {
             Err(io::ErrorKind::WouldBlock) | Ok(_) => Ok(()),
-            // Errors are the kernel's, and read once.
+            // The error is the kernel's, which reports it once.
             Err(_) => Ok(()),
         }
     }
 
-    /// Reads once without the library.
+    /// Reads once, bypassing the library.
     pub(crate) fn take_directly(
         &mut self,
         entry: usize,

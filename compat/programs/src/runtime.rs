@@ -1,4 +1,4 @@
-//! What a library offers to the programs.
+//! The functions that a library must offer to the programs.
 
 use std::future::Future;
 use std::io;
@@ -13,8 +13,8 @@ use crate::Io;
 /// One library under test. [`runtime!`](crate::runtime) implements it.
 #[allow(missing_docs)]
 pub trait Runtime: 'static {
-    /// Whether it is the published library, which the interpreter takes as it is. A library that replaces it is held
-    /// to the stricter rules of this crate.
+    /// Whether this is the published library. Its behaviour is accepted as it is. A library that
+    /// replaces it must meet the stricter rules of this crate.
     const PUBLISHED: bool;
 
     type Async<T: Io>: 'static;
@@ -88,8 +88,8 @@ pub trait Runtime: 'static {
     fn timer_will_fire(timer: &Self::Timer) -> bool;
 }
 
-/// Defines a unit struct and implements [`Runtime`](crate::Runtime) for it by forwarding to a library with the API of
-/// async-io 2.6. The caller says whether it is the published one.
+/// Defines a unit struct and implements [`Runtime`](crate::Runtime) for it by forwarding to a
+/// library with the API of async-io 2.6. The caller says whether the library is the published one.
 #[macro_export]
 macro_rules! runtime {
     ($name:ident, $library:ident, published: $published:expr) => {

@@ -1,19 +1,22 @@
-//! Programs: decoded from random bytes, printed as text.
+//! Programs: decoded from random bytes, and printed as text.
 
 use std::fmt;
 
 use crate::kinds::Kind;
 
-/// What a future does. All except the last two wait for one direction of one object.
+/// What a future does. Each operation waits for one direction of one object. `Receive` and `Send`
+/// exist only for some kinds of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// `readable()` or `writable()`.
     Ready(Direction),
     /// `readable_owned()` or `writable_owned()`.
     ReadyOwned(Direction),
-    /// `read_with` with a closure that reads this many bytes, or `write_with` with one that writes.
+    /// `read_with` with a closure that reads this many bytes, or `write_with` with a closure that
+    /// writes.
     With(Direction, u8),
-    /// The same, with a closure that first says `WouldBlock` so many times whatever the kernel says.
+    /// The same, with a closure that first returns `WouldBlock` this many times, whatever the
+    /// kernel reports.
     Stubborn(Direction, u8),
     /// `recv`, `peek` or `accept`.
     Receive,
@@ -41,7 +44,7 @@ impl Operation {
         }
     }
 
-    /// Whether the future only reports readiness, and takes nothing from the object.
+    /// Returns whether the future only reports readiness and takes nothing from the object.
     pub(crate) fn is_readiness(self) -> bool {
         matches!(self, Operation::Ready(_) | Operation::ReadyOwned(_))
     }
@@ -61,7 +64,7 @@ pub enum When {
     Never,
 }
 
-/// One step. Objects, futures, timers and tasks are numbers that count modulo how many there are.
+/// One step. Objects, futures, timers and tasks are chosen by a number modulo their count.
 #[allow(missing_docs)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -72,9 +75,9 @@ pub enum Action {
     PeerDrains(u8),
     PeerHalfCloses(u8),
     PeerCloses(u8),
-    /// Our side writes behind the library until the kernel says `WouldBlock`.
+    /// Our side writes, bypassing the library, until the kernel returns `WouldBlock`.
     Fill(u8),
-    /// Our side reads once behind the library.
+    /// Our side reads once, bypassing the library.
     ReadBehind(u8),
     Start(u8, Operation),
     Poll {
@@ -97,9 +100,9 @@ pub enum Action {
         task: u8,
         times: u8,
     },
-    /// The loop of the documentation around `readable()`, inside one poll of a task.
+    /// The loop around `readable()` from the documentation, inside one poll of a task.
     StandardLoop(u8, Direction),
-    /// Polls a future, then makes its object ready, then blocks until its own wake-up comes.
+    /// Polls a future, makes its object ready, and then blocks until its own wake-up arrives.
     Hear(u8),
     NewTimer(When),
     SetTimer(u8, When),
@@ -109,19 +112,19 @@ pub enum Action {
         task: u8,
     },
     DropTimer(u8),
-    /// Several timers with one deadline, which fire in the order in which they were scheduled.
+    /// Several timers with one deadline, which must fire in the order in which they were scheduled.
     EqualTimers(u8),
-    /// Gives the reactor a turn, and checks that each task has been woken that must be.
+    /// Gives the reactor a turn, and checks that each task that must be woken was woken.
     Turn,
-    /// Sleeps for a moment on a timer of the library, then does the same.
+    /// Sleeps briefly on a timer of the library, then does the same as `Turn`.
     Sleep,
-    /// Polls a future for another task, makes its object ready, and keeps the thread busy with a task that yields, with
-    /// a pause in each poll. The other task must be woken meanwhile.
+    /// Polls a future for another task, makes its object ready, and keeps the thread busy with a
+    /// task that yields and pauses in each poll. The other task must be woken in the meantime.
     SlowYield(u8),
 }
 
 impl Action {
-    /// The name of the step without its arguments.
+    /// Returns the name of the step without its arguments.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Action::Open(_) => "Open",
@@ -155,18 +158,19 @@ impl Action {
 /// A program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
-    /// Polls an operation again if it is pending although the kernel says ready. Results do then not depend on the
-    /// polls that the contract lets a library skip.
+    /// Whether the program polls an operation again if it is pending although the kernel reports
+    /// readiness. The results then do not depend on the polls in which a library may skip the
+    /// system call.
     pub insists: bool,
-    /// What the program does.
+    /// The steps of the program.
     pub steps: Vec<Action>,
 }
 
-/// The bytes of one step.
+/// The bytes that encode one step.
 pub type Bytes = [u8; 3];
 
 impl Program {
-    /// Makes a program from random bytes. Each value is a valid program.
+    /// Decodes a program from random bytes. All bytes are valid.
     pub fn decode(insists: bool, first: u8, steps: &[Bytes]) -> Self {
         let mut decoded = vec![Action::Open(Kind::of(first))];
         decoded.extend(steps.iter().copied().map(step));
@@ -176,7 +180,7 @@ impl Program {
         }
     }
 
-    /// The program number `index` of a seed.
+    /// Returns the program with number `index` of a seed.
     pub fn random(seed: u64, index: u64) -> Self {
         let mut state = seed
             .wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -201,7 +205,7 @@ impl Program {
 }
 
 fn direction(byte: u8) -> Direction {
-    // Reading has more ways to go wrong.
+    // Reads are chosen more often, because they can go wrong in more ways.
     if byte % 8 < 5 {
         Direction::Read
     } else {
@@ -294,7 +298,7 @@ impl fmt::Display for Program {
     }
 }
 
-/// Removes steps as long as the program still fails.
+/// Removes steps from a program as long as it still fails.
 pub fn minimize(program: &Program, mut fails: impl FnMut(&Program) -> bool) -> Program {
     let mut least = program.clone();
     let mut size = least.steps.len() / 2;

@@ -1,4 +1,5 @@
-//! Steps on a whole direction: `poll_readable`, `poll_read` and their twins, and the standard loop.
+//! Steps on a whole direction: `poll_readable`, `poll_read` and their counterparts for writing, and
+//! the standard loop.
 
 use std::io;
 use std::pin::pin;
@@ -10,7 +11,8 @@ use crate::object::{Object, Outcome, Value, kind_of};
 use crate::script::{Direction, Operation};
 use crate::trace::Polled;
 
-/// The polls of the standard loop that may be ready in a row without one that succeeds.
+/// How many consecutive waits of the standard loop may be ready while its operation does not
+/// succeed.
 const MANY: usize = 1000;
 
 impl<R: Runtime> Bench<'_, R> {
@@ -59,7 +61,7 @@ impl<R: Runtime> Bench<'_, R> {
         )
     }
 
-    /// Polls what uses the one place per direction.
+    /// Polls an operation that uses the shared waiter of a direction.
     fn poll_slot(
         &mut self,
         object: u8,
@@ -124,7 +126,7 @@ impl<R: Runtime> Bench<'_, R> {
                 if *outcome == Ok(Value::Ready) {
                     if !slot.seen_ready {
                         return Err(
-                            "a poll for readiness is ready, and the kernel never was".into()
+                            "a poll for readiness is ready, but the kernel never was".into()
                         );
                     }
                     slot.registration = None;
@@ -142,7 +144,8 @@ impl<R: Runtime> Bench<'_, R> {
                     0
                 };
                 let unanswered = slot.unanswered;
-                // What kind of poll it was is unknown: the published library may answer only after an event.
+                // The kind of the poll is unknown here. The published library may answer it only
+                // after an event.
                 self.must_answer(unanswered, true, &"the poll of a direction")?;
                 self.entries[index].slots[direction as usize].registration =
                     self.register(former, task, wakes, true);
@@ -151,8 +154,8 @@ impl<R: Runtime> Bench<'_, R> {
         }
     }
 
-    /// The loop of the documentation: the operation, and on `WouldBlock` a new `readable()`. A task that runs it must
-    /// come back to its executor.
+    /// Runs the loop from the documentation: the operation, and on `WouldBlock` a new `readable()`.
+    /// A task that runs it must return to its executor.
     pub(crate) fn standard_loop(&mut self, object: u8, direction: Direction) -> Step {
         let Some(index) = pick(object, self.entries.len()) else {
             return Ok(());
@@ -186,7 +189,7 @@ impl<R: Runtime> Bench<'_, R> {
             }
         }
         Err(format!(
-            "{MANY} waits in one poll of a task are all ready, and the operation never is"
+            "{MANY} waits in one poll of a task were all ready, but the operation never was"
         ))
     }
 }

@@ -6,7 +6,7 @@ use std::task::{Wake, Waker};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-/// How often a task was woken.
+/// The number of times that a task was woken.
 #[derive(Debug, Default)]
 pub(crate) struct Count(AtomicUsize);
 
@@ -20,7 +20,7 @@ impl Wake for Count {
     }
 }
 
-/// A task that never runs: only its wake-ups are counted.
+/// A task that never runs. Its wake-ups are counted.
 pub(crate) struct Task {
     count: Arc<Count>,
     waker: Waker,
@@ -51,16 +51,16 @@ impl Task {
         }
     }
 
-    /// How many wakers of this task the library holds.
+    /// Returns how many wakers of this task the library holds.
     pub(crate) fn held(&self) -> usize {
         Arc::strong_count(&self.count) - 2
     }
 }
 
-/// The numbers of the wakers that were woken, in this order.
+/// The numbers of the wakers that were called, in order, each with the thread that called it.
 pub(crate) type Log = Arc<Mutex<Vec<(usize, ThreadId)>>>;
 
-/// A waker that writes its number into a log, and the thread that called it.
+/// Creates a waker that records its number and the calling thread in a log.
 pub(crate) fn logging_waker(log: &Log, number: usize) -> Waker {
     struct Logging(Log, usize);
     impl Wake for Logging {
@@ -72,7 +72,7 @@ pub(crate) fn logging_waker(log: &Log, number: usize) -> Waker {
     Waker::from(Arc::new(Logging(log.clone(), number)))
 }
 
-/// The calls in a log.
+/// Returns the calls in a log.
 pub(crate) fn logged(log: &Log) -> Vec<(usize, ThreadId)> {
     log.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
@@ -82,7 +82,7 @@ struct Watched {
     waker: Waker,
 }
 
-/// A thread that wakes a waiting program when its patience has ended.
+/// A thread that wakes a program that has waited too long.
 pub(crate) struct Guard(Arc<Shared>);
 
 #[derive(Default)]
@@ -118,7 +118,7 @@ impl Guard {
         Guard(shared)
     }
 
-    /// Watches a wait that begins now.
+    /// Starts to watch a wait.
     pub(crate) fn watch(&self, patience: Duration, waker: &Waker) {
         let until = Instant::now() + patience;
         let waker = waker.clone();
@@ -127,12 +127,12 @@ impl Guard {
         drop(former);
     }
 
-    /// Whether the patience for the wait has ended.
+    /// Returns whether the watched wait has taken too long.
     pub(crate) fn has_ended(&self) -> bool {
         self.0.ended.load(Ordering::SeqCst)
     }
 
-    /// The wait is over.
+    /// Stops watching the wait.
     pub(crate) fn done(&self) {
         let former = lock(&self.0.watched).take();
         drop(former);
@@ -143,7 +143,8 @@ fn lock(watched: &Mutex<Option<Watched>>) -> std::sync::MutexGuard<'_, Option<Wa
     watched.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs a future on this thread, which parks while it waits: the reactor's own thread has to do all the work.
+/// Runs a future on this thread, which parks while it waits. The reactor's own thread does all the
+/// work.
 pub(crate) fn park_on<F: Future>(future: F) -> F::Output {
     struct Unpark(thread::Thread);
     impl Wake for Unpark {

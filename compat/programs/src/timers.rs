@@ -13,12 +13,13 @@ const SOON: Duration = Duration::from_micros(200);
 const FAR: Duration = Duration::from_secs(3600);
 const TIMERS: usize = 2;
 
-/// A timer, and what is known of it.
+/// A timer, with what the interpreter knows about it.
 pub(crate) struct Clock<R: Runtime> {
     timer: R::Timer,
     pub(crate) when: Option<Instant>,
-    /// The task that has polled it and has not heard of an event since. Whether it must be woken is in `must`: the
-    /// contract leaves open what a timer keeps that was polled without a deadline.
+    /// The task that polled the timer and has not seen an event since. Its `must` says whether the
+    /// task must be woken: a timer that was polled without a deadline may or may not keep the
+    /// waker.
     pub(crate) registration: Option<Registration>,
 }
 
@@ -82,15 +83,15 @@ impl<R: Runtime> Bench<'_, R> {
         match poll {
             Poll::Ready(event) => {
                 if Some(event) != clock.when {
-                    return Err(format!("a timer for {:?} returns {event:?}", clock.when));
+                    return Err(format!("a timer for {:?} returned {event:?}", clock.when));
                 }
                 if event > Instant::now() {
-                    return Err("a timer is early".into());
+                    return Err("a timer fired early".into());
                 }
                 (clock.when, clock.registration) = (None, None);
                 self.explain_early_wake(task);
             }
-            Poll::Pending if was_due => return Err("a timer is due and not ready".into()),
+            Poll::Pending if was_due => return Err("a timer is due but not ready".into()),
             Poll::Pending => {
                 let former = clock.registration;
                 let has_deadline = clock.when.is_some();
@@ -101,12 +102,13 @@ impl<R: Runtime> Bench<'_, R> {
         }
         let clock = &self.clocks[index];
         if R::timer_will_fire(&clock.timer) != clock.when.is_some() {
-            return Err("will_fire() is wrong".into());
+            return Err("will_fire() returned the wrong value".into());
         }
         Ok(())
     }
 
-    /// A thread fires timers with one deadline in the order in which they were scheduled. `set_at` schedules again.
+    /// Checks that a thread fires timers with one deadline in the order in which they were
+    /// scheduled. `set_at` schedules a timer again.
     pub(crate) async fn equal_timers(&mut self, byte: u8) -> Step {
         if self.lab.setting == Setting::Alone {
             return Ok(());
@@ -128,7 +130,7 @@ impl<R: Runtime> Bench<'_, R> {
             expected.rotate_left(1);
         }
         if Instant::now() >= when {
-            // Some may have fired before the others were scheduled.
+            // Some timers may have fired before the others were scheduled.
             return Ok(());
         }
         let fired = |_: &Self| logged(&log).len() >= count;
@@ -138,7 +140,7 @@ impl<R: Runtime> Bench<'_, R> {
                 logged(&log)
             ));
         }
-        // While a thread calls the first waker, another one may call the rest.
+        // While one thread calls the first waker, another thread may call the rest.
         let rank = |number: usize| expected.iter().position(|it| *it == number);
         let calls = logged(&log);
         let in_order = calls.iter().enumerate().all(|(index, (number, thread))| {
@@ -147,7 +149,7 @@ impl<R: Runtime> Bench<'_, R> {
         });
         if calls.len() != count || !in_order {
             return Err(format!(
-                "timers with one deadline have fired as {calls:?}, not {expected:?}"
+                "timers with one deadline fired in the order {calls:?}, not {expected:?}"
             ));
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! What a run leaves, and the comparison of two runs.
+//! The record of a run, and the comparison of two runs.
 
 use std::collections::BTreeMap;
 
@@ -7,31 +7,32 @@ use crate::object::{Outcome, Value};
 /// The result of one step that polled an operation.
 #[derive(Clone, Debug)]
 pub(crate) struct Polled {
-    /// It only asked for readiness.
+    /// Whether the operation only asked for readiness.
     pub(crate) readiness: bool,
     pub(crate) outcome: Option<Outcome>,
-    /// The kernel said ready before or after.
+    /// Whether the kernel reported readiness before or after the poll.
     pub(crate) ready: bool,
-    /// This poll, or an earlier one in the same step, was pending although the kernel said ready before.
+    /// Whether this poll, or an earlier one in the same step, was pending although the kernel had
+    /// reported readiness.
     pub(crate) skips: bool,
-    /// The kernel's word was not conclusive.
+    /// Whether the kernel's report was inconclusive.
     pub(crate) excused: bool,
 }
 
-/// What a program has done on one library.
+/// The record of one program on one library.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     polls: BTreeMap<usize, Polled>,
     done: BTreeMap<usize, Outcome>,
-    /// All steps have been taken.
+    /// Whether all steps have been run.
     pub(crate) ends: bool,
     pub(crate) received: Vec<u64>,
     pub(crate) wakes: [usize; 3],
 }
 
 impl Trace {
-    /// Records a poll. Of several in one step, the last one counts. What is polled after the last step, and how often,
-    /// depends on the wake-ups.
+    /// Records a poll. The last poll of a step counts. Polls after the last step are not recorded,
+    /// because they depend on the wake-ups.
     pub(crate) fn polled(&mut self, step: usize, mut polled: Polled) {
         if self.ends {
             return;
@@ -46,24 +47,29 @@ impl Trace {
     }
 }
 
-/// How two runs of the same program agree, and how often a difference was allowed.
+/// The agreement of two runs of the same program, with the number of allowed differences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Agreement {
     /// Polls with the same result.
     pub same: u64,
-    /// Difference 1: readiness that the replacement reports in an earlier poll. The kernel says ready then, or has said
-    /// so since the operation waits. The published library may need a second turn.
+    /// Allowed: the replacement reports readiness in an earlier poll. The kernel reports readiness
+    /// then, or has reported it since the operation began to wait. The published library may need a
+    /// second turn.
     pub sooner: u64,
-    /// Difference 2: readiness that the published library reports from an event that is out of date.
+    /// Allowed: the published library reports readiness because of an outdated event.
     pub stale: u64,
-    /// Difference 3: a poll that is pending because the contract lets a library skip the question. The next one asks.
-    /// After such a poll of an operation that transfers data, the rest of the program is not compared.
+    /// Allowed: a poll is pending because a library may skip the system call. The next poll makes
+    /// it. After such a poll of an operation that transfers data, the rest of the program is not
+    /// compared.
     pub skipped: u64,
-    /// Difference 4: polls of operations that contradict the kernel, which are paused.
+    /// Allowed: polls of operations that contradict the kernel differ, because such operations are
+    /// paused.
     pub paused: u64,
-    /// Programs with the same results and more wake-ups in the replacement: its thread has had a turn early.
+    /// Programs with the same results but more wake-ups in the replacement, because its thread ran
+    /// a turn early.
     pub more_wakes: u64,
-    /// Wake-ups in the replacement and in the published library, of programs without such operations.
+    /// The wake-ups in the replacement and in the published library. Programs with operations that
+    /// contradict the kernel are not included.
     pub wakes: [u64; 2],
 }
 
@@ -85,12 +91,12 @@ impl Agreement {
 ///
 /// # Errors
 ///
-/// The first difference that the contract does not allow.
+/// Returns the first difference that is not allowed.
 pub fn compare(ours: &Trace, theirs: &Trace, insists: bool) -> Result<Agreement, String> {
     let mut agreement = Agreement::default();
     for (&step, our) in &ours.polls {
         let Some(their) = theirs.polls.get(&step) else {
-            // The future had completed before, which was counted as "sooner" or "skipped".
+            // The future completed in an earlier poll, which was counted as `sooner` or `skipped`.
             continue;
         };
         if our.outcome == their.outcome {
@@ -100,18 +106,19 @@ pub fn compare(ours: &Trace, theirs: &Trace, insists: bool) -> Result<Agreement,
             return Ok(agreement);
         } else {
             match (&our.outcome, &their.outcome) {
-                // The oracle has checked that the kernel had said ready.
+                // The oracle has checked that the kernel reported readiness.
                 (Some(_), None) if our.readiness => agreement.sooner += 1,
                 (None, Some(_)) if their.readiness && !our.ready => agreement.stale += 1,
                 (None, Some(_)) if their.readiness && !insists => agreement.skipped += 1,
-                // It may transfer more later in the same step.
+                // The operation may transfer more data later in the same step.
                 (_, Some(_)) if our.skips && !insists => {
                     agreement.skipped += 1;
                     return Ok(agreement);
                 }
                 _ => {
                     return Err(format!(
-                        "step {step}: the results differ: {our:?} here, {their:?} there"
+                        "step {step}: the results differ: {our:?} in the replacement, {their:?} in \
+                         the published library"
                     ));
                 }
             }
@@ -120,14 +127,18 @@ pub fn compare(ours: &Trace, theirs: &Trace, insists: bool) -> Result<Agreement,
     for (future, outcome) in &theirs.done {
         match ours.done.get(future) {
             Some(our) if our == outcome => {}
-            // Readiness that is out of date does not complete a future here.
+            // Outdated readiness does not complete a future in the replacement.
             None if *outcome == Ok(Value::Ready) => agreement.stale += 1,
-            our => return Err(format!("future {future}: {our:?} here, {outcome:?} there")),
+            our => {
+                return Err(format!(
+                    "future {future}: {our:?} in the replacement, {outcome:?} in the published library"
+                ));
+            }
         }
     }
     if ours.received != theirs.received {
         return Err(format!(
-            "{:?} bytes have arrived here, {:?} there",
+            "{:?} bytes arrived in the replacement, {:?} in the published library",
             ours.received, theirs.received
         ));
     }
@@ -135,14 +146,16 @@ pub fn compare(ours: &Trace, theirs: &Trace, insists: bool) -> Result<Agreement,
     Ok(agreement)
 }
 
-/// This crate wakes no more often than the published one. Difference 5: an operation that contradicts the kernel may be
-/// woken for each attempt.
+/// Counts the wake-ups of both runs. The replacement must not wake tasks more often than the
+/// published library. Programs with operations that contradict the kernel are not counted, because
+/// such an operation may be woken for each attempt.
 fn compare_wakes(ours: &Trace, theirs: &Trace, agreement: &mut Agreement) {
     if ours.polls.values().any(|polled| polled.excused) {
         return;
     }
     agreement.wakes = [ours, theirs].map(|trace| trace.wakes.iter().sum::<usize>() as u64);
-    // After a poll that was ready in one library only, or skipped the question, the tasks wait for different events.
+    // After a poll that was ready in only one library, or that skipped the system call, the tasks
+    // wait for different events.
     let skips = ours.polls.values().any(|polled| polled.skips);
     let alike = agreement.sooner == 0 && agreement.stale == 0 && !skips;
     agreement.more_wakes += u64::from(alike && agreement.wakes[0] > agreement.wakes[1]);

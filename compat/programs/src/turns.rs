@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use crate::bench::{Bench, Registration, Setting, Step, pick};
 use crate::{Io, Runtime};
 
-/// The yields of a slow task, with a millisecond in each poll, during which waiters must be woken. The contract says
-/// ten milliseconds, and a pause can only be longer than asked for.
+/// The number of yields of a slow task during which waiters must be woken. Each poll of the task
+/// takes a millisecond or more. Waiters are expected to be woken within ten milliseconds.
 const YIELDS: usize = 40;
 
 impl<R: Runtime> Bench<'_, R> {
-    /// Waits for a future of the library. Fails if it is not woken.
+    /// Waits for a future of the library. Fails if the task is not woken.
     pub(crate) async fn wait<F: Future>(
         &mut self,
         what: &str,
@@ -50,7 +50,7 @@ impl<R: Runtime> Bench<'_, R> {
         }
     }
 
-    /// Waits for an event, so that all events before that one have been delivered.
+    /// Waits for an event of the sentinel, so that all earlier events have been delivered.
     pub(crate) async fn turn(&mut self) -> Step {
         let (sentinel, mut peer) = (&self.lab.sentinel.0, &self.lab.sentinel.1);
         let mut readable = pin!(R::readable(sentinel));
@@ -68,7 +68,7 @@ impl<R: Runtime> Bench<'_, R> {
         });
         self.wait("a turn", event)
             .await?
-            .map_err(|error| format!("a turn fails: {error}"))?;
+            .map_err(|error| format!("a turn failed: {error}"))?;
         let _ = R::inner(sentinel).take(&mut [0; 8]);
         Ok(())
     }
@@ -78,7 +78,8 @@ impl<R: Runtime> Bench<'_, R> {
         self.wait("a timer", timer).await.map(drop)
     }
 
-    /// Gives turns until a condition holds.
+    /// Gives the reactor turns until a condition holds. Returns `false` if it does not hold in
+    /// time.
     pub(crate) async fn eventually(
         &mut self,
         mut condition: impl FnMut(&Self) -> bool,
@@ -96,7 +97,7 @@ impl<R: Runtime> Bench<'_, R> {
         Ok(false)
     }
 
-    /// Waits until the own task is woken, by whatever it is.
+    /// Waits until anything wakes the task that runs the program.
     async fn silence(&mut self) -> Step {
         let mut polls = 0;
         let woken = poll_fn(|_| {
@@ -107,10 +108,12 @@ impl<R: Runtime> Bench<'_, R> {
                 Poll::Ready(())
             }
         });
-        self.wait("the own task is not woken", woken).await
+        self.wait("the wake-up of the task that runs the program", woken)
+            .await
     }
 
-    /// Polls with the own waker, makes the object ready, and waits for the wake-up with nothing else going on.
+    /// Polls a future with the waker of the task that runs the program, makes the object ready, and
+    /// waits for the wake-up while nothing else happens.
     pub(crate) async fn hear(&mut self, future: u8) -> Step {
         let Some(index) = pick(future, self.futures.len()) else {
             return Ok(());
@@ -133,10 +136,11 @@ impl<R: Runtime> Bench<'_, R> {
             self.silence().await?;
             self.poll_future(index, 0, 1)?;
         }
-        Err("ten wake-ups, and the operation is pending although the kernel says ready".into())
+        Err("an operation is pending after ten wake-ups, but the kernel reports readiness".into())
     }
 
-    /// Polls a future for another task, makes its object ready, and then keeps the thread busy with a task that yields.
+    /// Polls a future for another task, makes its object ready, and then keeps the thread busy with
+    /// a task that yields.
     pub(crate) async fn slow_yield(&mut self, future: u8) -> Step {
         let Some(index) = pick(future, self.futures.len()) else {
             return Ok(());
@@ -175,13 +179,14 @@ impl<R: Runtime> Bench<'_, R> {
         });
         if self.wait("a task that yields", woken).await? == YIELDS {
             return Err(format!(
-                "a waiter is not woken during {YIELDS} yields of a millisecond"
+                "a waiter was not woken during {YIELDS} yields of a millisecond each"
             ));
         }
         Ok(())
     }
 
-    /// The end of a program: everything that can complete completes, nothing is lost, and nothing is kept.
+    /// Ends a program. Every operation that can complete must complete, no data may be lost, and no
+    /// waker may be kept.
     pub(crate) async fn finish(&mut self) -> Step {
         self.trace.ends = true;
         self.settle().await?;
@@ -195,12 +200,13 @@ impl<R: Runtime> Bench<'_, R> {
         self.own = std::task::Waker::noop().clone();
         let released = |bench: &Self| bench.tasks.iter().all(|task| task.held() == 0);
         if !self.eventually(released).await? {
-            return Err("a waker is kept after everything was dropped".into());
+            return Err("the library holds a waker after everything was dropped".into());
         }
         Ok(())
     }
 
-    /// Polls what was woken, as an executor does, until everything has completed that the kernel calls ready.
+    /// Polls the futures of woken tasks, as an executor does, until every operation that the kernel
+    /// calls ready has completed.
     async fn complete_all(&mut self) -> Step {
         let start = Instant::now();
         let mut index = 0;
@@ -222,7 +228,9 @@ impl<R: Runtime> Bench<'_, R> {
             }
             if self.futures[index].outcome.is_none() {
                 if start.elapsed() > self.lab.patience() {
-                    return Err(format!("{operation:?} is ready, and its task is not woken"));
+                    return Err(format!(
+                        "{operation:?} is ready, but its task was not woken"
+                    ));
                 }
                 if operation.is_stubborn() {
                     self.sleep().await?;
@@ -233,7 +241,8 @@ impl<R: Runtime> Bench<'_, R> {
         Ok(())
     }
 
-    /// Reads what is left without the library: what the peers have sent must all have arrived.
+    /// Reads the remaining data without the library. Everything that the peers have sent must have
+    /// arrived.
     fn drain_all(&mut self) -> Step {
         for index in 0..self.entries.len() {
             while matches!(self.take_directly(index)?, Ok(1..)) {}
@@ -242,7 +251,7 @@ impl<R: Runtime> Bench<'_, R> {
                 || object.kind.listens() && object.queued > 0;
             if lost && !object.lossy && !object.contradicts && object.kind.reads() {
                 return Err(format!(
-                    "{:?}: {} bytes of {} have arrived, {} connections are missing",
+                    "{:?}: {} of {} bytes arrived, {} connections are missing",
                     object.kind,
                     object.received.get(),
                     object.peer_sent.get(),
