@@ -1,4 +1,5 @@
-//! Executors in several arrangements. Each runs sockets and timers, so the reactor has to find the right thread.
+//! Executors in several arrangements. Each uses sockets and timers, so the right thread must drive
+//! the reactor.
 
 use std::sync::Arc;
 use std::thread;
@@ -13,7 +14,8 @@ use smol::{Executor, LocalExecutor, Timer};
 
 use crate::{Check, ensure};
 
-/// Sends numbers through a socket pair, with a pause now and then, and returns their sum at the other end.
+/// Sends numbers through a socket pair, with pauses in between, and returns the sum of the received
+/// numbers.
 async fn numbers_through_a_pair(count: u32) -> std::io::Result<u64> {
     let (mut one, mut other) = UnixStream::pair()?;
     let send = async {
@@ -59,7 +61,7 @@ pub(crate) fn threads() -> Check {
     });
     drop(stop);
     for thread in threads {
-        // The channel is closed by now: that is how it says stop.
+        // The channel is closed, which stops the executor.
         let ended = thread
             .join()
             .map_err(|_| "a thread of the executor panicked")?;
@@ -128,9 +130,9 @@ pub(crate) fn global() -> Check {
         Timer::after(Duration::from_millis(10)).await;
         ensure(
             waits.cancel().await.is_none(),
-            "a read of nothing has ended",
+            "a read without data has ended",
         )?;
-        // The task is gone, and its socket with it.
+        // Cancelling the task has dropped its socket.
         ensure(
             other.read(&mut [0; 1]).await? == 0,
             "the socket of a cancelled task is still open",

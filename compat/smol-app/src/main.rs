@@ -1,6 +1,7 @@
-//! Uses everything of smol 2, async-net 2 and async-process 2 that rests on `async-io`, and checks every result.
+//! Uses everything in smol 2, async-net 2 and async-process 2 that builds on `async-io`, and checks
+//! every result.
 //!
-//! Exits with 0 if all is as it must be, with 1 if a check failed, and with 2 if one did not end.
+//! Exits with 0 if all checks pass, with 1 if a check fails, and with 2 if a check hangs.
 
 mod executors;
 mod processes;
@@ -13,56 +14,53 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What a check returns: an error says what was not as it must be.
+/// The result of a check. An error says what is wrong.
 type Check = Result<(), Problem>;
 type Problem = Box<dyn Error + Send + Sync>;
 
-/// A check that takes this long hangs.
+/// A check that takes this long is reported as hanging.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What is checked, and how.
+/// A check with its name.
 type Named = (&'static str, fn() -> Check);
 
 const CHECKS: &[Named] = &[
     (
-        "tcp: fifty clients at once get back what they sent",
+        "tcp: fifty concurrent clients get back what they sent",
         sockets::tcp,
     ),
-    (
-        "tcp: a connection that is refused is an error",
-        sockets::refused,
-    ),
-    ("udp: datagrams arrive whole", sockets::udp),
+    ("tcp: a refused connection is an error", sockets::refused),
+    ("udp: datagrams arrive complete", sockets::udp),
     ("unix: streams, pairs and datagrams", sockets::unix),
     (
-        "timers: a thousand all fire, and none early",
+        "timers: all of a thousand fire, none early",
         timers::thousand,
     ),
-    ("timers: an interval keeps its rhythm", timers::interval),
+    ("timers: no tick of an interval is early", timers::interval),
     (
-        "timers: a read is given up after a time-out",
+        "timers: a read is cancelled after a time-out",
         timers::timeout,
     ),
     (
-        "children: exit codes of twenty at once",
+        "children: exit codes of twenty concurrent children",
         processes::exit_codes,
     ),
-    ("children: what goes into cat comes out", processes::pipes),
+    ("children: cat returns its input", processes::pipes),
     (
-        "children: one that is killed reports the signal",
+        "children: a killed child reports the signal",
         processes::killed,
     ),
     ("executors: one on four threads", executors::threads),
     (
-        "executors: one per thread, talking to each other",
+        "executors: one per thread, connected by sockets",
         executors::local,
     ),
     (
-        "executors: the global one, and a task that is cancelled",
+        "executors: the global one, and a cancelled task",
         executors::global,
     ),
     (
-        "executors: a block_on that knows no reactor",
+        "executors: a block_on without a reactor",
         executors::foreign,
     ),
 ];
@@ -92,7 +90,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// An error with this text unless the condition holds.
+/// Returns an error with this text unless the condition holds.
 fn ensure(condition: bool, text: impl Into<String>) -> Check {
     if condition {
         Ok(())

@@ -1,4 +1,4 @@
-//! async-process's children.
+//! Child processes of async-process.
 
 use std::os::unix::process::ExitStatusExt;
 
@@ -20,7 +20,7 @@ pub(crate) fn exit_codes() -> Check {
                         .await?;
                     ensure(
                         status.code() == Some(code),
-                        format!("{status} in place of {code}"),
+                        format!("{status} instead of {code}"),
                     )
                 })
             })
@@ -56,7 +56,7 @@ pub(crate) fn pipes() -> Check {
         future::try_zip(write, output.read_to_end(&mut received)).await?;
         ensure(
             received == sent,
-            format!("{} bytes came out of cat", received.len()),
+            format!("cat returned {} bytes", received.len()),
         )?;
         let status = child.status().await?;
         ensure(status.success(), status.to_string())
@@ -66,7 +66,10 @@ pub(crate) fn pipes() -> Check {
 pub(crate) fn killed() -> Check {
     smol::block_on(async {
         let mut child = Command::new("sleep").arg("1000").spawn()?;
-        ensure(child.try_status()?.is_none(), "it ended by itself")?;
+        ensure(
+            child.try_status()?.is_none(),
+            "the child ended before it was killed",
+        )?;
         child.kill()?;
         let status = child.status().await?;
         ensure(status.signal() == Some(9), status.to_string())

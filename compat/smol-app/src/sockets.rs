@@ -1,4 +1,4 @@
-//! async-net's sockets.
+//! Sockets of async-net.
 
 use std::io::ErrorKind;
 
@@ -9,14 +9,14 @@ use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::{Check, ensure};
 
-/// Bytes that differ from one sender to the next, and from one place to the next.
+/// Returns bytes that differ between senders and between positions.
 fn pattern(seed: usize, length: usize) -> Vec<u8> {
     (0..length)
         .map(|index| ((index ^ (index >> 8)) + seed * 31) as u8)
         .collect()
 }
 
-/// Sends back everything until the other side has no more, then closes.
+/// Echoes everything until the end of the stream, then closes.
 async fn send_back(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<()> {
     let mut buffer = vec![0; 4096];
     loop {
@@ -28,7 +28,7 @@ async fn send_back(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::
     }
 }
 
-/// Sends `sent` and reads at the same time, as the other side stops reading when nobody reads what it sends back.
+/// Sends `sent` and reads at the same time, because the peer stops reading if its echo is not read.
 async fn exchange<S>(stream: S, sent: &[u8]) -> Check
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -43,7 +43,7 @@ where
     ensure(
         received == sent,
         format!(
-            "{} bytes came back for {}, or others",
+            "{} bytes came back for {}, or they differ",
             received.len(),
             sent.len()
         ),
@@ -79,7 +79,7 @@ pub(crate) fn tcp() -> Check {
 
 pub(crate) fn refused() -> Check {
     smol::block_on(async {
-        // A port that was free a moment ago, and that nobody listens to.
+        // A port that was free a moment ago and that no socket listens on.
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         drop(listener);
@@ -110,7 +110,7 @@ pub(crate) fn udp() -> Check {
             future::try_zip(other.recv_from(&mut buffer), one.send(b"at last")).await?;
         ensure(
             received.0 == sent && sent == 7,
-            "a datagram of another size",
+            "a datagram of the wrong size",
         )
     })
 }
@@ -134,6 +134,6 @@ pub(crate) fn unix() -> Check {
         let (one, other) = UnixDatagram::pair()?;
         let mut buffer = [0; 64];
         let (count, _) = future::try_zip(other.recv(&mut buffer), one.send(b"datagram")).await?;
-        ensure(&buffer[..count] == b"datagram", "another datagram")
+        ensure(&buffer[..count] == b"datagram", "the wrong datagram")
     })
 }

@@ -1,4 +1,4 @@
-//! smol's timers.
+//! Timers of smol.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use crate::{Check, ensure};
 pub(crate) fn thousand() -> Check {
     let start = Instant::now();
     let fired = Arc::new(Mutex::new(Vec::new()));
-    // Set in an order that has nothing to do with the deadlines.
+    // The timers are set in an order that is unrelated to their deadlines.
     let tasks: Vec<_> = (0..1000_u64)
         .map(|index| (index * 389) % 1000)
         .map(|place| {
@@ -56,7 +56,7 @@ pub(crate) fn interval() -> Check {
         let mut ticks = Timer::interval(PERIOD);
         for number in 1..=20 {
             let tick = ticks.next().await.ok_or("the interval ended")?;
-            // However late the ticks are, the n-th cannot come before n periods are over.
+            // However late the ticks are, the n-th must not come before n periods have passed.
             ensure(
                 tick >= start + PERIOD * number,
                 format!("tick {number} was early"),
