@@ -1,9 +1,10 @@
-//! Programs that put the library under load for minutes or hours, and fail when a wake-up is lost, a byte is wrong, or
-//! memory, descriptors or wakers are left behind. `cargo xtask stress` and `cargo xtask soak` build and run it.
+//! Programs that put the library under load for minutes or hours. They fail if a wake-up is lost, a
+//! byte is wrong, or memory, descriptors or wakers leak. `cargo xtask stress` and
+//! `cargo xtask soak` build and run them.
 //!
-//! * [`stress`]: as many wake-ups as possible, in shapes that are known to lose some.
-//! * [`soak`]: ten thousand connections and a million timers for as long as asked for.
-//! * [`watchdog`]: notices that nothing happens any more, and says who waits for what.
+//! * [`stress`]: as many wake-ups as possible, in shapes that are prone to lost wake-ups.
+//! * [`soak`]: ten thousand connections and a million timers, for a given time.
+//! * [`watchdog`]: detects that a run makes no progress, and prints what is waited for.
 
 #[cfg(target_os = "linux")]
 mod soak;
@@ -37,5 +38,5 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    eprintln!("load: for Linux only: it counts what /proc tells");
+    eprintln!("load: Linux only, because it reads /proc");
 }

@@ -1,4 +1,5 @@
-//! Notices that nothing happens any more, and says who waits for what. It uses nothing of the library.
+//! Detects that a run makes no progress, and prints what is waited for. It does not use the
+//! library.
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,14 +7,14 @@ use std::sync::{Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-/// Nothing here takes so long, also on a machine that is busy with something else.
+/// How long a run may make no progress. No wait takes this long, even on a busy machine.
 const PATIENCE_SECONDS: u64 = 60;
 
 static PROGRESS: AtomicU64 = AtomicU64::new(0);
 static WAITING: Mutex<Vec<Weak<dyn Debug + Send + Sync>>> = Mutex::new(Vec::new());
 static WORK: Mutex<String> = Mutex::new(String::new());
 
-/// Something was waited for and came. The count is what is reported as wake-ups.
+/// Counts one wake-up: something that was waited for has happened.
 pub(crate) fn progress() {
     PROGRESS.fetch_add(1, Ordering::Relaxed);
 }
@@ -22,7 +23,8 @@ pub(crate) fn count() -> u64 {
     PROGRESS.load(Ordering::Relaxed)
 }
 
-/// What is to be shown when nothing happens any more, for as long as it lives.
+/// Registers an object that is printed if the run makes no progress, for as long as the object
+/// exists.
 pub(crate) fn watch(source: Weak<dyn Debug + Send + Sync>) {
     let mut waiting = lock(&WAITING);
     if waiting.len() % 256 == 255 {
@@ -31,7 +33,7 @@ pub(crate) fn watch(source: Weak<dyn Debug + Send + Sync>) {
     waiting.push(source);
 }
 
-/// What is being done now, and how to do just that again.
+/// Records the current work and how to repeat it.
 pub(crate) fn now(work: String) {
     *lock(&WORK) = work;
 }
@@ -53,9 +55,9 @@ pub(crate) fn start() {
 }
 
 fn report(seen: u64) {
-    eprintln!("watchdog: nothing for {PATIENCE_SECONDS} s, after {seen} wake-ups");
+    eprintln!("watchdog: no progress for {PATIENCE_SECONDS} s, after {seen} wake-ups");
     eprintln!("watchdog: {}", lock(&WORK));
-    // A handful tells; ten thousand would hide it.
+    // Forty sources are enough. Ten thousand would hide the message above.
     for source in lock(&WAITING).iter().filter_map(Weak::upgrade).take(40) {
         eprintln!("watchdog: {source:?}");
     }

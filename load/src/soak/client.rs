@@ -1,4 +1,4 @@
-//! Connections that send, and compare what comes back byte by byte.
+//! Connections that send messages and compare the echo byte by byte.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -23,13 +23,14 @@ pub(crate) static GIVEN_UP: AtomicU64 = AtomicU64::new(0);
 /// Connection tasks that have not ended.
 pub(crate) static TASKS: AtomicUsize = AtomicUsize::new(0);
 
-/// The longest message. Longer than the server's buffer, so that it comes back in pieces.
+/// The longest message. It is longer than the server's buffer, so that it comes back in pieces.
 const LONGEST: usize = 6000;
 
-/// Pauses of a steady connection between two messages, in milliseconds.
+/// The longest pause of a steady connection between two messages, in milliseconds.
 const LONGEST_PAUSE: u64 = 2000;
 
-/// Each goes to an address of its own among many, so that the ports of closed connections are not missed.
+/// Returns one of many addresses of the server. With many addresses there are enough ports,
+/// although closed connections still occupy some.
 fn address(port: u16, rng: &mut Rng) -> SocketAddr {
     (Ipv4Addr::new(127, 0, rng.u8(..), rng.u8(1..)), port).into()
 }
@@ -40,7 +41,7 @@ async fn connect(port: u16, rng: &mut Rng) -> io::Result<Arc<Async<TcpStream>>> 
     Ok(Arc::new(stream))
 }
 
-/// A connection that stays, and has something to say now and then.
+/// Runs a connection that stays open for the whole run and sends a message now and then.
 pub(crate) async fn steady(shared: Arc<Shared>, seed: u64) {
     let _alive = Counted::new(&TASKS);
     let mut rng = Rng::with_seed(seed);
@@ -66,7 +67,7 @@ async fn steady_rounds(shared: &Shared, rng: &mut Rng) -> io::Result<()> {
     Ok(())
 }
 
-/// A connection that comes for one message and goes: politely, or with a reset.
+/// Runs a connection for one message. It ends with a half-close or with a reset.
 pub(crate) async fn short(shared: Arc<Shared>, seed: u64) {
     let _alive = Counted::new(&TASKS);
     let mut rng = Rng::with_seed(seed);
@@ -79,7 +80,7 @@ pub(crate) async fn short(shared: Arc<Shared>, seed: u64) {
             stream.get_ref().shutdown(Shutdown::Write)?;
             let count = (&mut &*stream).read(&mut [0]).await?;
             if count != 0 {
-                return Err(io::Error::other("a byte after the last"));
+                return Err(io::Error::other("received a byte after the echo"));
             }
         } else {
             let at_once = Some(Duration::ZERO);
@@ -93,7 +94,8 @@ pub(crate) async fn short(shared: Arc<Shared>, seed: u64) {
     }
 }
 
-/// Sends a message and reads the echo at the same time. Both may be given up half way and go on, which must lose nothing.
+/// Sends a message and reads the echo at the same time. Reads may be cancelled and repeated, which
+/// must not lose a byte.
 async fn exchange(
     stream: &Async<TcpStream>,
     entry: &Entry,

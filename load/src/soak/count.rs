@@ -1,8 +1,8 @@
-//! Counting what is alive.
+//! Counts of live objects.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One of the things that a counter counts, for as long as it lives.
+/// A guard that adds one to a counter while it is alive.
 pub(crate) struct Counted(&'static AtomicUsize);
 
 impl Counted {

@@ -1,10 +1,10 @@
-//! Whether memory grows: resident memory of both processes, sampled all the time.
+//! Detects growing memory: the resident memory of both processes is sampled during the whole run.
 
-/// Resident memory in KiB, one sample a second since everything was in place.
+/// Resident memory in KiB, one sample per second since everything was set up.
 #[derive(Default)]
 pub(crate) struct Samples(Vec<u64>);
 
-/// What is allowed to grow: the allocator's own affairs.
+/// The growth that is allowed, because the allocator keeps some memory.
 const SLACK_PERCENT: u64 = 3;
 const SLACK_KIB: u64 = 4096;
 
@@ -13,7 +13,8 @@ impl Samples {
         self.0.extend(sample);
     }
 
-    /// The mean of the second quarter (after warming up) and of the last; an error if the last is more than it may be.
+    /// Returns the mean of the second quarter, after warming up, and the mean of the last quarter.
+    /// Fails if the last one is too high.
     pub(crate) fn judge(&self) -> Result<(u64, u64), String> {
         let quarter = self.0.len() / 4;
         if quarter == 0 {

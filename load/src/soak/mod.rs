@@ -1,8 +1,10 @@
-//! Soak: ten thousand connections and a million timers at once, a hundred thousand short connections, storms of
-//! cancellations, tasks that move between threads, and threads that enter and leave `block_on`, for as long as asked for.
+//! The soak test: ten thousand connections and a million timers at once, a hundred thousand short
+//! connections, storms of cancellations, tasks that move between threads, and threads that enter
+//! and leave `block_on`. It runs for a given time.
 //!
-//! The server is a process of its own (see [`server`]); this one compares every byte, counts what is alive, and watches
-//! the memory of both. What goes wrong is printed with the seed of the run.
+//! The server is a separate process (see [`server`]). This process compares every byte, counts live
+//! objects, and samples the memory of both processes. A failure is printed with the seed of the
+//! run.
 
 mod client;
 mod count;
@@ -29,28 +31,28 @@ use crate::system;
 use observe::{observe, sum_up, wait_until};
 use watch::Watch;
 
-/// No new work from now on.
+/// Whether the run is ending, so that no new work may be started.
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// Threads that stay for the whole run, and those that come and go beside them.
+/// The number of threads that stay for the whole run, and of those that come and go beside them.
 const THREADS: usize = 2;
 const GUESTS: usize = 3;
 
-/// Descriptors that are needed besides the connections.
+/// The number of descriptors that are needed besides those of the connections.
 const SPARE_DESCRIPTORS: u64 = 500;
 
-/// Descriptors that the library makes when it first needs them: those of the watch.
+/// The number of descriptors that the library opens only when it first needs a watcher.
 const LAZY: usize = 3;
 
-/// Short connections at the same time.
+/// The number of concurrent short connections.
 const SHORT_AT_ONCE: usize = 16;
 
-/// What all tasks know.
+/// The state that all tasks share.
 struct Shared {
     port: u16,
     watch: Watch,
     connected: AtomicUsize,
-    /// Closes when all connections are there.
+    /// Closed when all connections are established.
     all_here: async_channel::Receiver<()>,
     failures: Mutex<Vec<String>>,
 }
@@ -94,7 +96,7 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Result<(), String> {
     drop(child.stdin.take());
     let end = result.and_then(|sent| compare(&mut child, sent));
     if end.is_err() {
-        // Of no more use; it may be gone already.
+        // The server is not needed any more. It may have exited already.
         let _ = child.kill();
     }
     let _ = child.wait();
@@ -138,11 +140,12 @@ fn start_server() -> Result<(Child, u16), String> {
     let port = port
         .strip_prefix("port ")
         .and_then(|port| port.parse().ok());
-    let port = port.ok_or("the server does not say where it listens")?;
+    let port = port.ok_or("the server did not print its port")?;
     Ok((child, port))
 }
 
-/// The next line that the server prints. It prints one at a time, so none is lost with the buffer.
+/// Returns the next line that the server prints. The server prints one line at a time, so no line
+/// is lost when the buffer is dropped.
 fn line_of(child: &mut Child) -> Result<String, String> {
     let mut line = String::new();
     let output = child.stdout.as_mut().ok_or("the server has no output")?;
@@ -152,7 +155,7 @@ fn line_of(child: &mut Child) -> Result<String, String> {
     Ok(line.trim_end().into())
 }
 
-/// The server must have echoed what was sent, and have nothing left.
+/// Checks that the server has echoed everything that was sent and has no open connection.
 fn compare(child: &mut Child, sent: u64) -> Result<(), String> {
     let line = line_of(child)?;
     println!("soak: server: {line}");
@@ -160,20 +163,20 @@ fn compare(child: &mut Child, sent: u64) -> Result<(), String> {
     let (echoed, open) = (words.nth(1), words.nth(3));
     if echoed.and_then(|number| number.parse().ok()) != Some(sent) || open != Some("0") {
         return Err(format!(
-            "the server does not agree: {sent} bytes were sent, {line}"
+            "the server disagrees: {sent} bytes were sent, but it reports: {line}"
         ));
     }
     println!("soak: passed");
     Ok(())
 }
 
-/// The run itself. Returns how many bytes were sent.
+/// Runs the test. Returns how many bytes were sent.
 fn soak(options: &Options, port: u16, server: u32) -> Result<u64, String> {
     let own = std::process::id();
-    // What the library keeps for itself is there before the descriptors are counted.
+    // The library opens the descriptors that it keeps before the descriptors are counted.
     thread::spawn(|| block_on(Timer::after(Duration::from_millis(1))))
         .join()
-        .map_err(|_| "a thread")?;
+        .map_err(|_| "the first thread panicked")?;
     let (all_come, all_here) = async_channel::bounded::<()>(1);
     let shared = Arc::new(Shared {
         port,
@@ -199,7 +202,7 @@ fn soak(options: &Options, port: u16, server: u32) -> Result<u64, String> {
     let mut tasks = Vec::new();
     for _ in 0..options.connections {
         tasks.push(executor.spawn(client::steady(shared.clone(), rng.u64(..))));
-        // No more on their way at a time than the server's queue has room for.
+        // No more connections may be pending at a time than the server's queue has room for.
         let begun = tasks.len();
         wait_until(&shared, "connections", || {
             begun < shared.connected.load(Ordering::Acquire) + 100
@@ -239,11 +242,11 @@ fn soak(options: &Options, port: u16, server: u32) -> Result<u64, String> {
         client::TASKS.load(Ordering::Acquire) == 0 && storms.is_finished()
     })?;
     drop((tasks, timers, storms));
-    // Cancelled tasks are dropped by the executor's threads.
+    // The executor's threads drop the cancelled tasks.
     wait_until(&shared, "the end of all timers", || {
         timers::ALIVE.load(Ordering::Acquire) == 0
     })?;
-    wait_until(&shared, "the descriptors", || {
+    wait_until(&shared, "descriptors to be closed", || {
         let now = (system::descriptors(own), system::descriptors(server));
         now.0 <= descriptors.0.map(|it| it + LAZY) && now.1 <= descriptors.1.map(|it| it + LAZY)
     })?;
@@ -265,7 +268,8 @@ async fn short_ones(shared: Arc<Shared>, rounds: u64, mut rng: Rng) {
 
 static VISITS: AtomicU64 = AtomicU64::new(0);
 
-/// A thread that runs the executor for a moment, or waits for something of its own, and leaves again.
+/// Starts one thread after another. Each runs the executor for a moment, or waits for its own
+/// timer, and then ends.
 fn come_and_go(executor: &Arc<Executor<'static>>, mut rng: Rng) {
     while !STOP.load(Ordering::Acquire) {
         let (executor, span) = (executor.clone(), Duration::from_micros(rng.u64(1..20_000)));

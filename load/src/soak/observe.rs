@@ -1,4 +1,4 @@
-//! Looking on: what is alive, what is stuck, and what it came to.
+//! Observation of a run: live objects, stuck waits, and the final counts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -8,7 +8,7 @@ use super::memory::Samples;
 use super::{Options, SHORT_AT_ONCE, Shared, VISITS, client, timers, watch};
 use crate::system;
 
-/// Looks on for as long as the run is to last: memory, stuck waiters, failures.
+/// Observes a run until its end: memory, stuck waits, failures.
 pub(super) fn observe(
     options: &Options,
     shared: &Shared,
@@ -17,7 +17,7 @@ pub(super) fn observe(
     let end = Instant::now() + Duration::from_secs_f64(options.minutes * 60.0);
     let mut samples = [Samples::default(), Samples::default()];
     let mut seconds = 0;
-    // The short connections come to an end too, however long they take.
+    // The run ends only after all short connections have ended, however long they take.
     let short = options.short / SHORT_AT_ONCE as u64 * SHORT_AT_ONCE as u64;
     while Instant::now() < end || client::SHORT.load(Ordering::Acquire) < short {
         thread::sleep(Duration::from_secs(1));
@@ -71,7 +71,7 @@ pub(super) fn wait_until(
         shared.check()?;
         give_up_if_stuck(shared)?;
         if start.elapsed() > 3 * watch::PATIENCE {
-            return Err(format!("never came: {what}"));
+            return Err(format!("timed out waiting for {what}"));
         }
         thread::sleep(Duration::from_millis(1));
     }
@@ -83,20 +83,21 @@ pub(super) fn sum_up(shared: &Shared, options: &Options) -> Result<u64, String> 
     let get = |counter: &AtomicU64| counter.load(Ordering::Acquire);
     let (sent, received) = (get(&client::SENT), get(&client::RECEIVED));
     println!(
-        "soak: {} messages, {sent} bytes sent, {received} received; {} short connections; {} reads given up",
+        "soak: {} messages, {sent} bytes sent, {received} received; {} short connections; \
+         {} reads cancelled",
         get(&client::MESSAGES),
         get(&client::SHORT),
         get(&client::GIVEN_UP),
     );
     println!(
-        "soak: {} timers fired, {} set anew; {} storms of cancelled waits; {} visits of threads",
+        "soak: {} timers fired, {} reset; {} storms of cancelled waits; {} short-lived threads",
         get(&timers::FIRED),
         get(&timers::CANCELLED),
         get(&timers::STORMS),
         get(&VISITS),
     );
     if sent != received {
-        return Err("not all bytes came back".into());
+        return Err("not all bytes were echoed".into());
     }
     let early = options.minutes * 60.0 > 5.0 && get(&timers::FIRED) == 0 && options.timers > 1000;
     if get(&client::MESSAGES) == 0 || early {

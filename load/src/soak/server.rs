@@ -1,5 +1,5 @@
-//! The other side of the soak: an echo server in a process of its own, so that each side has one descriptor for each
-//! connection. It runs until its standard input ends.
+//! The server of the soak test: an echo server in a separate process, so that each process has one
+//! descriptor per connection. It runs until its standard input ends.
 
 use std::io::{self, Read};
 use std::net::{TcpListener, TcpStream};
@@ -15,7 +15,7 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use super::count::Counted;
 use crate::system;
 
-/// Threads that run the connections.
+/// The number of threads that run the connections.
 const THREADS: usize = 2;
 
 /// Connections that have not ended.
@@ -23,7 +23,8 @@ static OPEN: AtomicUsize = AtomicUsize::new(0);
 static ECHOED: AtomicU64 = AtomicU64::new(0);
 static ACCEPTED: AtomicU64 = AtomicU64::new(0);
 
-/// Prints its port at the beginning, and at the end what it has echoed and what is left open.
+/// Runs the server. It first prints its port. At the end it prints how many bytes it has echoed,
+/// how many connections it has accepted, and how many are still open.
 pub(crate) fn run(_: &mut lexopt::Parser) -> Result<(), String> {
     serve().map_err(|error| format!("soak server: {error}"))
 }
@@ -41,9 +42,10 @@ fn serve() -> io::Result<()> {
             thread::spawn(move || block_on(executor.run(stopped.recv())))
         })
         .collect();
-    // Until the client goes, one way or another.
+    // The input ends when the client exits, for whatever reason.
     io::stdin().read_to_end(&mut Vec::new())?;
-    // The client has closed all connections before; the last ends of streams may still be on their way.
+    // The client has already closed all connections, but the last ends of streams may still be in
+    // transit.
     for _ in 0..100 {
         if OPEN.load(Ordering::Acquire) == 0 {
             break;
@@ -72,7 +74,8 @@ async fn accept(executor: Arc<Executor<'static>>, listener: Async<TcpListener>) 
                 ACCEPTED.fetch_add(1, Ordering::AcqRel);
                 let open = Counted::new(&OPEN);
                 let serve = async move {
-                    // A client that resets the connection is part of the game; the client checks what it got.
+                    // The client may reset the connection, so errors are expected. The client
+                    // checks what it receives.
                     let _ = echo(stream).await;
                     drop(open);
                 };
@@ -88,7 +91,7 @@ async fn accept(executor: Arc<Executor<'static>>, listener: Async<TcpListener>) 
 
 async fn echo(mut stream: Async<TcpStream>) -> io::Result<()> {
     stream.get_ref().set_nodelay(true)?;
-    // Small, because there are ten thousand of them.
+    // Small, because there are ten thousand buffers.
     let mut buffer = [0; 2048];
     loop {
         let count = stream.read(&mut buffer).await?;

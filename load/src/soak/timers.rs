@@ -1,4 +1,4 @@
-//! A million timers, each with a task of its own, and storms of waits that are cancelled all at once.
+//! A million timers, each in its own task, and storms of waits that are cancelled together.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,10 +18,10 @@ pub(crate) static FIRED: AtomicU64 = AtomicU64::new(0);
 pub(crate) static CANCELLED: AtomicU64 = AtomicU64::new(0);
 pub(crate) static STORMS: AtomicU64 = AtomicU64::new(0);
 
-/// A timer fires this many milliseconds from now at the latest; on average after half of it.
+/// The longest duration of a timer in milliseconds. The average duration is half of it.
 const LONGEST: u64 = 120_000;
 
-/// Fires again and again; one in four times it is set anew before it can.
+/// Waits for one timer after another. One in four is reset before it fires.
 pub(crate) async fn one(shared: Arc<Shared>, seed: u64) {
     let _alive = Counted::new(&ALIVE);
     let mut rng = Rng::with_seed(seed);
@@ -45,7 +45,7 @@ pub(crate) async fn one(shared: Arc<Shared>, seed: u64) {
     }
 }
 
-/// A waker that does nothing and can be counted, which the one of the standard library cannot.
+/// A waker that does nothing. Unlike the no-op waker of the standard library, it can be counted.
 struct Inert;
 
 impl Wake for Inert {
@@ -56,7 +56,8 @@ impl Wake for Inert {
 
 const STORM: usize = 20_000;
 
-/// Half of them timers, half of them readers of one source; polled, so that the reactor holds their wakers, and dropped.
+/// Runs storms of waits. Half of the waits are timers, and half are readers of one source. Each
+/// wait is polled once, so that the reactor holds its waker, and then dropped.
 pub(crate) async fn storms(shared: Arc<Shared>, seed: u64) {
     let mut rng = Rng::with_seed(seed);
     let quiet = std::os::unix::net::UnixStream::pair();
@@ -88,7 +89,7 @@ pub(crate) async fn storms(shared: Arc<Shared>, seed: u64) {
         let pending = waits.len();
         drop(waits);
         drop(waker);
-        // One is ours; whatever is more was not given back.
+        // One reference belongs to this function. Every other one is a waker that was not released.
         let left = Arc::strong_count(&inert) - 1;
         if left != 0 || pending != STORM {
             shared.fail(format!(

@@ -1,4 +1,5 @@
-//! Who waits for an answer since when: a connection that waits too long is stuck, and is shown with its source's state.
+//! The connections that wait for an answer. A connection that waits too long is stuck, and is
+//! printed with the state of its source.
 
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use async_io::Async;
 
-/// An answer takes less, also when ten thousand others are asked for at the same time.
+/// How long an answer may take, even if ten thousand others are requested at the same time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 const RESTS: u64 = u64::MAX;
 
-/// All connections, looked at from outside.
+/// All connections, as the observer sees them.
 pub(crate) struct Watch {
     start: Instant,
     entries: Mutex<Vec<Weak<Seen>>>,
@@ -20,11 +21,11 @@ pub(crate) struct Watch {
 
 struct Seen {
     stream: Weak<Async<TcpStream>>,
-    /// Milliseconds since the start.
+    /// When the current wait began, in milliseconds since the start, or `RESTS` if there is none.
     waits_since: AtomicU64,
 }
 
-/// One connection's side of it.
+/// The handle through which one connection reports its waits.
 pub(crate) struct Entry {
     start: Instant,
     seen: Arc<Seen>,
@@ -54,7 +55,7 @@ impl Watch {
         }
     }
 
-    /// What is stuck, in words.
+    /// Returns a description of each stuck connection.
     pub(crate) fn stuck(&self) -> Vec<String> {
         let now = self.start.elapsed().as_millis() as u64;
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +65,7 @@ impl Watch {
             let waited = Duration::from_millis(now.saturating_sub(since));
             if since != RESTS && waited > PATIENCE {
                 let stream = seen.stream.upgrade();
-                stuck.push(format!("waits since {waited:?}: {stream:?}"));
+                stuck.push(format!("has waited for {waited:?}: {stream:?}"));
             }
         }
         stuck

@@ -1,4 +1,4 @@
-//! One end of a connection, with the many ways there are to wait for a byte.
+//! One end of a connection, which waits for a byte in one of many ways.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, Read, Write};
@@ -32,12 +32,12 @@ const STYLES: [Style; 5] = [
     Style::PollReadable,
 ];
 
-/// What else happens on the way.
+/// What an end does besides reading and writing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Habits {
-    /// The source is made anew before one message in so many; 0 for never.
+    /// The source is registered again before one message in this many, or never if this is 0.
     pub(crate) renew_one_in: u8,
-    /// A wait is given up, and begun again, before one message in so many; 0 for never.
+    /// A wait is cancelled and repeated before one message in this many, or never if this is 0.
     pub(crate) give_up_one_in: u8,
 }
 
@@ -63,7 +63,7 @@ impl End {
         })
     }
 
-    /// The next byte; an error at the end of the stream.
+    /// Returns the next byte, or an error at the end of the stream.
     pub(crate) async fn receive(&mut self) -> io::Result<u8> {
         if chance(&mut self.rng, self.habits.renew_one_in) {
             self.renew()?;
@@ -91,7 +91,8 @@ impl End {
         woken(read(&source, self.style)).await
     }
 
-    /// There is always room for one byte: every byte is answered before the next is sent.
+    /// Sends a byte. There is always room for it, because each byte is answered before the next one
+    /// is sent.
     pub(crate) fn send(&self, byte: u8) -> io::Result<()> {
         let source = self.source.as_ref().ok_or(ErrorKind::NotConnected)?;
         (&mut source.get_ref()).write_all(&[byte])
@@ -99,11 +100,11 @@ impl End {
 
     fn renew(&mut self) -> io::Result<()> {
         let source = self.source.take().and_then(Arc::into_inner);
-        let source = source.ok_or_else(|| io::Error::other("somebody keeps the source"))?;
+        let source = source.ok_or_else(|| io::Error::other("the source is still shared"))?;
         let stream = if self.rng.bool() {
             source.into_inner()?
         } else {
-            // Copies share what is connected and not the registration; the number may be the old one or not.
+            // A copy shares the connection, but has its own descriptor and its own registration.
             let copy = source.get_ref().try_clone()?;
             drop(source);
             copy

@@ -36,7 +36,8 @@ pub(crate) fn impatient(rng: &mut Rng, wakeups: u64) {
     pass_bytes(rng, wakeups, habits);
 }
 
-/// One to three connections; at each end a thread that sends, awaits the answer, and compares.
+/// Runs one to three connections. A thread at one end sends bytes and compares the answers, which a
+/// thread at the other end sends.
 fn pass_bytes(rng: &mut Rng, wakeups: u64, habits: Habits) {
     let pairs = rng.u64(1..4);
     let rounds = wakeups.div_ceil(2 * pairs);
@@ -70,7 +71,7 @@ async fn answer(mut end: End, rounds: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// How one thread of the ring hears of the token.
+/// How a thread of the ring receives the token.
 enum Inlet {
     Channel(async_channel::Receiver<u64>),
     Source(Arc<Async<UnixStream>>),
@@ -88,7 +89,7 @@ impl Inlet {
             Inlet::Source(source) => {
                 let mut bytes = [0; 8];
                 let read = source.read_with(|mut stream| stream.read(&mut bytes));
-                // A write of eight bytes to a Unix socket comes in one piece.
+                // A Unix socket delivers eight bytes that were written together in one piece.
                 assert_eq!(woken(read).await.unwrap(), 8);
                 u64::from_ne_bytes(bytes)
             }
@@ -105,7 +106,8 @@ impl Outlet {
     }
 }
 
-/// A ring of two to four threads; each enters `block_on`, or a foreign executor, for one token and leaves it again.
+/// Passes a token around a ring of two to four threads. Each thread enters `block_on`, or a foreign
+/// executor, to wait for the token, and leaves it again.
 pub(crate) fn hand_over(rng: &mut Rng, wakeups: u64) {
     let members = rng.usize(2..5);
     let (mut inlets, mut outlets) = (Vec::new(), Vec::new());
@@ -130,7 +132,7 @@ pub(crate) fn hand_over(rng: &mut Rng, wakeups: u64) {
                 let mut expected = place as u64;
                 while expected < wakeups {
                     assert_eq!(wait_one_way(runner, &mut rng, &inlet), expected);
-                    // Past the last token nobody listens.
+                    // No thread waits for a token after the last one.
                     if expected + 1 < wakeups {
                         outlet.put(expected + 1);
                     }
@@ -141,7 +143,8 @@ pub(crate) fn hand_over(rng: &mut Rng, wakeups: u64) {
     });
 }
 
-/// With or without something else that is waited for at the same time, and that outlives the call or not.
+/// Waits for the token: alone, together with a timer that is cancelled or that fires, or in a
+/// nested call of `block_on`.
 fn wait_one_way(runner: Runner, rng: &mut Rng, inlet: &Inlet) -> u64 {
     let span = Duration::from_micros(rng.u64(1..30));
     match rng.u8(..8) {
@@ -155,11 +158,11 @@ fn wait_one_way(runner: Runner, rng: &mut Rng, inlet: &Inlet) -> u64 {
     }
 }
 
-/// Bytes of each piece that is written; odd, so that pieces and buffers fall out of step.
+/// The size of a piece that is written. It is odd, so that pieces and buffers do not stay aligned.
 const PIECE: usize = 777;
 
-/// Both directions of one connection at once, through buffers that are full most of the time. Reading and writing of one
-/// source happen on two threads.
+/// Transfers bytes in both directions of one connection at once, through buffers that are full most
+/// of the time. Each source is read on one thread and written on another.
 pub(crate) fn duplex(rng: &mut Rng, wakeups: u64) {
     let (one, two) = UnixStream::pair().unwrap();
     let total = 2000 * wakeups as usize / 4;
@@ -177,7 +180,7 @@ pub(crate) fn duplex(rng: &mut Rng, wakeups: u64) {
     });
 }
 
-/// What the byte at a place must be.
+/// Returns the byte at a position of the stream.
 fn byte_at(place: usize) -> u8 {
     (place % 251) as u8
 }

@@ -1,10 +1,12 @@
-//! Stress for lost wake-ups: many waits that end only if the library wakes the right task, in shapes that are known to go
-//! wrong. A wake-up that is lost is a wait for ever, and the watchdog's business.
+//! The stress test for lost wake-ups: many waits that end only if the library wakes the right task,
+//! in shapes that are prone to errors. A lost wake-up is a wait without end, which the watchdog
+//! detects.
 //!
-//! A run is a row of *segments* of some ten thousand wake-ups. What a segment does (how many threads, who runs them, how
-//! they read) follows from its own seed, which is printed when it fails: `--only SHAPE --seed N` starts with just that one.
-//! The threads' interleaving is the system's. What is counted are waits that were pending and then came to an end; a poll
-//! that finds what it wants counts for nothing.
+//! A run is a sequence of *segments* of up to 20 000 wake-ups. What a segment does (how many
+//! threads it has, what runs them, how they read) follows from its seed, which is printed if it
+//! fails: `--only SHAPE --seed N` starts with that segment. The interleaving of the threads is left
+//! to the system. Only waits that were pending and then ended are counted. A poll that is ready at
+//! once is not counted.
 
 mod end;
 mod links;
@@ -22,13 +24,13 @@ use lexopt::prelude::*;
 
 use crate::{system, watchdog};
 
-/// Wake-ups that one segment aims at.
+/// The number of wake-ups that one segment aims at.
 const SEGMENT: u64 = 20_000;
 
 struct Shape {
     name: &'static str,
     summary: &'static str,
-    /// Its part of all wake-ups, by what one costs.
+    /// The share of this shape in all wake-ups, depending on the cost of one.
     share: u64,
     segment: fn(&mut Rng, u64),
 }
@@ -82,7 +84,8 @@ struct Options {
     wakeups: u64,
     seed: u64,
     only: Option<String>,
-    /// Which of the processors that we may use; all if there is none.
+    /// The index of the processor to run on, among those that this process may use. `None` means
+    /// all.
     core: Option<usize>,
 }
 
@@ -140,13 +143,13 @@ fn parse(args: &mut lexopt::Parser) -> Result<Options, lexopt::Error> {
     Ok(options)
 }
 
-/// Segments of one shape until it has had its wake-ups.
+/// Runs segments of one shape until it has reached its number of wake-ups.
 fn repeat(shape: &Shape, wakeups: u64, seed: u64) -> Result<(), String> {
     let (start, before) = (Instant::now(), watchdog::count());
     let mut segments = 0;
     while watchdog::count() - before < wakeups {
         let seed = seed + segments;
-        let again = format!("again: load stress --only {} --seed {seed}", shape.name);
+        let again = format!("to repeat: load stress --only {} --seed {seed}", shape.name);
         watchdog::now(again.clone());
         let (rest, had) = (wakeups - (watchdog::count() - before), watchdog::count());
         let outcome = std::panic::catch_unwind(|| {
@@ -167,7 +170,7 @@ fn repeat(shape: &Shape, wakeups: u64, seed: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// Counts one wake-up if the future was not ready at once.
+/// Waits for a future. Counts one wake-up if the future was not ready at once.
 pub(crate) async fn woken<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut waited = false;

@@ -1,4 +1,5 @@
-//! Who runs a future: our `block_on`, or an executor that knows nothing of us.
+//! The runners of futures: this crate's `block_on`, and an executor that is independent of this
+//! crate.
 
 use std::future::Future;
 use std::pin::pin;
@@ -12,7 +13,7 @@ use fastrand::Rng;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Runner {
     Ours,
-    /// Only the thread `async-io` can drive for this one.
+    /// An executor for which only the thread `async-io` can drive the reactor.
     Foreign,
 }
 

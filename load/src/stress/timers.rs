@@ -1,4 +1,4 @@
-//! Timers that are set, reset, cancelled, and moved between threads, many at a time.
+//! Timers that are set, reset, cancelled and moved between threads, many at a time.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use super::woken;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Tasks on an executor that several threads run, so that a timer is polled now here and now there.
+/// Runs tasks on an executor of several threads, so that a timer is polled on different threads.
 pub(crate) fn segment(rng: &mut Rng, wakeups: u64) {
     let tasks = rng.u64(1..100);
     let rounds = wakeups.div_ceil(tasks);
@@ -46,7 +46,7 @@ async fn rounds_of(rounds: u64, mut rng: Rng) {
         let (start, span) = (Instant::now(), Duration::from_nanos(rng.u64(..300_000)));
         match rng.u8(..4) {
             0 => {
-                // Polled, and so in the queue, for another time first.
+                // The timer is first scheduled with another deadline, by polling it.
                 let mut timer = Timer::after(if rng.bool() { HOUR } else { span / 2 });
                 let _ = future::poll_once(&mut timer).await;
                 timer.set_after(span);
@@ -67,7 +67,7 @@ async fn rounds_of(rounds: u64, mut rng: Rng) {
     }
 }
 
-/// A timer that one thread waits for and another one sets.
+/// A timer that one thread waits for and another thread sets.
 struct Shared(Arc<Mutex<Timer>>);
 
 impl Future for Shared {
@@ -78,7 +78,7 @@ impl Future for Shared {
     }
 }
 
-/// The waiting thread has an hour to wait, until this one says otherwise.
+/// Sets a timer that another thread waits for. The other thread would otherwise wait for an hour.
 fn set_from_outside(rng: &mut Rng, rounds: u64) {
     let timer = Arc::new(Mutex::new(Timer::after(HOUR)));
     let (runner, waited) = (Runner::any(rng), timer.clone());
@@ -86,7 +86,8 @@ fn set_from_outside(rng: &mut Rng, rounds: u64) {
     let waiting = thread::spawn(move || {
         for _ in 0..rounds {
             runner.block_on(woken(Shared(waited.clone())));
-            // It has fired, so it keeps no waker: whatever is set from now on is seen by the next poll.
+            // The timer has fired, so it keeps no waker. The next poll sees any deadline that is
+            // set after this.
             waited.lock().unwrap().set_after(HOUR);
             done.send(()).unwrap();
         }

@@ -1,4 +1,4 @@
-//! Many tasks that wait for one source, on several threads, some of them cancelled on the way.
+//! Many tasks that wait for one source, on several threads. Some of the waits are cancelled.
 
 use std::future::{Future, poll_fn};
 use std::io::{self, Read, Write};
@@ -19,15 +19,16 @@ use crate::watchdog;
 struct Waiter {
     source: Arc<Async<UnixStream>>,
     by_slot: bool,
-    /// Inside the wait, or served at once.
+    /// Receives a message when the waiter waits, or was ready at once.
     begun: async_channel::Sender<()>,
     seen: async_channel::Sender<u64>,
-    /// The byte of the last round has been taken out.
+    /// Receives a message when the byte of the last round has been read.
     next: async_channel::Receiver<()>,
     rng: Rng,
 }
 
-/// In each round one byte comes, every waiter must hear of it, and only then it is taken out.
+/// Runs rounds. In each round one byte arrives, and every waiter must be woken before the byte is
+/// read.
 pub(crate) fn segment(rng: &mut Rng, wakeups: u64) {
     let count = rng.u64(2..40);
     let rounds = wakeups.div_ceil(count);
@@ -60,7 +61,7 @@ pub(crate) fn segment(rng: &mut Rng, wakeups: u64) {
         }
         director.block_on(async {
             for round in 1..=rounds {
-                // At some moment while they begin, or when all of them wait.
+                // The byte is sent while the waiters begin to wait, or when all of them wait.
                 let early = if rng.u8(..4) == 0 {
                     rng.u64(..count)
                 } else {
@@ -94,7 +95,7 @@ impl Waiter {
     async fn wait_rounds(mut self, rounds: u64) {
         for round in 1..=rounds {
             if self.rng.u8(..4) == 0 {
-                // Given up: must take nothing from the others.
+                // A cancelled wait must not take the event from the others.
                 let _ = future::poll_once(self.source.readable()).await;
             }
             let by_slot = poll_fn(|cx| self.source.poll_readable(cx));
@@ -105,9 +106,10 @@ impl Waiter {
             } else {
                 self.wait(self.source.clone().readable_owned()).await;
             }
-            // Nobody is to hear of the byte of the round before: that has gone, and the one of this round must be there.
+            // A waiter must not be woken for the byte of the previous round, which has been read.
+            // The byte of this round must be present.
             let waiting = rustix::io::ioctl_fionread(self.source.get_ref()).unwrap();
-            assert_eq!(waiting, 1, "told of round {round} without its byte");
+            assert_eq!(waiting, 1, "woken in round {round} without its byte");
             self.seen.send(round).await.unwrap();
             self.next.recv().await.unwrap();
         }
