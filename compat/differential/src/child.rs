@@ -252,7 +252,7 @@ fn open_descriptors() -> Result<usize, String> {
     }
 }
 
-/// The threads of this process.
+/// Returns the number of threads of this process.
 fn threads() -> Result<u64, String> {
     let folder = fs::metadata("/proc/self/task").map_err(|error| error.to_string())?;
     Ok(folder.nlink() - 2)
