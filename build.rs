@@ -1,4 +1,4 @@
-//! Finds out what the compiler's standard library already has.
+//! Detects what the compiler's standard library has, and whether `polling` uses a kqueue.
 
 use std::process::Command;
 
@@ -11,14 +11,14 @@ fn main() {
         println!("cargo:rustc-cfg=async_io_kqueue");
     }
 
-    // `std::io::{PipeReader, PipeWriter}` came with Rust 1.87. When the version cannot be read, assume that they are
-    // there: an unknown compiler is more likely to be new than old.
+    // `std::io::{PipeReader, PipeWriter}` exist since Rust 1.87. If the version cannot be read,
+    // they are assumed to exist, because an unknown compiler is more likely to be new than old.
     if rustc_minor().is_some_and(|minor| minor < 87) {
         println!("cargo:rustc-cfg=async_io_no_pipe");
     }
 }
 
-/// Whether `polling` uses a kqueue on the target.
+/// Returns whether `polling` uses a kqueue on the target.
 fn has_kqueue() -> bool {
     let target = |what: &str| std::env::var(format!("CARGO_CFG_{what}")).unwrap_or_default();
     let systems = ["freebsd", "netbsd", "openbsd", "dragonfly"];
@@ -26,7 +26,7 @@ fn has_kqueue() -> bool {
     has && std::env::var_os("CARGO_CFG_POLLING_TEST_POLL_BACKEND").is_none()
 }
 
-/// The `N` of the compiler's version `1.N.P`.
+/// Returns the `N` of the compiler's version `1.N.P`.
 fn rustc_minor() -> Option<u32> {
     let rustc = std::env::var_os("RUSTC")?;
     let output = Command::new(rustc).arg("--version").output().ok()?;
