@@ -1,7 +1,9 @@
-//! Every platform, from one machine: type-checks for all targets, and test runs for those that can be run here: with
-//! emulators, with Wine, with another C library, and with the other forms of the poller.
+//! Checks every platform from one machine. All targets are type-checked. The tests run where that
+//! is possible on this machine: with emulators, with Wine, with another C library, and with the
+//! other forms of the poller.
 //!
-//! A failure does not stop the others; it is in the table at the end, and in the exit code.
+//! A failure does not stop the other platforms. It is shown in the table at the end and in the exit
+//! status.
 
 mod machine;
 mod table;
@@ -17,16 +19,16 @@ use crate::shell::{self, Outcome};
 use crate::tally::Tally;
 use table::{Depth, Machine, PLATFORMS, Platform};
 
-/// How far one platform got.
+/// The result of one platform.
 #[derive(Debug)]
 struct Row {
     platform: &'static Platform,
     checked: bool,
     linked: Option<bool>,
     ran: Option<Tally>,
-    /// What the tests took; with the build, where that is of this row alone.
+    /// How long the tests took. This includes the build, if the build is for this row only.
     took: Option<Duration>,
-    /// What went wrong, in a few words.
+    /// A short description of the failure.
     failure: Option<String>,
 }
 
@@ -46,7 +48,7 @@ impl Row {
         self.failure.get_or_insert(message.into());
     }
 
-    /// Shows the end of a log, and names it.
+    /// Prints the end of a log, and records where the log is.
     fn fail_with(&mut self, log: &Path, lines: usize) {
         println!("{}", shell::tail(log, lines));
         self.fail(format!("see {}", log.display()));
@@ -90,7 +92,9 @@ fn choose(args: &mut lexopt::Parser) -> Outcome<Vec<&'static Platform>> {
                     if !PLATFORMS.iter().any(|platform| platform.name == *name) {
                         let known: Vec<_> = PLATFORMS.iter().map(|known| known.name).collect();
                         let known = known.join(", ");
-                        return Err(format!("there is no platform {name:?} in: {known}"));
+                        return Err(format!(
+                            "there is no platform {name:?}; the platforms are {known}"
+                        ));
                     }
                 }
                 chosen.retain(|platform| names.contains(&platform.name));
@@ -101,10 +105,11 @@ fn choose(args: &mut lexopt::Parser) -> Outcome<Vec<&'static Platform>> {
     Ok(chosen)
 }
 
-/// Where the system has no thread-locals of its own, this does not see the `const` that is there.
+/// A lint that does not recognize the existing `const` on systems without native thread-locals.
 const BLIND_LINT: &str = "clippy::missing_const_for_thread_local";
 
-/// Type-checks and lints all that are not built anyway: together, and if that fails, one by one to see which it is.
+/// Type-checks and lints all platforms that are not built anyway. They are checked together. If
+/// that fails, each is checked separately to find those that fail.
 fn check(rows: &mut [Row]) {
     let mut rows = of(rows, |depth| depth == Depth::Check);
     let all: Vec<&'static Platform> = rows.iter().map(|row| row.platform).collect();
@@ -134,8 +139,9 @@ fn lint(platforms: &[&'static Platform], log: &Path) -> Outcome<bool> {
     shell::run_logged(&mut cargo, log)
 }
 
-/// Builds and links the tests and the examples of all that run. One by one: together the dependencies would get the
-/// features that any of the targets asks for, and the test runs, which are one by one, would build everything again.
+/// Builds and links the tests and the examples of all platforms that run. Each platform is built
+/// separately. Together, the dependencies would get the features that any target asks for, and the
+/// separate test runs would build everything again.
 fn build(rows: &mut [Row]) {
     for row in of(rows, |depth| matches!(depth, Depth::Run(_))) {
         let platform = row.platform;
@@ -165,7 +171,7 @@ fn test(row: &mut Row, machine: Machine) -> Outcome {
     let platform = row.platform;
     let mut cargo = toolchain::cargo("test", &[platform])?;
     machine::prepare(&mut cargo, platform.name, machine)?;
-    // The examples are built in the same way, so that nothing is built twice.
+    // `build` has built the examples with the same features, so that nothing is built twice.
     cargo.args(["--lib", "--tests", "--no-fail-fast", "--"]);
     for left_out in platform.left_out() {
         cargo.args(["--skip", left_out.test]);
@@ -178,7 +184,7 @@ fn test(row: &mut Row, machine: Machine) -> Outcome {
     Ok(())
 }
 
-/// Runs the tests on the system at hand, with other flags.
+/// Runs the tests on this system, with other flags.
 fn test_here(row: &mut Row, flags: &str) -> Outcome {
     let name = row.platform.name;
     let mut cargo = shell::cargo();
@@ -206,7 +212,8 @@ fn run_tests(row: &mut Row, cargo: &mut Command, log: &Path) -> Outcome {
     Err(format!("tests: see {}", log.display()))
 }
 
-/// Whether the programs that cargo says it ran are linked statically: they ask for no loader.
+/// Checks that the programs that cargo has run are linked statically, which means that they request
+/// no loader.
 fn statically_linked(log: &str) -> Outcome {
     let programs: Vec<&str> = log
         .lines()
@@ -214,7 +221,7 @@ fn statically_linked(log: &str) -> Outcome {
         .filter_map(|line| line.rsplit_once('(')?.1.strip_suffix(')'))
         .collect();
     if programs.is_empty() {
-        return Err("no program is known to have run".into());
+        return Err("cargo did not report that a program has run".into());
     }
     for program in programs {
         let mut readelf = Command::new("readelf");

@@ -1,4 +1,4 @@
-/* Wine 8 lacks this library, from which Rust's standard library on Windows takes its random numbers. */
+/* Wine 8 lacks this library, which provides the random numbers for Rust's standard library. */
 
 #include <windows.h>
 

@@ -1,12 +1,12 @@
-/* gcc's unwinder, as Debian builds it, asks glibc for the tables that belong to a program address. musl has only the
- * list of loaded objects, in which the answer can be found. */
+/* The unwinder of gcc, as Debian builds it, asks glibc for the unwind table of a program address.
+ * musl has no such function, but its list of loaded objects contains the answer. */
 
 #define _GNU_SOURCE
 #include <link.h>
 #include <pthread.h>
 #include <stddef.h>
 
-/* As glibc declares it for 64-bit processors. */
+/* The declaration of glibc for 64-bit processors. */
 struct dl_find_object {
     unsigned long long flags;
     void *start;
@@ -33,7 +33,8 @@ static int look(struct dl_phdr_info *info, size_t size, void *data)
         char *start = (char *)info->dlpi_addr + part->p_vaddr;
         if (part->p_type == PT_GNU_EH_FRAME) {
             table = start;
-        } else if (part->p_type == PT_LOAD && search->wanted >= start && search->wanted < start + part->p_memsz) {
+        } else if (part->p_type == PT_LOAD && search->wanted >= start
+                   && search->wanted < start + part->p_memsz) {
             here = 1;
             search->result->start = start;
             search->result->end = start + part->p_memsz;
@@ -55,7 +56,8 @@ int _dl_find_object(void *address, struct dl_find_object *result)
     return dl_iterate_phdr(look, &search) == 1 ? 0 : -1;
 }
 
-/* It also calls these, but by references that bring nothing into a static program; here are some that do. */
+/* The unwinder also calls these functions, but through weak references, which do not add them to a
+ * static program. These references do. */
 __attribute__((used)) static void *const needed[] = {
     (void *)pthread_getspecific, (void *)pthread_key_create,  (void *)pthread_mutex_lock,
     (void *)pthread_mutex_unlock, (void *)pthread_once, (void *)pthread_setspecific,

@@ -1,4 +1,5 @@
-//! What it takes to run a foreign program: an emulator with the target's libraries, or Wine.
+//! The means to run a program of another platform: an emulator with the target's libraries, or
+//! Wine.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,7 +8,8 @@ use super::table::Machine;
 use super::toolchain;
 use crate::shell::{self, Outcome};
 
-/// Tests that start themselves again put this in front of their own path.
+/// The variable that names the runner. Tests that start themselves again put it in front of their
+/// own path.
 const RUNNER: &str = "ASYNC_IO_TEST_RUNNER";
 
 const WINE: &str = "/usr/lib/wine/wine64";
@@ -21,7 +23,8 @@ pub(crate) fn prepare(cargo: &mut Command, target: &str, machine: Machine) -> Ou
         Machine::Loader(_) | Machine::Static => return Ok(()),
         Machine::Qemu { program, libraries } => {
             cargo.env("QEMU_LD_PREFIX", libraries);
-            // Chance and long repetition are not what differs between processors, and they take long here.
+            // Random cases and long repetition do not depend on the processor, and they take long in
+            // an emulator.
             cargo.env("PROPTEST_CASES", "32");
             cargo.env("ASYNC_IO_STRESS", "0.25");
             program
@@ -40,7 +43,7 @@ pub(crate) fn prepare(cargo: &mut Command, target: &str, machine: Machine) -> Ou
     };
     let target = target.to_uppercase().replace('-', "_");
     cargo.env(format!("CARGO_TARGET_{target}_RUNNER"), runner);
-    // Wine starts Windows programs by itself.
+    // Under Wine, Windows programs start other programs directly.
     if !matches!(machine, Machine::Wine) {
         cargo.env(RUNNER, runner);
     }

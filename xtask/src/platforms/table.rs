@@ -1,4 +1,4 @@
-//! Which targets there are, what is done with each, and what is left out where, with the reason.
+//! The targets, what is done with each, and the tests that are left out, with reasons.
 
 /// What is done with a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,16 +7,16 @@ pub(crate) enum Depth {
     Check,
     /// The tests are built, linked and run.
     Run(Machine),
-    /// The same on the system at hand with the usual compiler, and these flags for it.
+    /// The same on this system with the usual compiler and these flags.
     Here { flags: &'static str },
 }
 
-/// What runs the programs.
+/// The machine that runs the programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Machine {
-    /// The processor at hand, with this loader and the libraries beside it.
+    /// This processor, with this loader and the libraries in the same folder.
     Loader(&'static str),
-    /// The processor at hand, without a loader: linked statically.
+    /// This processor, without a loader: the programs are linked statically.
     Static,
     /// An emulator, with the folder of the target's libraries.
     Qemu {
@@ -28,14 +28,14 @@ pub(crate) enum Machine {
 
 #[derive(Debug)]
 pub(crate) struct Platform {
-    /// The target's triple, or a name for a form of the system at hand.
+    /// The target triple, or a name for a variant of this system.
     pub(crate) name: &'static str,
     pub(crate) depth: Depth,
-    /// Whether it belongs to the part that must hold before a change lands.
+    /// Whether the platform belongs to the part that every change must pass.
     pub(crate) in_ci: bool,
-    /// Debian's packages, besides the compiler.
+    /// The Debian packages that are needed besides the compiler.
     pub(crate) packages: &'static [&'static str],
-    /// The linker, where it is not the usual one.
+    /// The linker, if it is not the usual one.
     pub(crate) linker: Option<&'static str>,
 }
 
@@ -76,7 +76,7 @@ const fn qemu(
     }
 }
 
-/// In the order of the table that is printed.
+/// The platforms, in the order of the printed table.
 pub(crate) const PLATFORMS: &[Platform] = &[
     here("poll", "--cfg polling_test_poll_backend"),
     here(
@@ -161,7 +161,7 @@ pub(crate) const PLATFORMS: &[Platform] = &[
     check("x86_64-unknown-illumos", true),
     check("x86_64-pc-solaris", false),
     check("aarch64-linux-android", false),
-    // 32 bits, too.
+    // Also 32 bits.
     check("armv7-linux-androideabi", true),
     check("x86_64-pc-windows-msvc", false),
     check("i686-pc-windows-msvc", false),
@@ -169,10 +169,10 @@ pub(crate) const PLATFORMS: &[Platform] = &[
     check("x86_64-unknown-haiku", false),
 ];
 
-/// A test that cannot run on some machine, for a reason that is not ours.
+/// A test that cannot run on some machine, for a reason outside of this crate.
 #[derive(Debug)]
 pub(crate) struct LeftOut {
-    /// Its name in the test program, or the beginning of the names of several.
+    /// The name of the test in the test program, or a common beginning of several names.
     pub(crate) test: &'static str,
     pub(crate) on: fn(Machine) -> bool,
     pub(crate) reason: &'static str,
@@ -212,12 +212,12 @@ pub(crate) const LEFT_OUT: &[LeftOut] = &[
     LeftOut {
         test: "idle::",
         on: in_qemu,
-        reason: "they count how often threads sleep, and the emulator's work on the threads counts, too",
+        reason: "they count how often threads sleep, and the emulator's own work counts as well",
     },
     LeftOut {
         test: "thread::the_thread_blocks_all_signals",
         on: in_qemu,
-        reason: "/proc tells of the emulator's signals, and it needs some of them itself",
+        reason: "/proc shows the signals of the emulator, which needs some of them itself",
     },
 ];
 
@@ -228,7 +228,7 @@ fn in_qemu(machine: Machine) -> bool {
 }
 
 impl Platform {
-    /// The tests that are left out here.
+    /// Returns the tests that are left out on this platform.
     pub(crate) fn left_out(&self) -> impl Iterator<Item = &'static LeftOut> + '_ {
         let machine = match self.depth {
             Depth::Run(machine) => Some(machine),

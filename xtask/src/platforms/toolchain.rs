@@ -1,5 +1,5 @@
-//! Debian's compiler together with the source of the standard library: builds for any target, also for those that no
-//! package has a standard library for.
+//! Debian's compiler with the source of the standard library. It builds for any target, even if no
+//! package contains a standard library for it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,10 +12,11 @@ const RUSTC: &str = "/usr/bin/rustc";
 const CARGO: &str = "/usr/bin/cargo";
 const CLIPPY: &str = "/usr/bin/cargo-clippy";
 
-/// What gcc's unwinder needs beside musl.
+/// The function that gcc's unwinder needs in addition to musl.
 const FIND_OBJECT: &str = include_str!("find_object.c");
 
-/// The compiler with its linter, and what finds entry points of Windows libraries, which is needed even for type-checking.
+/// The compiler with its linter, and the binutils that create import libraries for Windows, which
+/// even a type-check needs.
 const PACKAGES: &[&str] = &[
     "rustc-web",
     "cargo-web",
@@ -49,14 +50,16 @@ fn is_installed(package: &str) -> bool {
     status.is_ok_and(|output| output.stdout == b"installed")
 }
 
-/// All foreign targets share one build folder: what runs during the build is the same for all.
+/// Returns the build folder. All foreign targets share it, because what runs during the build is
+/// the same for all.
 pub(crate) fn folder() -> PathBuf {
     shell::target("platforms")
 }
 
-/// Debian's cargo in the workspace, with all that the targets need.
+/// Returns Debian's cargo in the workspace, with the settings for the targets.
 pub(crate) fn cargo(subcommand: &str, platforms: &[&Platform]) -> Outcome<Command> {
-    // Cargo looks for its subcommands in the user's folder first, which may have those of another compiler.
+    // Cargo looks for subcommands in the user's folder first, which may contain those of another
+    // compiler.
     let program = if subcommand == "clippy" {
         CLIPPY
     } else {
@@ -69,9 +72,9 @@ pub(crate) fn cargo(subcommand: &str, platforms: &[&Platform]) -> Outcome<Comman
         .env("CARGO_TARGET_DIR", folder())
         .env("RUSTC", RUSTC)
         .env("RUSTDOC", "/usr/bin/rustdoc")
-        // Building the standard library is not offered by a stable compiler otherwise.
+        // Without this, a stable compiler does not offer to build the standard library.
         .env("RUSTC_BOOTSTRAP", "1")
-        // Each target has its own, which this would replace.
+        // Each target has its own flags, which this variable would replace.
         .env_remove("RUSTFLAGS")
         .env_remove("RUSTUP_TOOLCHAIN");
     cargo.args([
@@ -97,7 +100,7 @@ pub(crate) fn cargo(subcommand: &str, platforms: &[&Platform]) -> Outcome<Comman
 fn flags(platform: &Platform) -> Outcome<String> {
     let warnings = "-D warnings";
     Ok(match platform.depth {
-        // The library folder of another architecture is not where programs look for their loader.
+        // Programs do not look for their loader in the library folder of another architecture.
         Depth::Run(Machine::Loader(loader)) => {
             let libraries = Path::new(loader).parent().unwrap_or(Path::new("/"));
             format!(
@@ -113,8 +116,9 @@ fn flags(platform: &Platform) -> Outcome<String> {
     })
 }
 
-/// Rust links musl programs with a `libunwind.a`, which it brings along where it brings a standard library for musl.
-/// That of gcc has the same functions, and lacks one of glibc's.
+/// Creates a `libunwind.a` and returns its folder. Rust links musl programs with this library,
+/// which is part of its standard library for musl. Such a standard library is not installed here.
+/// The unwinder of gcc has the same functions, but needs one function of glibc that musl lacks.
 fn unwinder() -> Outcome<PathBuf> {
     let folder = folder().join("unwinder");
     shell::fresh_dir(&folder)?;
