@@ -1,5 +1,5 @@
-//! Peers that are slow, rude or too many, against the echo and the web example. After each of them the server must be there
-//! and serve an ordinary client to the last byte.
+//! Peers that are slow, hostile or too many, against the echo and the web example. After each of
+//! them the server must still run, and must serve an ordinary client completely.
 
 mod rude;
 mod server;
@@ -8,19 +8,19 @@ mod slow;
 use crate::shell::{self, Outcome};
 use server::{Kind, Server};
 
-/// One kind of bad company; the text it returns is for the reader.
+/// A test with one kind of peer. The text that it returns is for the reader.
 type Peer = fn(&Server) -> Outcome<String>;
 
 const PEERS: &[(&str, Peer)] = &[
     ("writes a byte at a time", slow::writer),
     ("reads a little at a time", slow::reader),
-    ("says nothing and half-closes", slow::half_closed_silent),
-    ("half-closes behind its request", slow::half_closed),
-    ("comes and goes without a word", rude::nothing_said),
+    ("half-closes without a request", slow::half_closed_silent),
+    ("half-closes after its request", slow::half_closed),
+    ("connects and closes without a request", rude::nothing_said),
     ("empty messages", rude::empty_messages),
     ("resets in every state", rude::resets),
     ("a huge message", rude::huge),
-    ("a flood over the backlog", rude::flood),
+    ("more connections than the backlog", rude::flood),
 ];
 
 pub(crate) fn run() -> Outcome {
@@ -29,7 +29,7 @@ pub(crate) fn run() -> Outcome {
     for kind in [Kind::Echo, Kind::Web] {
         let server = Server::start(kind, &folder)?;
         let answer = server.is_well()?;
-        println!("{kind:?}: an ordinary client: {answer} bytes, as they should be");
+        println!("{kind:?}: an ordinary client: {answer} bytes, all correct");
         for (name, peer) in PEERS {
             let failed = |error| format!("{kind:?}: {name}: {error}");
             let seen = peer(&server).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! The web example, served to `curl`, `ab`, `wrk` and to clients that behave badly.
+//! The web example, served to `curl`, `ab`, `wrk` and hostile clients.
 
 mod hostile;
 mod programs;
@@ -9,7 +9,7 @@ use crate::shell::{self, Outcome};
 use server::Server;
 use site::Site;
 
-/// One thing that must hold; the text it returns is for the reader.
+/// A check. The text that it returns is for the reader.
 type Check = fn(&Site, &Server) -> Outcome<String>;
 
 const CHECKS: &[(&str, Check)] = &[
@@ -25,7 +25,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("clients that reset", hostile::resets),
 ];
 
-/// How long the server waits for a slow client: short, because some checks outwait it.
+/// How long the server waits for a slow client. It is short, because some checks wait longer.
 const TIMEOUT_MS: u64 = 1500;
 
 pub(crate) fn run() -> Outcome {
@@ -33,7 +33,7 @@ pub(crate) fn run() -> Outcome {
     let site = Site::make(&shell::target("web"))?;
     let server = Server::start(&program, &site.root, None)?;
 
-    // Connected all the time, and saying nothing.
+    // This client is connected all the time and sends nothing.
     let silent = hostile::connect(&server)?;
     for (name, check) in CHECKS {
         let seen = check(&site, &server).map_err(|error| format!("{name}: {error}"))?;

@@ -1,4 +1,4 @@
-//! Peers that leave in the middle, ask for too much, or come all at once.
+//! Peers that leave early, ask for too much, or arrive all at once.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -16,10 +16,10 @@ pub(super) fn nothing_said(server: &Server) -> Outcome<String> {
     for _ in 0..500 {
         drop(server.connect()?);
     }
-    Ok("500 of them".into())
+    Ok("500 connections".into())
 }
 
-/// Nothing is what is sent, and nothing is what is asked for.
+/// Sends an empty message, or requests an empty file.
 pub(super) fn empty_messages(server: &Server) -> Outcome<String> {
     for _ in 0..100 {
         let mut stream = server.connect()?;
@@ -40,19 +40,19 @@ pub(super) fn empty_messages(server: &Server) -> Outcome<String> {
             return Err("a wrong answer to an empty message".into());
         }
     }
-    Ok("100 of them".into())
+    Ok("100 connections".into())
 }
 
-/// Closes with a reset instead of an end of stream.
+/// Closes a connection with a reset instead of an end of stream.
 fn reset(stream: TcpStream) -> Outcome {
     rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO))
         .map_err(|error| format!("cannot ask for a reset: {error}"))
 }
 
-/// Brings a fresh connection to some moment of its life.
+/// Brings a new connection to one of the moments.
 type Prepare = fn(&Server, &mut TcpStream) -> std::io::Result<()>;
 
-/// The moments in the life of a connection at which it is reset.
+/// The moments at which a connection is reset.
 const MOMENTS: &[(&str, Prepare)] = &[
     ("connected", |_, _| Ok(())),
     ("half a request sent", |server, stream| {
@@ -91,7 +91,7 @@ pub(super) fn resets(server: &Server) -> Outcome<String> {
         }
     }
     Ok(format!(
-        "{} of them in {} states",
+        "{} connections in {} states",
         EACH * MOMENTS.len(),
         MOMENTS.len()
     ))
@@ -99,28 +99,29 @@ pub(super) fn resets(server: &Server) -> Outcome<String> {
 
 pub(super) fn huge(server: &Server) -> Outcome<String> {
     let length = server.exchange("huge")?;
-    Ok(format!("{length} bytes, as they should be"))
+    Ok(format!("{length} bytes, all correct"))
 }
 
-/// So many attempts that find no place show that the queue is full.
+/// After this many failed attempts to connect, the queue is considered full.
 const REFUSED: usize = 5;
 const MOST: usize = 10_000;
 
-/// The server is stopped while clients come, until there is no room for more in the queue of its socket. Then it goes on.
+/// Stops the process of the server while clients connect, until the queue of its socket is full,
+/// and then continues it.
 pub(super) fn flood(server: &Server) -> Outcome<String> {
     signal(server, "-STOP")?;
     let (mut crowd, mut refused) = (Vec::new(), 0);
     while refused < REFUSED && crowd.len() < MOST {
         match TcpStream::connect_timeout(&server.address, Duration::from_millis(200)) {
             Ok(stream) => crowd.push(stream),
-            // Out of descriptors of our own counts as well: then this is all the flood that there can be.
+            // Running out of descriptors also counts. The flood cannot become larger then.
             Err(_) => refused += 1,
         }
     }
     signal(server, "-CONT")?;
     let came = crowd.len();
-    // One of the crowd is served like everybody else.
-    let mut last = crowd.pop().ok_or("nobody could connect")?;
+    // The last client of the flood must be served like any other.
+    let mut last = crowd.pop().ok_or("no client could connect")?;
     drop(crowd);
     last.set_read_timeout(Some(Duration::from_secs(60)))
         .map_err(text)?;
@@ -138,10 +139,10 @@ pub(super) fn flood(server: &Server) -> Outcome<String> {
         b"HTTP/1.1 200 "
     };
     if !answer.starts_with(start) {
-        return Err("the last of the crowd got a wrong answer".into());
+        return Err("the last client got a wrong answer".into());
     }
     Ok(format!(
-        "{came} came, {refused} found the queue full, the last of them is served"
+        "{came} connected, {refused} found the queue full; the last connected one is served"
     ))
 }
 

@@ -1,4 +1,4 @@
-//! The two examples as processes, and what an ordinary client gets from them.
+//! The two examples as processes, and the answers that an ordinary client must receive.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -20,7 +20,8 @@ pub(super) enum Kind {
 /// Longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What an ordinary client sends to the echo server, and what it gets from the web server.
+/// The number of bytes that an ordinary client sends to the echo server or requests from the web
+/// server.
 const ORDINARY: usize = 300_000;
 
 pub(super) const HUGE: usize = 64_000_000;
@@ -55,7 +56,7 @@ impl Server {
         let mut line = String::new();
         if let Some(output) = process.stdout.take() {
             let read = BufReader::new(output).read_line(&mut line);
-            read.map_err(|error| format!("the server is mute: {error}"))?;
+            read.map_err(|error| format!("cannot read the output of the server: {error}"))?;
         }
         let mut words = line.split([' ', ',', '/', '\n']);
         let address = words.find_map(|word| word.parse().ok());
@@ -66,9 +67,7 @@ impl Server {
         };
         match address {
             Some(_) => Ok(server),
-            None => Err(format!(
-                "the server does not say where it listens: {line:?}"
-            )),
+            None => Err(format!("the server did not print its address: {line:?}")),
         }
     }
 
@@ -76,12 +75,12 @@ impl Server {
         self.process.id()
     }
 
-    /// Ends the server, which must not have ended by itself.
+    /// Ends the server. Fails if it has already exited.
     pub(super) fn stop(mut self) -> Outcome {
         match self.process.try_wait() {
             Ok(None) => Ok(()),
-            Ok(Some(status)) => Err(format!("the server ended by itself: {status}")),
-            Err(error) => Err(format!("the server cannot be asked: {error}")),
+            Ok(Some(status)) => Err(format!("the server has already exited: {status}")),
+            Err(error) => Err(format!("cannot get the status of the server: {error}")),
         }
     }
 
@@ -96,7 +95,7 @@ impl Server {
         Ok(stream)
     }
 
-    /// What is sent to get an answer of many bytes.
+    /// Returns the bytes of a request.
     pub(super) fn request(&self, what: &str) -> Vec<u8> {
         match (self.kind, what) {
             (Kind::Echo, "huge") => noise(2, HUGE),
@@ -107,7 +106,8 @@ impl Server {
         }
     }
 
-    /// Whether all that was received is the answer to a request. Returns its length without what HTTP adds.
+    /// Checks that the received bytes are the answer to a request. Returns the length of the answer
+    /// without its HTTP header.
     pub(super) fn check(&self, what: &str, received: &[u8]) -> Outcome<usize> {
         let expected = if what == "huge" {
             noise(2, HUGE)
@@ -118,9 +118,9 @@ impl Server {
             Kind::Echo => received,
             Kind::Web => {
                 let end = received.windows(4).position(|bytes| bytes == b"\r\n\r\n");
-                let end = end.ok_or("an answer without an end of its head")?;
+                let end = end.ok_or("the header of the answer has no end")?;
                 if !received.starts_with(b"HTTP/1.1 200 ") {
-                    return Err("an answer that is not 200".into());
+                    return Err("the status of the answer is not 200".into());
                 }
                 &received[end + 4..]
             }
@@ -135,11 +135,12 @@ impl Server {
             .count();
         let (got, due) = (body.len(), expected.len());
         Err(format!(
-            "{got} bytes came of {due}, and they differ from byte {at} on"
+            "received {got} of {due} bytes, which differ from byte {at} on"
         ))
     }
 
-    /// An ordinary client: sends its request, and reads at the same time until the server has no more to say.
+    /// Runs an ordinary client. It sends its request, and reads at the same time until the end of
+    /// the stream.
     pub(super) fn exchange(&self, what: &str) -> Outcome<usize> {
         let mut stream = self.connect()?;
         let mut writer = stream.try_clone().map_err(|error| error.to_string())?;
@@ -168,7 +169,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Failing means that it is gone already.
+        // If this fails, the server has already exited.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,4 +1,4 @@
-//! Peers that take their time, or say that they are done before they are.
+//! Peers that send or read slowly, or that half-close the connection.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -12,7 +12,7 @@ fn text(error: std::io::Error) -> String {
     error.to_string()
 }
 
-/// Thirty connections, each of which sends its request byte by byte.
+/// Opens thirty connections, each of which sends its request byte by byte.
 pub(super) fn writer(server: &Server) -> Outcome<String> {
     const CONNECTIONS: usize = 30;
     let request = match server.kind {
@@ -40,10 +40,10 @@ pub(super) fn writer(server: &Server) -> Outcome<String> {
             return Err("a wrong answer".into());
         }
     }
-    Ok(format!("{CONNECTIONS} of them answered"))
+    Ok(format!("{CONNECTIONS} connections answered"))
 }
 
-/// Reads in small pieces with pauses, so that the server's buffers are full all the time, and then all the rest.
+/// Reads small pieces with pauses, so that the server's buffers stay full, and then reads the rest.
 pub(super) fn reader(server: &Server) -> Outcome<String> {
     let mut stream = server.connect()?;
     let mut writer = stream.try_clone().map_err(text)?;
@@ -71,11 +71,11 @@ pub(super) fn reader(server: &Server) -> Outcome<String> {
         .map_err(text)?;
     let length = server.check("huge", &received)?;
     Ok(format!(
-        "{length} bytes, the first 200 pieces slowly, all right"
+        "{length} bytes, the first 200 pieces slowly, all correct"
     ))
 }
 
-/// The end of its stream is all that the server hears of it: it must answer with its own.
+/// Half-closes without a request. The server must answer with its own end of stream.
 pub(super) fn half_closed_silent(server: &Server) -> Outcome<String> {
     for _ in 0..100 {
         let mut stream = server.connect()?;
@@ -83,13 +83,13 @@ pub(super) fn half_closed_silent(server: &Server) -> Outcome<String> {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).map_err(text)?;
         if !answer.is_empty() {
-            return Err("an answer to nothing".into());
+            return Err("an answer without a request".into());
         }
     }
-    Ok("100 of them hung up on".into())
+    Ok("100 connections closed by the server".into())
 }
 
-/// The request and the end of the stream come together: the answer must be whole all the same.
+/// Sends the end of the stream right after the request. The answer must still be complete.
 pub(super) fn half_closed(server: &Server) -> Outcome<String> {
     for _ in 0..50 {
         let mut stream = server.connect()?;
@@ -107,5 +107,5 @@ pub(super) fn half_closed(server: &Server) -> Outcome<String> {
             .map_err(text)?;
         server.check("ordinary", &received)?;
     }
-    Ok("50 of them answered to the last byte".into())
+    Ok("50 connections answered completely".into())
 }

@@ -1,4 +1,4 @@
-//! Clients by hand: clumsy, slow, silent or worse.
+//! Clients that are incorrect, slow or silent, or that reset connections.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -11,7 +11,7 @@ use super::server::Server;
 use super::site::{LARGE, Site};
 use crate::shell::Outcome;
 
-/// What a request must be answered with.
+/// Requests, with the status that each must be answered with.
 const ANSWERS: &[(&str, &str)] = &[
     (
         "GET /page%20one.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
@@ -52,7 +52,7 @@ const ANSWERS: &[(&str, &str)] = &[
 pub(super) fn connect(server: &Server) -> Outcome<TcpStream> {
     let stream =
         TcpStream::connect(server.address).map_err(|error| format!("cannot connect: {error}"))?;
-    // A server that never answers must not stop us for ever.
+    // A server that never answers must not block this process forever.
     let limit = Some(Duration::from_secs(30));
     stream
         .set_read_timeout(limit)
@@ -92,7 +92,7 @@ fn expect(server: &Server, request: &str, status: &str) -> Outcome {
     ))
 }
 
-/// The beginning of a request, for messages.
+/// Returns the beginning of a request, for messages.
 fn excerpt(request: &str) -> String {
     format!("{:?}", request.chars().take(60).collect::<String>())
 }
@@ -115,7 +115,7 @@ pub(super) fn refusals(_: &Site, server: &Server) -> Outcome<String> {
         ),
         "431",
     )?;
-    // More than the server reads before it answers: the answer must arrive all the same.
+    // The server answers before it has read the whole request. The answer must still arrive.
     let body = "x".repeat(1_000_000);
     expect(
         server,
@@ -127,7 +127,7 @@ pub(super) fn refusals(_: &Site, server: &Server) -> Outcome<String> {
         expect(server, "GET /way-out HTTP/1.0\r\n\r\n", "403")?;
         count += 1;
     }
-    Ok(format!("{count} requests answered as they should be"))
+    Ok(format!("{count} requests answered correctly"))
 }
 
 pub(super) fn pipelined(_: &Site, server: &Server) -> Outcome<String> {
@@ -142,7 +142,7 @@ pub(super) fn pipelined(_: &Site, server: &Server) -> Outcome<String> {
     );
     if (answers, bodies) != (3, 2) {
         return Err(format!(
-            "three answers and two bodies were due, not {answers} and {bodies}"
+            "expected three answers and two bodies, got {answers} and {bodies}"
         ));
     }
     Ok("three requests in one piece, three answers".into())
@@ -161,7 +161,7 @@ pub(super) fn reads_nothing(_: &Site, server: &Server) -> Outcome<String> {
         .map_err(|error| format!("cannot send: {error}"))?;
     thread::sleep(Duration::from_millis(3 * TIMEOUT_MS));
 
-    // What the system holds for us is still there, then comes the end.
+    // The data in the buffers of the system still arrives, followed by the end of the stream.
     let mut received = 0;
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -169,7 +169,7 @@ pub(super) fn reads_nothing(_: &Site, server: &Server) -> Outcome<String> {
             Ok(0) => break,
             Ok(count) => received += count,
             Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
-            Err(error) => return Err(format!("the server keeps the connection: {error}")),
+            Err(error) => return Err(format!("the server did not close the connection: {error}")),
         }
     }
     if received >= LARGE {
@@ -178,7 +178,8 @@ pub(super) fn reads_nothing(_: &Site, server: &Server) -> Outcome<String> {
     Ok(format!("given up after {received} bytes"))
 }
 
-/// Clients that end in the middle: with data unread, closing a socket resets the connection.
+/// Resets connections in the middle of an answer: closing a socket with unread data resets its
+/// connection.
 pub(super) fn resets(_: &Site, server: &Server) -> Outcome<String> {
     for _ in 0..200 {
         let mut stream = connect(server)?;
@@ -191,10 +192,10 @@ pub(super) fn resets(_: &Site, server: &Server) -> Outcome<String> {
             .map_err(|error| format!("no answer: {error}"))?;
     }
     expect(server, ANSWERS[0].0, "200")?;
-    Ok("200 of them, and the next one is served".into())
+    Ok("200 clients, and the next one is served".into())
 }
 
-/// The server must have closed the connection of a client that never said anything.
+/// Checks that the server has closed the connection of a client that never sent anything.
 pub(super) fn is_hung_up(mut silent: TcpStream, server: &Server) -> Outcome<String> {
     let answer = read_all(&mut silent)
         .map_err(|error| format!("the server still waits for a silent client: {error}"))?;
@@ -202,10 +203,11 @@ pub(super) fn is_hung_up(mut silent: TcpStream, server: &Server) -> Outcome<Stri
         return Err("a silent client got an answer".into());
     }
     expect(server, ANSWERS[0].0, "200")?;
-    Ok("hung up, and the next one is served".into())
+    Ok("its connection is closed, and the next client is served".into())
 }
 
-/// More clients than the server has descriptors for: those that wait are served when others have gone.
+/// Connects more clients than the server has descriptors for. A waiting client must be served after
+/// others have left.
 pub(super) fn no_descriptors(program: &Path, site: &Site) -> Outcome<String> {
     let server = Server::start(program, &site.root, Some(40))?;
     let crowd = (0..100)
@@ -222,8 +224,8 @@ pub(super) fn no_descriptors(program: &Path, site: &Site) -> Outcome<String> {
     }
     let answer = read_all(&mut waiting)?;
     if !answer.starts_with(b"HTTP/1.1 200 ") {
-        return Err("the client after the crowd was not served".into());
+        return Err("the waiting client was not served".into());
     }
     server.stop()?;
-    Ok("100 clients on 40 descriptors, and the one after them is served".into())
+    Ok("100 clients on 40 descriptors, and the next one is served".into())
 }

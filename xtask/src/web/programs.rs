@@ -1,4 +1,4 @@
-//! Clients that others wrote.
+//! Checks with clients of other projects.
 
 use std::time::Instant;
 
@@ -66,7 +66,7 @@ pub(super) fn curl_small(site: &Site, server: &Server) -> Outcome<String> {
         .sum();
     if connections != 1 {
         return Err(format!(
-            "{SMALL_FILES} requests took {connections} connections, where one would do"
+            "{SMALL_FILES} requests took {connections} connections instead of one"
         ));
     }
     Ok(format!(

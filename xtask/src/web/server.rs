@@ -1,4 +1,4 @@
-//! The example as a process.
+//! The web example as a process.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use super::TIMEOUT_MS;
 use crate::shell::{self, Outcome};
 
-/// Builds the example and returns its path, as cargo tells it.
+/// Builds the example and returns its path, which cargo reports.
 pub(super) fn build() -> Outcome<PathBuf> {
     shell::built(&["--release", "--example", "web"])
 }
@@ -20,7 +20,8 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts `program` on a free port of the loopback interface, if wanted with few descriptors.
+    /// Starts `program` on a free port of the loopback interface. `descriptors` limits how many
+    /// descriptors it may have.
     pub(super) fn start(
         program: &Path,
         root: &Path,
@@ -41,7 +42,7 @@ impl Server {
             .args(["--address", "127.0.0.1:0", "--timeout"])
             .arg(TIMEOUT_MS.to_string())
             .arg(root);
-        // With few descriptors it complains at each failing accept: that is known.
+        // With few descriptors, the server reports each failing accept. That is expected.
         command.stderr(if descriptors.is_some() {
             Stdio::null()
         } else {
@@ -56,7 +57,7 @@ impl Server {
         if let Some(output) = process.stdout.take() {
             BufReader::new(output)
                 .read_line(&mut line)
-                .map_err(|error| format!("the server is mute: {error}"))?;
+                .map_err(|error| format!("cannot read the output of the server: {error}"))?;
         }
         let mut server = Server {
             process,
@@ -66,7 +67,7 @@ impl Server {
             .split_once("http://")
             .and_then(|(_, rest)| rest.trim().trim_end_matches('/').parse().ok());
         server.address =
-            address.ok_or_else(|| format!("the server does not say where it listens: {line:?}"))?;
+            address.ok_or_else(|| format!("the server did not print its address: {line:?}"))?;
         Ok(server)
     }
 
@@ -74,25 +75,25 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    /// Ends the server, which must not have ended by itself.
+    /// Ends the server. Fails if it has already exited.
     pub(super) fn stop(mut self) -> Outcome {
         match self.process.try_wait() {
             Ok(None) => Ok(()),
-            Ok(Some(status)) => Err(format!("the server ended by itself: {status}")),
-            Err(error) => Err(format!("the server cannot be asked: {error}")),
+            Ok(Some(status)) => Err(format!("the server has already exited: {status}")),
+            Err(error) => Err(format!("cannot get the status of the server: {error}")),
         }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Failing means that it is gone already.
+        // If this fails, the server has already exited.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Runs a client to its end. `None` if it is not there and cannot be installed.
+/// Runs a client to its end. Returns `None` if it is missing and cannot be installed.
 pub(super) fn client<S: AsRef<OsStr>>(
     program: &str,
     package: &str,

@@ -1,4 +1,4 @@
-//! The files to be served, and how to tell whether what arrived is what was sent.
+//! The files that are served, and a comparison of received files with them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ pub(super) const SMALL_FILES: usize = 1000;
 
 pub(super) struct Site {
     pub(super) root: PathBuf,
-    /// Where clients put what they get.
+    /// The folder in which clients put what they receive.
     pub(super) received: PathBuf,
 }
 
@@ -25,7 +25,7 @@ impl Site {
         shell::fresh_dir(&site.received)?;
         write(&site.root.join("large.bin"), &noise(0, LARGE))?;
         for number in 0..SMALL_FILES {
-            // From empty to a few pages of memory.
+            // The sizes range from zero to a few pages of memory.
             write(
                 &site.root.join(format!("small/{number}.bin")),
                 &noise(number as u64, number * 17),
@@ -48,7 +48,8 @@ fn write(path: &Path, bytes: &[u8]) -> Outcome {
     fs::write(path, bytes).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
-/// Bytes without a pattern (xorshift), so that a piece lost, doubled or exchanged shows.
+/// Returns bytes without a pattern (xorshift), so that a lost, repeated or exchanged piece is
+/// detected.
 pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut bytes = Vec::with_capacity(length + 8);
@@ -62,7 +63,8 @@ pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Fails, and says where, unless both files have the same bytes.
+/// Returns the length of two equal files. If they differ, fails with the position of the first
+/// difference.
 pub(super) fn same(sent: &Path, received: &Path) -> Outcome<usize> {
     let read = |path: &Path| {
         fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
@@ -78,7 +80,7 @@ pub(super) fn same(sent: &Path, received: &Path) -> Outcome<usize> {
         .count();
     let (expected, got) = (sent_bytes.len(), received_bytes.len());
     Err(format!(
-        "{}: {got} bytes came of {expected}, and they differ from byte {at} on",
+        "{}: received {got} of {expected} bytes, which differ from byte {at} on",
         sent.display()
     ))
 }
@@ -90,7 +92,7 @@ mod tests {
     use super::{noise, same};
     use crate::shell;
 
-    /// A copy of which one byte was changed, and one that lost its end, are told from the original.
+    /// A copy with one changed byte and a copy without the last byte differ from the original.
     #[test]
     fn differences_are_found() {
         let folder = shell::target("web-differences");
