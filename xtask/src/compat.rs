@@ -1,5 +1,6 @@
-//! Dependents on this crate in place of the published one: a program of ours, their published test suites, and what
-//! `[patch]` does to a lock file. Each says which `async-io` it was built with, and fails if that is not ours.
+//! Tests of dependents with this crate in place of the published one: a program in this repository,
+//! the published test suites of dependents, and the effect of `[patch]` on a lock file. Each part
+//! asks cargo which `async-io` it is built with, and fails if that is not this crate.
 
 mod app;
 mod lockfile;
@@ -42,13 +43,13 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
     Ok(())
 }
 
-/// The folder for everything that is fetched, copied and built here.
+/// Returns a folder for what is fetched, copied and built here.
 fn folder(name: &str) -> PathBuf {
     shell::target("compat").join(name)
 }
 
-/// The lines that put this crate in the place of the published one. They also make the package a workspace of its own:
-/// it lies inside ours.
+/// Returns the lines of a manifest that replace the published crate with this one. They also make
+/// the package a separate workspace, because it lies inside of this one.
 pub(crate) fn patch() -> String {
     format!(
         "\n[workspace]\n\n[patch.crates-io]\nasync-io = {{ path = {:?} }}\n",
@@ -56,7 +57,8 @@ pub(crate) fn patch() -> String {
     )
 }
 
-/// Cargo in the folder of a dependent. One build folder for all of them: they share most of their dependencies.
+/// Returns cargo in the folder of a dependent. All dependents share one build folder, because they
+/// have most of their dependencies in common.
 fn cargo_in(package: &Path) -> Command {
     let mut cargo = shell::cargo();
     cargo
@@ -65,7 +67,7 @@ fn cargo_in(package: &Path) -> Command {
     cargo
 }
 
-/// Fails if the package is not built with this crate, or with this and another `async-io`.
+/// Fails unless the package is built with this crate and with no other `async-io`.
 pub(crate) fn built_with_ours(package: &Path) -> Outcome {
     let mut tree = cargo_in(package);
     tree.args([
@@ -90,7 +92,7 @@ pub(crate) fn built_with_ours(package: &Path) -> Outcome {
     }
 }
 
-/// Whether the only line of `cargo tree` is this crate, by its folder.
+/// Returns whether the only line of `cargo tree` is this crate, which is identified by its folder.
 fn is_ours(tree: &str, root: &Path) -> bool {
     tree.trim()
         .strip_suffix(&format!("({})", root.display()))

@@ -1,4 +1,5 @@
-//! Programs that cargo cannot bring, taken from Debian's packages where we may install them.
+//! Programs that cargo cannot install. They come from Debian's packages, if this process may
+//! install those.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -6,7 +7,8 @@ use std::sync::OnceLock;
 
 use crate::shell::{self, Outcome};
 
-/// Makes sure that `program` can be run, if need be by installing the Debian package that has it.
+/// Makes sure that `program` can be run. If it is missing, installs the Debian package that
+/// contains it.
 pub(crate) fn need(program: &str, package: &str) -> Outcome {
     if in_path(program) {
         return Ok(());
@@ -15,7 +17,7 @@ pub(crate) fn need(program: &str, package: &str) -> Outcome {
         .map_err(|error| format!("`{program}` is missing (Debian package {package}): {error}"))
 }
 
-/// Installs packages. Packages that are there already cost little.
+/// Installs packages. Packages that are already installed cost little time.
 pub(crate) fn install(packages: &[&str]) -> Outcome {
     update()?;
     let options = [
@@ -29,16 +31,16 @@ pub(crate) fn install(packages: &[&str]) -> Outcome {
     shell::run(apt_get().args(options).args(packages).stdout(Stdio::null()))
 }
 
-/// Brings the list of packages up to date, once: a new machine has none or an old one.
+/// Updates the list of packages, once. A new machine has no list or an old one.
 pub(crate) fn update() -> Outcome {
     static UPDATED: OnceLock<Outcome> = OnceLock::new();
     UPDATED
         .get_or_init(|| {
             if !in_path("apt-get") {
-                return Err("there is no apt-get here; install it by hand".into());
+                return Err("apt-get is not available; install the package by hand".into());
             }
             if shell::capture(Command::new("id").arg("-u"))?.trim() != "0" {
-                return Err("only root may run apt-get; install it by hand".into());
+                return Err("only root may run apt-get; install the package by hand".into());
             }
             shell::run(apt_get().args(["update", "-qq"]).stdout(Stdio::null()))
         })

@@ -1,15 +1,15 @@
-//! The supply chain: what is built for users is listed with its reason, has a licence like ours, is there once, and comes
-//! from the registry.
+//! Checks of the supply chain. What is built for users must be listed with a reason, have a
+//! compatible licence, be built in one version only, and come from the registry.
 //!
-//! That much needs only cargo. cargo-deny, where it is installed, reads `deny.toml` and adds the advisories, if it can
-//! fetch their list.
+//! These checks need only cargo. If cargo-deny is installed, it also applies `deny.toml`, and
+//! checks the advisories if it can fetch their list.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
 use crate::shell::{self, Outcome};
 
-/// One of them must be among the licences of each crate.
+/// The accepted licences. Each crate must offer one of them.
 const LICENCES: &[&str] = &["Apache-2.0", "MIT"];
 
 const REGISTRY: &str = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
@@ -28,21 +28,25 @@ pub(crate) fn run() -> Outcome {
     }
     let twice = tree(&["--duplicates", "--depth", "0"], "normal,build")?;
     if !twice.trim().is_empty() {
-        return Err(format!("built in two versions for users:\n{twice}"));
+        return Err(format!(
+            "users would build these in more than one version:\n{twice}"
+        ));
     }
     let count = built.lines().collect::<BTreeSet<_>>().len();
-    println!("{count} crates on all systems together: licences and versions are as they should be");
+    println!("{count} crates on all systems together: the licences and versions are accepted");
 
     listed()?;
     let lock = shell::read(&shell::root().join("Cargo.lock"))?;
     let mut sources = lock.lines().filter(|line| line.starts_with("source = "));
     if let Some(other) = sources.find(|line| *line != REGISTRY) {
-        return Err(format!("Cargo.lock has a crate from elsewhere: {other}"));
+        return Err(format!(
+            "Cargo.lock has a crate from another source: {other}"
+        ));
     }
     cargo_deny()
 }
 
-/// Every direct dependency, of whatever kind, is in the list, and the list has no others.
+/// Checks that the list contains every direct dependency, of whatever kind, and nothing else.
 fn listed() -> Outcome {
     let direct = tree(&["--format", "{p}", "--depth", "1"], "normal,build,dev")?;
     let direct: BTreeSet<&str> = direct
@@ -61,7 +65,7 @@ fn listed() -> Outcome {
         .collect();
     if missing.is_empty() && more.is_empty() {
         println!(
-            "{LIST} has the reason for each of the {} direct ones",
+            "{LIST} has the reason for each of the {} direct dependencies",
             rows.len()
         );
         Ok(())
@@ -80,7 +84,8 @@ fn cargo_deny() -> Outcome {
         .status();
     if there.is_err() {
         println!(
-            "cargo-deny is not installed (`cargo install cargo-deny --locked`): no more checks"
+            "cargo-deny is not installed (`cargo install cargo-deny --locked`); its checks are \
+             skipped"
         );
         return Ok(());
     }
@@ -89,14 +94,15 @@ fn cargo_deny() -> Outcome {
         shell::run(command.current_dir(shell::root()).arg("check").args(what))
     };
     deny(&["licenses", "bans", "sources"])?;
-    // Without network this cannot be told from a finding, so it only informs.
+    // Without a network, this fails in the same way as with a finding, so the result is only
+    // printed.
     if deny(&["advisories"]).is_err() {
-        println!("advisories: not checked, or there are some; see above");
+        println!("advisories: not checked, or some were found; see above");
     }
     Ok(())
 }
 
-/// The crates of these kinds, on all systems, with all features.
+/// Returns the crates of these kinds of dependency, on all systems and with all features.
 fn tree(how: &[&str], kinds: &str) -> Outcome<String> {
     shell::capture(
         shell::cargo()
@@ -113,7 +119,8 @@ fn tree(how: &[&str], kinds: &str) -> Outcome<String> {
     )
 }
 
-/// Whether one of the alternatives of a licence expression is ours. An "AND" must be looked at by a person.
+/// Returns whether one of the alternatives of a licence expression is accepted. An expression with
+/// "AND" is refused, so that a person decides.
 fn is_allowed(licence: &str) -> bool {
     let alternatives = licence.split('/').flat_map(|part| part.split(" OR "));
     !licence.contains(" AND ")

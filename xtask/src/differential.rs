@@ -1,5 +1,5 @@
-//! Random programs on this crate and on the published async-io 2.6.0, with the results compared: the program in
-//! `compat/differential`, built for speed.
+//! Runs the program in `compat/differential`, built in release mode. It runs random programs on
+//! this crate and on the published async-io 2.6.0, and compares the results.
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
     };
     let program = shell::built(&["--release", "--locked", "--manifest-path", manifest])?;
     let mut command = Command::new(program);
-    // The program knows its options and says what is wrong with them.
+    // The program parses its options and reports errors in them.
     command.args(args.raw_args().map_err(|error| error.to_string())?);
     shell::run(&mut command)
 }

@@ -1,9 +1,10 @@
-//! Faults of the system and of the program: causes each of them, and says what the user gets. The faults are caused by
-//! tests; this runs those, by name, and fails if one of them is missing.
+//! Faults of the system and of the program. The recipe runs the tests that cause them, by name, and
+//! prints what the user gets. It fails if a test fails or is missing.
 
 use crate::shell::{self, Outcome};
 
-/// What goes wrong, what the user gets, and the tests that show both and that nothing else is lost, as `program::test`.
+/// A fault, what the user gets, and the tests that show both and that nothing else is lost, as
+/// `program::test`.
 struct Fault {
     name: &'static str,
     result: &'static str,

@@ -1,7 +1,7 @@
-//! The fuzz targets: libFuzzer makes scripts for the models of `src/testing/naive/`.
+//! The fuzz targets: libFuzzer generates scripts for the models of `src/testing/naive/`.
 //!
 //! Coverage instrumentation and sanitizers are unstable options of the compiler. `RUSTC_BOOTSTRAP`
-//! makes a stable one accept them, for this build alone. cargo-fuzz is not needed.
+//! makes a stable compiler accept them, for this build only. cargo-fuzz is not needed.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -44,11 +44,11 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
     for name in chosen {
         sum += fuzz(&programs, name, seconds)?;
     }
-    println!("{sum} scripts, none of them fails");
+    println!("{sum} scripts, none failed");
     Ok(())
 }
 
-/// Builds all targets, with AddressSanitizer if the compiler has it.
+/// Builds all targets, with AddressSanitizer if the compiler supports it.
 fn build(host: &str) -> Outcome<PathBuf> {
     let target = shell::target("fuzz");
     let build = |flags: String| {
@@ -64,19 +64,19 @@ fn build(host: &str) -> Outcome<PathBuf> {
         shell::run(&mut command)
     };
     if let Err(error) = build(format!("{FLAGS} -Zsanitizer=address")) {
-        println!("{error}; again without AddressSanitizer");
+        println!("{error}; retrying without AddressSanitizer");
         build(FLAGS.into())?;
     }
     Ok(target.join(host).join("release"))
 }
 
-/// Runs one target. Returns how many scripts it tried.
+/// Runs one target. Returns how many scripts it has run.
 fn fuzz(programs: &Path, name: &str, seconds: usize) -> Outcome<u64> {
     let found = shell::target("fuzz").join("corpus").join(name);
     let artifacts = shell::target("fuzz").join("artifacts");
     for folder in [&found, &artifacts] {
         std::fs::create_dir_all(folder)
-            .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+            .map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
     }
     let mut command = Command::new(programs.join(name));
     command
@@ -93,7 +93,7 @@ fn fuzz(programs: &Path, name: &str, seconds: usize) -> Outcome<u64> {
     if !output.status.success() {
         eprintln!("{printed}");
         return Err(format!(
-            "{name} fails; the script is in {}",
+            "{name} failed; the script is in {}",
             artifacts.display()
         ));
     }
@@ -101,16 +101,16 @@ fn fuzz(programs: &Path, name: &str, seconds: usize) -> Outcome<u64> {
         .lines()
         .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))
         .and_then(|number| number.trim().parse().ok())
-        .ok_or_else(|| format!("{name} does not report how many scripts it tried"))?;
+        .ok_or_else(|| format!("{name} did not report how many scripts it has run"))?;
     println!("{name}: {executed} scripts");
     Ok(executed)
 }
 
-/// Returns the name of the machine that the compiler builds for.
+/// Returns the target triple of the host, as the compiler reports it.
 fn host() -> Outcome<String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let printed = shell::capture(Command::new(rustc).arg("-vV"))?;
     let host = printed.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(String::from)
-        .ok_or_else(|| "the compiler does not say what it builds for".into())
+        .ok_or_else(|| "the compiler did not report its host".into())
 }

@@ -1,5 +1,5 @@
-//! Counts what must not get worse: system calls, allocations, context switches, instructions. See
-//! `compare/src/guards`.
+//! Counts that must not become worse: system calls, allocations, context switches, instructions.
+//! See `compare/src/guards`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,7 +12,7 @@ use crate::shell::{self, Outcome};
 const MANIFEST: &str = "compare/Cargo.toml";
 const RUNNER: &str = "gungraun-runner";
 
-/// What the guards can count by itself.
+/// The part that the guards can count separately.
 const ECHO: &str = "echo";
 
 pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
     shell::run(&mut guards)
 }
 
-/// The arguments of the guards' program, in the order that it expects.
+/// Returns the arguments for the program of the guards, in the order that it expects.
 fn options(args: &mut lexopt::Parser) -> Outcome<Vec<String>> {
     let (mut part, mut last) = (None, None);
     while let Some(argument) = args.next().map_err(|error| error.to_string())? {
@@ -38,7 +38,11 @@ fn options(args: &mut lexopt::Parser) -> Outcome<Vec<String>> {
                 let name = format!("--{name}");
                 match shell::text(args.value())? {
                     what if what == ECHO => part = Some([name, what]),
-                    what => return Err(format!("{what:?} is not counted by itself, {ECHO:?} is")),
+                    what => {
+                        return Err(format!(
+                            "{what:?} cannot be counted separately, only {ECHO:?} can"
+                        ));
+                    }
                 }
             }
             Long("write-baseline") if last.is_none() => last = Some("--write-baseline".into()),
@@ -63,12 +67,12 @@ fn compare(subcommand: &str) -> Command {
     cargo
 }
 
-/// The program that starts the benchmarks under callgrind. It must have the version of the library that they are built
-/// with, so it is installed for this project alone.
+/// Returns the program that starts the benchmarks under callgrind. It must have the same version as
+/// the library that the benchmarks are built with, so it is installed for this project only.
 fn runner() -> Outcome<PathBuf> {
     let version = locked_version(&shell::read(&shell::root().join("compare/Cargo.lock"))?)?;
     let root = shell::target("tools");
-    // Costs nothing if that version is there already.
+    // If that version is already installed, this does nothing.
     let mut cargo = shell::cargo();
     cargo.args(["install", "--quiet", "--locked", RUNNER]);
     cargo.args(["--version", &version]);
@@ -89,7 +93,8 @@ mod tests {
 
     #[test]
     fn the_version_is_that_of_the_lock_file() {
-        let file = "[[package]]\nname = \"gungraun\"\nversion = \"1.0.0\"\n\n[[package]]\nname = \"gungraun-runner\"\nversion = \"2.3.4\"\n";
+        let file = "[[package]]\nname = \"gungraun\"\nversion = \"1.0.0\"\n\n\
+            [[package]]\nname = \"gungraun-runner\"\nversion = \"2.3.4\"\n";
         assert_eq!(locked_version(file).unwrap(), "2.3.4");
         assert!(locked_version("").is_err());
     }

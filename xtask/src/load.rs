@@ -1,4 +1,4 @@
-//! Stress and soak: the programs of the package `load`, built for speed and run for as long as asked for.
+//! The stress and soak tests: builds the package `load` in release mode and runs it.
 
 use std::process::Command;
 use std::thread;
@@ -7,13 +7,14 @@ use lexopt::prelude::*;
 
 use crate::shell::{self, Outcome};
 
-/// Wake-ups of a run that was not told how many: about a minute's worth.
+/// The default number of wake-ups, which takes about a minute.
 const WAKEUPS: u64 = 2_000_000;
 
-/// Of these, one in so many on all processors at once. They cost more there, and meet in other ways.
+/// One in this many wake-ups happens in a run on all processors at once. These cost more, and the
+/// threads interleave in other ways.
 const SPREAD: u64 = 10;
 
-/// How many wake-ups, unless the command line says so; without either it is what CI does.
+/// The variable that sets the number of wake-ups. `--wakeups` overrides it. CI uses neither.
 const WAKEUPS_VARIABLE: &str = "ASYNC_IO_STRESS_WAKEUPS";
 
 fn build() -> Outcome<Command> {
@@ -36,13 +37,14 @@ pub(crate) fn stress(args: &mut lexopt::Parser) -> Outcome {
         }
     }
     let program = build()?;
-    // One process on each processor, each on its own: a wake-up on the same processor costs a switch and no interrupt.
+    // One process is bound to each processor. A wake-up on the same processor costs a context
+    // switch and no interrupt.
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let spread = wakeups / SPREAD;
     let each = (wakeups - spread).div_ceil(processors as u64);
     let one = |processor: usize| {
         let mut command = Command::new(program.get_program());
-        // Far enough apart that no two of them ever do the same.
+        // The seeds are so far apart that no two processes run the same segments.
         let seed = seed + processor * 1_000_000;
         command.args([
             "stress",
@@ -74,7 +76,7 @@ pub(crate) fn stress(args: &mut lexopt::Parser) -> Outcome {
 pub(crate) fn soak(args: &mut lexopt::Parser) -> Outcome {
     let mut command = build()?;
     command.arg("soak");
-    // The program knows its options and says what is wrong with them.
+    // The program parses its options and reports errors in them.
     command.args(args.raw_args().map_err(|error| error.to_string())?);
     shell::run(&mut command)
 }

@@ -1,8 +1,9 @@
-//! The models of the core and of the driver, under loom: every interleaving within their bounds.
-//! And the proof that they check something: with each mistake of [`mutations`], its model fails.
+//! The models of the core and of the driver, under loom, which explores every interleaving within
+//! bounds. The recipe also checks that the models find mistakes: with each mistake of
+//! [`mutations`], its model must fail.
 //!
-//! A mistake is a `mutation!("name")` in the source. It is planted by an environment variable, so
-//! the models are built once.
+//! A mistake is a `mutation!("name")` in the source. An environment variable plants it, so the
+//! models are built only once.
 
 mod mutations;
 
@@ -13,7 +14,7 @@ use std::process::{Command, Stdio};
 use crate::shell::{self, Outcome};
 use mutations::{MUTATIONS, Mutation};
 
-/// Names the mistake that a model is run with.
+/// The variable that names the mistake that a model runs with.
 const PLANTED: &str = "ASYNC_IO_MUTATION";
 
 pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
@@ -35,7 +36,7 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
     Ok(())
 }
 
-/// Fails if a mutation point of the source is not in the list, or an entry has no point.
+/// Fails if a mutation point of the source is not listed, or if a listed name has no point.
 fn check_list() -> Outcome {
     let mut points = BTreeSet::new();
     collect_points(&shell::root().join("src"), &mut points)?;
@@ -53,7 +54,7 @@ fn check_list() -> Outcome {
     ))
 }
 
-/// Adds the names of the mutation points in a folder.
+/// Collects the names of the mutation points in a folder.
 fn collect_points(folder: &Path, points: &mut BTreeSet<String>) -> Outcome {
     let failed = |error: std::io::Error| format!("cannot read {}: {error}", folder.display());
     for entry in std::fs::read_dir(folder).map_err(failed)? {
@@ -62,7 +63,7 @@ fn collect_points(folder: &Path, points: &mut BTreeSet<String>) -> Outcome {
             collect_points(&path, points)?;
         } else if path.extension().is_some_and(|it| it == "rs") {
             let text = shell::read(&path)?;
-            // The first piece is what comes before the first point.
+            // The first piece is the text before the first point.
             for piece in text.split("mutation!(").skip(1) {
                 let name = piece.trim_start().strip_prefix('"');
                 if let Some((name, _)) = name.and_then(|it| it.split_once('"')) {
@@ -74,12 +75,12 @@ fn collect_points(folder: &Path, points: &mut BTreeSet<String>) -> Outcome {
     Ok(())
 }
 
-/// Runs all models, without a mistake.
+/// Runs all models without a mistake.
 fn explore() -> Outcome {
     let mut tests = models();
     let printed = shell::capture(tests.args(["models", "--", "--nocapture"]))?;
     let (mut count, mut sum) = (0, 0u64);
-    // The line of another thread may begin in the middle of this one.
+    // Output of another thread may precede the line of a model.
     for (_, line) in printed.lines().filter_map(|it| it.split_once("model ")) {
         println!("model {line}");
         let number = line.split(": ").nth(1).and_then(|it| it.split(' ').next());
@@ -93,7 +94,7 @@ fn explore() -> Outcome {
     Ok(())
 }
 
-/// Plants each mistake whose name or model contains `only`.
+/// Plants each mistake that contains `only` in its name or in the name of its model.
 fn plant(only: &str) -> Outcome {
     let mut build = models();
     build.args(["--no-run", "--message-format=json-render-diagnostics"]);
@@ -132,7 +133,7 @@ fn is_found(program: &Path, name: &str, model: &str) -> Outcome<bool> {
     if !printed.contains("running 1 test") {
         return Err(format!("there is no model {model}"));
     }
-    // A model whose threads are all blocked may end by an abort, without a line that says so.
+    // If all threads of a model are blocked, the test may abort without a line that says so.
     Ok(!tested.status.success())
 }
 

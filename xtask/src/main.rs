@@ -1,7 +1,8 @@
-//! Everything that is longer than one cargo command: `cargo xtask help` lists it.
+//! Everything that takes more than one cargo command. `cargo xtask help` lists the recipes.
 //!
-//! Each recipe is one module with one `run` function. A recipe prints what it does, and fails with one sentence that
-//! says what failed; it installs the Debian packages it needs where that is possible, so that it works on a new machine.
+//! Each recipe is one module with one `run` function. A recipe prints what it does, and fails with
+//! one sentence that says what failed. It installs the Debian packages that it needs, if that is
+//! possible, so that it works on a new machine.
 
 mod compat;
 mod debian;
@@ -34,7 +35,7 @@ use std::process::ExitCode;
 use lexopt::prelude::*;
 use shell::Outcome;
 
-/// What can be asked for: the name with its arguments, what it does, and the function that does it.
+/// A recipe: its name with its arguments, what it does, and the function that runs it.
 struct Recipe {
     name: &'static str,
     arguments: &'static str,
@@ -42,13 +43,13 @@ struct Recipe {
     run: fn(&mut lexopt::Parser) -> Outcome,
 }
 
-/// In the order of the list that `help` prints. A new recipe is a module and a row here; if it must hold for every
-/// change, it also gets a stage in `.ci/run`.
+/// The recipes, in the order in which `help` prints them. A new recipe is a module and a row here.
+/// If it must pass for every change, it also gets a stage in `.ci/run`.
 const RECIPES: &[Recipe] = &[
     Recipe {
         name: "msrv",
         arguments: "",
-        summary: "check everything with the oldest compiler that is supported",
+        summary: "check everything with the oldest supported compiler",
         run: |args| no_more(args).and_then(|()| msrv::run()),
     },
     Recipe {
@@ -72,13 +73,13 @@ const RECIPES: &[Recipe] = &[
     Recipe {
         name: "fuzz",
         arguments: "[--seconds N] [--only TARGET]",
-        summary: "run the fuzz targets, each for some seconds",
+        summary: "run each fuzz target for some seconds",
         run: fuzz::run,
     },
     Recipe {
         name: "guards",
         arguments: "[--only echo] [--write-baseline] | --profile echo [PEER]",
-        summary: "count system calls, allocations, switches and instructions against committed limits",
+        summary: "compare counts of system calls, allocations, switches and instructions with limits",
         run: guards::run,
     },
     #[cfg(unix)]
@@ -91,26 +92,26 @@ const RECIPES: &[Recipe] = &[
     Recipe {
         name: "faults",
         arguments: "",
-        summary: "cause each fault that the system or the program may, and say what the user gets",
+        summary: "cause each fault of the system and of the program, and print what the user gets",
         run: |args| no_more(args).and_then(|()| faults::run()),
     },
     Recipe {
         name: "stress",
         arguments: "[--wakeups N] [--seed S]",
-        summary: "look for lost wake-ups; ASYNC_IO_STRESS_WAKEUPS says how many are made",
+        summary: "look for lost wake-ups; ASYNC_IO_STRESS_WAKEUPS sets the number of wake-ups",
         run: load::stress,
     },
     Recipe {
         name: "soak",
         arguments: "[--minutes N] [--connections N] [--timers N] [--seed S]",
-        summary: "ten thousand connections and a million timers, for as long as asked for",
+        summary: "run ten thousand connections and a million timers for some minutes",
         run: load::soak,
     },
     #[cfg(unix)]
     Recipe {
         name: "peers",
         arguments: "",
-        summary: "set slow, rude and too many peers upon the echo and the web example",
+        summary: "run the echo and web examples with slow, hostile and too many peers",
         run: |args| no_more(args).and_then(|()| peers::run()),
     },
     Recipe {
@@ -128,7 +129,7 @@ const RECIPES: &[Recipe] = &[
     Recipe {
         name: "deny",
         arguments: "",
-        summary: "check licences, versions and origin of what is built, and that each has its reason",
+        summary: "check licences, versions, origins and reasons of all dependencies",
         run: |args| no_more(args).and_then(|()| deny::run()),
     },
     Recipe {
@@ -141,7 +142,7 @@ const RECIPES: &[Recipe] = &[
     Recipe {
         name: "differential",
         arguments: "[--programs N] [--seed S] [--jobs J]",
-        summary: "run random programs on this crate and on the published 2.6.0, and compare",
+        summary: "run random programs on this crate and on the published 2.6.0, and compare the results",
         run: differential::run,
     },
     Recipe {
@@ -153,7 +154,7 @@ const RECIPES: &[Recipe] = &[
     Recipe {
         name: "package",
         arguments: "",
-        summary: "build the package as it would be published, without a warning",
+        summary: "build the package as it would be published, and fail on a warning",
         run: |args| no_more(args).and_then(|()| package::run()),
     },
     Recipe {
@@ -208,11 +209,11 @@ fn help() {
         );
     }
     println!(
-        "\nThe tests themselves: cargo test. Everything that must hold before a change lands: .ci/run"
+        "\nTo run the tests: cargo test. To run everything that a change must pass: bash .ci/run"
     );
 }
 
-/// For a recipe that takes no arguments.
+/// Fails if there are arguments, for recipes that take none.
 fn no_more(args: &mut lexopt::Parser) -> Outcome {
     match args.next() {
         Ok(None) => Ok(()),

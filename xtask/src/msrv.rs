@@ -1,7 +1,8 @@
-//! A check of everything with the oldest supported compiler, the `rust-version` of the manifest.
+//! Checks everything with the oldest supported compiler, the `rust-version` of the manifest.
 //!
-//! The compiler is rustup's, if that one is installed, and otherwise Debian's. Debian's is unpacked into a folder of
-//! ours and not installed: the system has room for one version only, and it may need another one.
+//! The compiler is that of rustup, if it is installed, and otherwise that of Debian. Debian's
+//! compiler is unpacked into a folder of this project and not installed: the system can have only
+//! one version installed, and may need another one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,8 @@ use std::process::{Command, Stdio};
 use crate::debian;
 use crate::shell::{self, Outcome};
 
-/// Debian's packages with the compiler, cargo and the standard library. `{}` is the version of Rust.
+/// Debian's packages with the compiler, cargo and the standard library. `{}` is the version of
+/// Rust.
 const PACKAGES: &[&str] = &[
     "rustc-web",
     "cargo-web",
@@ -38,7 +40,8 @@ pub(crate) fn run() -> Outcome {
     cargo
         .current_dir(shell::root())
         .env("CARGO_TARGET_DIR", shell::target("msrv").join("build"));
-    // Users of that compiler may deny warnings, too; those of dependencies do not count.
+    // Warnings are errors, because users of that compiler may deny them. Cargo does not report
+    // warnings of dependencies.
     cargo.env("RUSTFLAGS", shell::rustflags("-D warnings"));
     shell::run(cargo.args([
         "check",
@@ -49,7 +52,7 @@ pub(crate) fn run() -> Outcome {
     ]))
 }
 
-/// The version that the manifest promises, such as `1.85`.
+/// Returns the version that the manifest promises, such as `1.85`.
 fn oldest() -> Outcome<String> {
     let manifest = shell::read(&shell::root().join("Cargo.toml"))?;
     let value = manifest
@@ -60,7 +63,8 @@ fn oldest() -> Outcome<String> {
         .ok_or_else(|| "Cargo.toml has no rust-version".into())
 }
 
-/// Whether what `--version` prints is of this version. A later one would prove nothing.
+/// Returns whether the output of `--version` names this version. A later version would prove
+/// nothing.
 fn is_version(printed: &str, version: &str) -> bool {
     let number = printed.split(' ').nth(1).unwrap_or("");
     number
@@ -69,7 +73,8 @@ fn is_version(printed: &str, version: &str) -> bool {
 }
 
 fn rustup(version: &str) -> Option<(Command, String)> {
-    // No network: with an unknown toolchain some versions of rustup would try to fetch it.
+    // This lists the toolchains without a network. If a toolchain is unknown, some versions of
+    // rustup try to fetch it.
     let listed = Command::new("rustup")
         .args(["toolchain", "list"])
         .stderr(Stdio::null())
@@ -85,7 +90,7 @@ fn rustup(version: &str) -> Option<(Command, String)> {
         })?;
     let mut cargo = Command::new("rustup");
     cargo.args(["run", name, "cargo"]);
-    // Set by the cargo that runs us; they would lead back to its own compiler.
+    // The cargo that runs this recipe sets these variables. They would select its own compiler.
     for variable in ["RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN"] {
         cargo.env_remove(variable);
     }
@@ -96,7 +101,7 @@ fn debian(version: &str) -> Outcome<(Command, String)> {
     let tools = shell::target("msrv").join(format!("debian-{version}"));
     if compiler(&tools, version).is_err() {
         unpack(&tools, version).map_err(|error| {
-            format!("no Rust {version} (`rustup toolchain install {version}` brings one): {error}")
+            format!("no Rust {version} (`rustup toolchain install {version}` installs it): {error}")
         })?;
     }
     let description = compiler(&tools, version)?;
@@ -110,7 +115,7 @@ fn debian(version: &str) -> Outcome<(Command, String)> {
     Ok((cargo, format!("Debian's {description}")))
 }
 
-/// What the unpacked compiler says of itself, if it runs and is the right one.
+/// Returns the version that the unpacked compiler prints, if it runs and is the right one.
 fn compiler(tools: &Path, version: &str) -> Outcome<String> {
     let rustc = tools.join("usr/bin/rustc");
     if !rustc.exists() {
@@ -140,7 +145,7 @@ fn unpack(tools: &Path, version: &str) -> Outcome {
     let wanted = PACKAGES
         .iter()
         .map(|name| format!("{}={full}", name.replace("{}", version)));
-    // Download only: `install` would replace whatever version the system has.
+    // The packages are only downloaded. `install` would replace the version that the system has.
     let mut download = debian::apt_get();
     download
         .args(["download", "-qq", "-o", "APT::Sandbox::User=root"])
@@ -158,7 +163,7 @@ fn unpack(tools: &Path, version: &str) -> Outcome {
     shell::fresh_dir(&archives)
 }
 
-/// The full version of Debian's packages of this version of Rust.
+/// Returns the full version of Debian's packages for this version of Rust.
 fn packaged_version(version: &str) -> Outcome<String> {
     let rows = shell::capture(Command::new("apt-cache").args(["madison", "rustc-web"]))?;
     let versions = rows
@@ -170,10 +175,10 @@ fn packaged_version(version: &str) -> Outcome<String> {
         .into_iter()
         .find(|full| full.starts_with(&prefix))
         .map(String::from)
-        .ok_or_else(|| format!("Debian's rustc-web is not to be had in version {version}"))
+        .ok_or_else(|| format!("Debian does not offer rustc-web in version {version}"))
 }
 
-/// The folder with the compiler's libraries: `usr/lib/` and the name of the machine.
+/// Returns the folder with the compiler's libraries: `usr/lib/` with the name of the architecture.
 fn libraries(tools: &Path) -> Outcome<PathBuf> {
     let folder = tools.join("usr/lib");
     let entries =

@@ -1,5 +1,5 @@
-//! Mutation testing of the pure modules: cargo-mutants changes one operator or one return value at a
-//! time, and a test must fail. `docs/mutants.md` lists the mutants that survive, and the reasons.
+//! Mutation testing of the pure modules: cargo-mutants changes one operator or one return value at
+//! a time, and a test must fail. `docs/mutants.md` lists the surviving mutants, with reasons.
 
 use std::process::{Command, Stdio};
 
@@ -21,8 +21,8 @@ const MODULES: &[&str] = &[
     "src/driver/policy.rs",
 ];
 
-/// The tests of the pure modules, by parts of their names. The others take long, or cannot fail for
-/// these changes.
+/// The tests of the pure modules, by parts of their names. The other tests take long, or cannot
+/// fail because of these changes.
 const TESTS: &[&str] = &[
     "naive", "source", "timers", "roles", "park", "registry", "wake", "policy",
 ];
@@ -47,7 +47,8 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
     let mut command = shell::cargo();
     command
         .args(["mutants", "--jobs", "2", "--timeout", "60", "--no-shuffle"])
-        // The library's own tests are enough. The examples and the other tests are most of a build.
+        // The library's own tests are enough. The examples and the other tests take most of the
+        // build time.
         .args(["--cargo-arg=--lib", "--output"])
         .arg(shell::target("mutants"))
         .env("CARGO_PROFILE_DEV_DEBUG", "none");
@@ -58,6 +59,6 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
         command.args(["--file", module]);
     }
     let outcome = shell::run(command.args(["--", "--"]).args(TESTS));
-    // It fails if a mutant survives, and the ones that `docs/mutants.md` explains do.
+    // cargo-mutants fails if a mutant survives, and the mutants that `docs/mutants.md` explains do.
     outcome.map_err(|error| format!("{error}; compare with docs/mutants.md"))
 }

@@ -1,11 +1,11 @@
-//! The package as it would be published: it builds by itself, without a warning, and what the documents point to is
-//! in it.
+//! Checks the package as it would be published: it must build on its own and without a warning, and
+//! contain the files that the documents refer to.
 
 use std::process::Stdio;
 
 use crate::shell::{self, Outcome};
 
-/// What a user of the package must find in it, whatever the manifest's `include` says.
+/// The files that the package must contain, whatever `include` in the manifest says.
 const NEEDED: &[&str] = &[
     "ARCHITECTURE.md",
     "ARCHITECTURE.md",
@@ -22,7 +22,8 @@ const NEEDED: &[&str] = &[
     "src/lib.rs",
 ];
 
-/// The one test that is left out, which cargo mentions in a warning: it uses a package that is not published.
+/// The part of cargo's warning about the one test that is left out, because it uses an unpublished
+/// package.
 const LEFT_OUT: &str = "ignoring test `programs`";
 
 pub(crate) fn run() -> Outcome {
@@ -38,7 +39,7 @@ pub(crate) fn run() -> Outcome {
         return Err(format!("not in the package: {}", missing.join(", ")));
     }
 
-    // `--allow-dirty`: what is about to be committed is worth a check, too.
+    // With `--allow-dirty`, changes are checked before they are committed.
     let mut package = shell::cargo();
     package.args(["package", "--allow-dirty"]);
     let output = package

@@ -1,11 +1,11 @@
-//! The portable back end, which is what the systems without a back end of their own get. It runs on Linux too, so it
-//! is linted and tested here: once on `polling`'s epoll, once on its poll(2).
+//! The portable back end, which is used on systems without a back end of their own. It also runs on
+//! Linux, so it is linted and tested here, on `polling`'s epoll and on its poll(2).
 
 use crate::shell::{self, Outcome};
 
 use lexopt::prelude::*;
 
-/// Name of the build folder and of the option, and the flag that selects it.
+/// The name of the option and of the build folder, and the flag that selects the form.
 const FORMS: &[(&str, &str)] = &[
     ("portable", "--cfg async_io_portable"),
     ("poll", "--cfg polling_test_poll_backend"),

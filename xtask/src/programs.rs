@@ -1,7 +1,8 @@
-//! Programs as people write them (`compare/programs`): an HTTP server of hyper, a D-Bus client of zbus, a transfer with
-//! quinn. Each is built once with the published crate and once with this one patched in; rounds of both alternate.
+//! Realistic programs (`compare/programs`): an HTTP server with hyper, a D-Bus client with zbus,
+//! and a transfer with quinn. Each program is built with the published crate and with this one. The
+//! rounds of both builds alternate.
 //!
-//! The measured process has one core for itself, its partner the other one.
+//! The measured process has one core to itself. Its partner uses another core.
 
 mod runs;
 
@@ -15,7 +16,7 @@ use crate::debian;
 use crate::shell::{self, Outcome};
 use runs::{SCENARIOS, Scenario};
 
-/// Where the programs of one build are.
+/// The folder that contains the programs of one build.
 struct Build(PathBuf);
 
 pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
@@ -43,8 +44,8 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
     Ok(())
 }
 
-/// Builds a copy, so that the patch does not get into the committed lock file. What does not depend on the library is
-/// built once for both.
+/// Builds a copy, so that the patch does not change the committed lock file. Crates that do not
+/// depend on the library are built once for both.
 fn build(name: &str, patch: &str) -> Outcome<Build> {
     let folder = shell::target("programs");
     let package = folder.join(name);
@@ -52,7 +53,7 @@ fn build(name: &str, patch: &str) -> Outcome<Build> {
     shell::fresh_dir(&package)?;
     shell::copy_dir(&source.join("src"), &package.join("src"))?;
     let manifest = shell::read(&source.join("Cargo.toml"))?;
-    // The patch brings its own [workspace].
+    // The patch contains its own `[workspace]`.
     let manifest = match patch {
         "" => manifest,
         patch => manifest.replace("\n[workspace]\n", patch),
@@ -85,11 +86,11 @@ fn copy(from: &Path, to: &Path) -> Outcome {
     copied.map_err(|error| format!("cannot copy {}: {error}", from.display()))
 }
 
-/// Takes all rounds of one scenario and returns its lines of the table.
+/// Runs all rounds of one scenario and returns its lines of the table.
 fn measure(scenario: &Scenario, builds: &[Build; 2], rounds: usize) -> Outcome<Vec<String>> {
     let mut samples: [Vec<Vec<f64>>; 2] = [Vec::new(), Vec::new()];
     for round in 0..rounds {
-        // Who begins alternates.
+        // The builds alternate in which one runs first.
         for turn in 0..2 {
             let which = (round + turn) % 2;
             samples[which].push((scenario.run)(&builds[which].0)?);

@@ -1,4 +1,4 @@
-//! The whole test suite many times: what fails once in a hundred runs is a bug, too.
+//! Runs the whole test suite many times, because a test that fails once in a hundred runs is a bug.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
     let mut arguments = Vec::new();
     while let Some(argument) = args.next().map_err(|error| error.to_string())? {
         match argument {
-            // lexopt swallows the `--`, so whatever follows the number is for cargo.
+            // lexopt consumes the `--`, so everything after the number is for cargo.
             Value(number) if count.is_none() => count = Some(shell::number(Ok(number))?),
             Value(more) => {
                 arguments.push(more);
@@ -21,9 +21,9 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
             other => return Err(other.unexpected().to_string()),
         }
     }
-    let count = count.ok_or("how many times? `cargo xtask repeat N`")?;
+    let count = count.ok_or("the number of runs is missing: `cargo xtask repeat N`")?;
 
-    // The builds are not what is repeated: errors show here, and the times below are those of the tests.
+    // Build first, so that build errors show here and the times below are those of the tests.
     shell::run(shell::cargo().args(["test", "--no-run"]).args(&arguments))?;
 
     let folder = shell::target("repeat");
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
         if !passed {
             println!("{}", shell::tail(&log, 80));
             return Err(format!(
-                "run {number} of {count} failed; all it printed is in {}",
+                "run {number} of {count} failed; the full output is in {}",
                 log.display()
             ));
         }

@@ -1,11 +1,13 @@
-//! The whole test suite under ThreadSanitizer, AddressSanitizer with its leak check, and valgrind's memcheck.
+//! The whole test suite under ThreadSanitizer, AddressSanitizer with its leak check, and valgrind's
+//! memcheck.
 //!
-//! Each of the three must first find what a tiny program does wrong on purpose: a tool that is silent because it does not
-//! work would prove nothing.
+//! Each tool must first find the fault of a tiny program that has one. A tool that reports nothing
+//! because it does not work would prove nothing.
 //!
-//! ThreadSanitizer needs a standard library that is instrumented as well, or what std synchronises looks like races. That
-//! takes a compiler and the sources of its very own library, which Debian's packages bring together, and the runtime of
-//! clang, which must come before the objects on the command line of the linker.
+//! ThreadSanitizer needs an instrumented standard library. Otherwise the synchronization inside of
+//! std looks like races. This takes a compiler with the sources of its own library, which Debian's
+//! packages contain, and the runtime of clang, which must precede the objects on the command line
+//! of the linker.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,35 +21,35 @@ use crate::tally::Tally;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// A test, by a part of its name, that a tool cannot judge, and why.
+/// A part of the name of a test that a tool cannot judge, and the reason.
 type Unfit = (&'static str, &'static str);
 
 struct Tool {
     name: &'static str,
-    /// A program with a fault, and the words with which the tool must name it.
+    /// A program with a fault, and the words with which the tool must report it.
     planted: &'static str,
     finding: &'static str,
     prepare: fn() -> Outcome<Setting>,
-    /// How much of the load is left to the tests under this tool, which makes them slower.
+    /// The fraction of the load that is left to the tests under this tool, which makes them slower.
     stress: &'static str,
     unfit: &'static [Unfit],
 }
 
-/// How cargo has to be called.
+/// How cargo is called for a tool.
 struct Setting {
     program: Vec<String>,
-    /// After the command, such as `test`.
+    /// The arguments after the command, such as `test`.
     arguments: &'static [&'static str],
     variables: Vec<(&'static str, String)>,
 }
 
 const IDLE: Unfit = (
     "idle::",
-    "counts wake-ups of the process, and the tool's own thread wakes up now and then",
+    "counts wake-ups of the process, which include those of the tool's own thread",
 );
 
 const WITHOUT_THREADS: &str =
-    "forbids new threads for good, and the leak check at the end of a process needs one";
+    "forbids new threads permanently, and the leak check at the end of a process needs one";
 
 const TOOLS: &[Tool] = &[
     Tool {
@@ -82,7 +84,8 @@ const TOOLS: &[Tool] = &[
     },
 ];
 
-// They meet a thousand times: on a busy machine one thread may have ended before the other runs, and go unnoticed.
+// The threads meet a thousand times. Otherwise one thread may end before the other one runs on a
+// busy machine, and the race goes unnoticed.
 const RACE: &str = "
 use std::sync::Barrier;
 static mut SHARED: u64 = 0;
@@ -130,7 +133,7 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
     let tools: Vec<&Tool> = TOOLS.iter().filter(wanted).collect();
     if tools.is_empty() {
         return Err(format!(
-            "there is no tool {only:?}: thread, address or memcheck"
+            "there is no tool {only:?}; the tools are thread, address and memcheck"
         ));
     }
     for tool in tools {
@@ -165,7 +168,7 @@ impl Setting {
     }
 }
 
-/// The tool must find the fault of a program that has one.
+/// Checks that the tool finds the fault of a program that has one.
 fn plant(tool: &Tool, setting: &Setting) -> Outcome {
     let folder = shell::target("sanitize").join(tool.name);
     shell::fresh_dir(&folder.join("src"))?;
@@ -206,7 +209,7 @@ fn test(tool: &Tool, setting: &Setting) -> Outcome {
             println!("{line}");
         }
         return Err(format!(
-            "{}: {tally}; all it printed is in {}",
+            "{}: {tally}; the full output is in {}",
             tool.name,
             log.display()
         ));
@@ -222,8 +225,9 @@ fn thread() -> Outcome<Setting> {
     fs::metadata(&runtime).map_err(|error| format!("{}: {error}", runtime.display()))?;
     let runtime = runtime.display();
     let flags = format!(
-        "-Z sanitizer=thread -Z external-clangrt -Z pre-link-args=-Wl,--whole-archive -Z pre-link-args={runtime} \
-         -Z pre-link-args=-Wl,--no-whole-archive -C link-arg=-lm -C link-arg=-lrt -C link-arg=-ldl -C link-arg=-lpthread"
+        "-Z sanitizer=thread -Z external-clangrt -Z pre-link-args=-Wl,--whole-archive \
+         -Z pre-link-args={runtime} -Z pre-link-args=-Wl,--no-whole-archive -C link-arg=-lm \
+         -C link-arg=-lrt -C link-arg=-ldl -C link-arg=-lpthread"
     );
     Ok(Setting {
         program: Vec::new(),
@@ -241,7 +245,7 @@ fn address() -> Outcome<Setting> {
         .map(String::from)
         .to_vec();
     shell::capture(Command::new("rustup").args(["run", "nightly", "cargo", "--version"])).map_err(
-        |error| format!("{error}; `rustup toolchain install nightly` brings the compiler"),
+        |error| format!("{error}; `rustup toolchain install nightly` installs the compiler"),
     )?;
     Ok(Setting {
         program,
@@ -255,7 +259,8 @@ fn address() -> Outcome<Setting> {
 
 fn memcheck() -> Outcome<Setting> {
     debian::need("valgrind", "valgrind")?;
-    // Only what nothing points to any more is a leak: what the library keeps for its one reactor stays until the end.
+    // Only memory that nothing points to any more is a leak. What the library keeps for its one
+    // reactor stays until the end.
     let runner = "valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite \
                   --errors-for-leak-kinds=definite --fair-sched=yes";
     Ok(Setting {
@@ -266,7 +271,7 @@ fn memcheck() -> Outcome<Setting> {
                 "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER",
                 runner.into(),
             ),
-            // Fifty times slower is slow enough.
+            // The tests run fifty times slower, so there are fewer cases.
             ("PROPTEST_CASES", "8".into()),
         ],
     })

@@ -1,20 +1,21 @@
-//! Where things are, and running other programs so that a failure says which one it was.
+//! Paths, and functions that run other programs and name the program in their errors.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What a recipe returns: an error is one sentence for the person who ran it.
+/// The result of a recipe. An error is one sentence for the user.
 pub(crate) type Outcome<T = ()> = Result<T, String>;
 
-/// The folder of the workspace.
+/// Returns the folder of the workspace.
 pub(crate) fn root() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().unwrap_or(manifest).to_path_buf()
 }
 
-/// A build folder of its own, so that a build with other flags or another compiler does not throw away the usual one.
+/// Returns a separate build folder, so that a build with other flags or another compiler does not
+/// invalidate the usual one.
 pub(crate) fn target(name: &str) -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(target) => root().join(target).join(name),
@@ -22,7 +23,7 @@ pub(crate) fn target(name: &str) -> PathBuf {
     }
 }
 
-/// The cargo that runs us, in the folder of the workspace.
+/// Returns the cargo that runs this program, in the folder of the workspace.
 pub(crate) fn cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -30,7 +31,7 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// The `RUSTFLAGS` of the environment with `flags` added.
+/// Returns the `RUSTFLAGS` of the environment with `flags` added.
 pub(crate) fn rustflags(flags: &str) -> String {
     match std::env::var("RUSTFLAGS") {
         Ok(given) if !given.is_empty() => format!("{given} {flags}"),
@@ -38,7 +39,7 @@ pub(crate) fn rustflags(flags: &str) -> String {
     }
 }
 
-/// Runs to the end, with our own output and error streams and nothing to read.
+/// Runs a command to its end, with the output streams of this process and with empty input.
 pub(crate) fn run(command: &mut Command) -> Outcome {
     println!("$ {}", line(command));
     let status = command
@@ -52,7 +53,8 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
     }
 }
 
-/// Runs to the end and returns what the program printed; its errors go to ours.
+/// Runs a command to its end and returns its output. Its errors go to the error stream of this
+/// process.
 pub(crate) fn capture(command: &mut Command) -> Outcome<String> {
     command.stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command
@@ -64,7 +66,7 @@ pub(crate) fn capture(command: &mut Command) -> Outcome<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Builds a program and returns its path, as cargo tells it.
+/// Builds a program and returns its path, which cargo reports.
 pub(crate) fn built(arguments: &[&str]) -> Outcome<PathBuf> {
     let mut cargo = cargo();
     cargo.args(["build", "--message-format=json-render-diagnostics"]);
@@ -78,14 +80,15 @@ pub(crate) fn executable(messages: &str) -> Outcome<PathBuf> {
         .filter_map(|line| line.split_once("\"executable\":\"")?.1.split('"').next());
     let path = paths
         .next_back()
-        .ok_or("cargo did not say where it put the program")?;
+        .ok_or("cargo did not report the path of the program")?;
     Ok(PathBuf::from(path.replace("\\\\", "\\")))
 }
 
-/// Runs to the end with everything that the program prints in the file `log`. True if it succeeded.
+/// Runs a command to its end and writes everything that it prints to the file `log`. Returns
+/// whether it succeeded.
 ///
-/// Standard input is a pipe in which nothing ever arrives: a test that reads from it must wait, as at a terminal, and
-/// must not see an end.
+/// Standard input is a pipe in which nothing ever arrives. A test that reads from it must wait, as
+/// at a terminal, and must not see the end of the input.
 pub(crate) fn run_logged(command: &mut Command, log: &Path) -> Outcome<bool> {
     println!("$ {}", line(command));
     let file =
@@ -97,14 +100,14 @@ pub(crate) fn run_logged(command: &mut Command, log: &Path) -> Outcome<bool> {
     let mut child = command
         .spawn()
         .map_err(|error| not_started(command, &error))?;
-    // `wait` would close the pipe at once, if it were still there.
+    // `wait` closes the pipe first, unless it has been taken out.
     let input = child.stdin.take();
     let status = child.wait().map_err(|error| not_started(command, &error))?;
     drop(input);
     Ok(status.success())
 }
 
-/// The last `count` lines of a file, for showing why something failed.
+/// Returns the last `count` lines of a file, to show why something failed.
 pub(crate) fn tail(path: &Path, count: usize) -> String {
     let text = fs::read(path)
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -121,16 +124,16 @@ pub(crate) fn write(path: &Path, text: &str) -> Outcome {
     fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
-/// Makes `path` an empty folder, whatever was there.
+/// Creates an empty folder at `path`, and removes a folder that is already there.
 pub(crate) fn fresh_dir(path: &Path) -> Outcome {
     let made = match fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => fs::create_dir_all(path),
     };
-    made.map_err(|error| format!("cannot make {} empty: {error}", path.display()))
+    made.map_err(|error| format!("cannot create the empty folder {}: {error}", path.display()))
 }
 
-/// Copies a folder with everything in it.
+/// Copies a folder with all its contents.
 pub(crate) fn copy_dir(from: &Path, to: &Path) -> Outcome {
     let failed = |error: std::io::Error| format!("cannot copy {}: {error}", from.display());
     fs::create_dir_all(to).map_err(failed)?;
@@ -146,7 +149,7 @@ pub(crate) fn copy_dir(from: &Path, to: &Path) -> Outcome {
     Ok(())
 }
 
-/// The value of an option that must be there and readable.
+/// Returns the value of an option as text.
 pub(crate) fn text(value: Result<std::ffi::OsString, lexopt::Error>) -> Outcome<String> {
     Ok(value
         .map_err(|error| error.to_string())?
@@ -154,14 +157,14 @@ pub(crate) fn text(value: Result<std::ffi::OsString, lexopt::Error>) -> Outcome<
         .into_owned())
 }
 
-/// The value of an option that is a number.
+/// Returns the value of an option as a number.
 pub(crate) fn number(value: Result<std::ffi::OsString, lexopt::Error>) -> Outcome<usize> {
     let text = text(value)?;
     text.parse()
         .map_err(|_| format!("{text:?} is not a number"))
 }
 
-/// What was run, for messages. Not quoted: it is for reading.
+/// Returns the command line for messages. It is not quoted, because it is only for reading.
 fn line(command: &Command) -> String {
     let program = Path::new(command.get_program())
         .file_name()

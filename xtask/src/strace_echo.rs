@@ -1,8 +1,8 @@
-//! Which system calls the echo server makes, counted by strace while it serves a load from this process.
+//! Counts the system calls of the echo server with strace, while this process sends requests to it.
 //!
-//! In steady state a request costs its own reads and writes and a share of a wait. Everything else that a reactor may
-//! do (change the set of descriptors, set the timer, interrupt itself) must not happen per request, with or without
-//! a time-out on each read.
+//! In steady state, a request costs its own reads and writes and a share of a wait. Everything else
+//! that a reactor may do (change the set of descriptors, set the timer, interrupt its own wait)
+//! must not happen per request, with or without a time-out on each read.
 
 mod load;
 
@@ -18,8 +18,8 @@ use lexopt::prelude::*;
 use crate::debian;
 use crate::shell::{self, Outcome};
 
-/// Calls that are allowed while connections come and go, but not per request. The sockets are read by `recvfrom` and
-/// written by `sendto`, so `read` and `write` are those of the eventfd and of the timerfd.
+/// Calls that are allowed while connections are opened and closed, but not per request. The sockets
+/// use `recvfrom` and `sendto`, so `read` and `write` are those of the eventfd and of the timerfd.
 const NOT_PER_REQUEST: &[&str] = &[
     "epoll_ctl",
     "eventfd2",
@@ -29,21 +29,21 @@ const NOT_PER_REQUEST: &[&str] = &[
     "write",
 ];
 
-/// So many of each per request are as good as none: they come from setting up.
+/// Fewer calls per request than this count as none, because they come from setting up.
 const AS_GOOD_AS_NONE: f64 = 0.05;
 
-/// What is measured.
+/// One measurement.
 struct Scene {
     name: &'static str,
     connections: usize,
-    /// For the server.
+    /// The options of the server.
     options: &'static [&'static str],
-    /// Whether it must hold, or is printed for the reader only, with all calls there are.
+    /// Whether the result is judged. Otherwise all system calls are counted, and only printed.
     judged: bool,
 }
 
-/// A single connection is not judged: tracing makes its rounds longer than a millisecond, and for a thread whose rounds
-/// are that long, setting the alarm and taking it back is by design.
+/// A single connection is not judged. Tracing makes its rounds longer than a millisecond, and a
+/// thread with such long rounds sets and cancels the alarm by design.
 const SCENES: &[Scene] = &[
     Scene {
         name: "one connection",
@@ -107,7 +107,7 @@ pub(crate) fn run(args: &mut lexopt::Parser) -> Outcome {
     }
 }
 
-/// Prints what a request costs, and returns what it costs and should not.
+/// Prints the calls per request, and returns those that are too many.
 fn judge(scene: &str, calls: &BTreeMap<String, u64>, requests: usize) -> Vec<String> {
     let per_request = |count: u64| count as f64 / requests as f64;
     let mut complaints = Vec::new();
@@ -123,8 +123,9 @@ fn judge(scene: &str, calls: &BTreeMap<String, u64>, requests: usize) -> Vec<Str
     complaints
 }
 
-/// Restricts strace to the calls that are judged, and to one that shows that it sees the server. Where it can have the
-/// kernel stop the server at these only, the other calls take hardly longer than they would without it.
+/// Restricts strace to the calls that are judged, and to one that shows that it sees the server. If
+/// strace can make the kernel stop the server only at these calls, other calls take hardly longer
+/// than without strace.
 fn only_what_is_judged() -> Outcome<Vec<String>> {
     let mut options = vec![format!("--trace=accept4,{}", NOT_PER_REQUEST.join(","))];
     if shell::capture(Command::new("strace").arg("--help"))?.contains("--seccomp-bpf") {
@@ -133,10 +134,10 @@ fn only_what_is_judged() -> Outcome<Vec<String>> {
     Ok(options)
 }
 
-/// How often each call was made, from the table of `strace -c`.
+/// Returns how often each call was made, from the table of `strace -c`.
 fn calls(table: &str) -> BTreeMap<String, u64> {
     let rows = table.lines().filter_map(|line| {
-        // % time, seconds, usecs/call, calls, errors if there were any, name
+        // The columns: % time, seconds, usecs/call, calls, errors (if there were any), name.
         let fields: Vec<&str> = line.split_whitespace().collect();
         let (name, count) = (fields.last()?, fields.get(3)?.parse().ok()?);
         (*name != "total").then(|| (name.to_string(), count))
@@ -153,7 +154,7 @@ struct Server {
 impl Server {
     fn start(table: &Path, scene: &Scene) -> Outcome<Server> {
         let mut command = Command::new("strace");
-        // `-I 2`: stops on a signal, and then still writes the table.
+        // With `-I 2`, strace stops on a signal, and still writes the table.
         command.args(["-c", "-f", "-I", "2", "-o"]).arg(table);
         if scene.judged {
             command.args(only_what_is_judged()?);
@@ -171,7 +172,7 @@ impl Server {
         let mut line = String::new();
         if let Some(output) = strace.stdout.take() {
             let read = BufReader::new(output).read_line(&mut line);
-            read.map_err(|error| format!("the server cannot be heard: {error}"))?;
+            read.map_err(|error| format!("cannot read the output of the server: {error}"))?;
         }
         // "listening on 127.0.0.1:7000, stop with Ctrl-C"
         let mut words = line.split([' ', ',', '\n']);
@@ -179,7 +180,7 @@ impl Server {
             Some(address) => Ok(Server { strace, address }),
             None => {
                 let _ = strace.kill();
-                Err(format!("the server did not say where it listens: {line:?}"))
+                Err(format!("the server did not print its address: {line:?}"))
             }
         }
     }
@@ -193,11 +194,11 @@ impl Server {
             match self.strace.try_wait() {
                 Ok(None) => std::thread::sleep(Duration::from_millis(20)),
                 Ok(Some(_)) => return Ok(()),
-                Err(error) => return Err(format!("strace is lost: {error}")),
+                Err(error) => return Err(format!("cannot wait for strace: {error}")),
             }
         }
         let _ = self.strace.kill();
-        Err("strace does not end".into())
+        Err("strace did not end in time".into())
     }
 }
 

@@ -1,4 +1,4 @@
-//! How many tests ran, read from what `cargo test` prints.
+//! The number of tests that ran, read from the output of `cargo test`.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ impl Tally {
             .lines()
             .filter_map(|line| line.trim().strip_prefix("test result: "))
         {
-            // "ok. 3 passed; 0 failed; 1 ignored; 0 measured; …"
+            // "ok. 3 passed; 0 failed; 1 ignored; 0 measured; ..."
             for part in line
                 .split_once(". ")
                 .map_or("", |(_, counts)| counts)

@@ -1,10 +1,13 @@
-//! What a `[patch]` does to a dependent that has a lock file already.
+//! The effect of `[patch]` on a dependent that already has a lock file.
 //!
-//! - A lock file with 2.6.0 takes the patch at the next cargo command, without `cargo update`, since the versions are
-//!   the same. That command has to write the lock file, so the first one must run without `--locked`.
-//! - A lock file with an older version keeps that one. Cargo warns, and `cargo update -p async-io` cures it.
+//! - If the lock file has 2.6.0, the next cargo command applies the patch. `cargo update` is not
+//!   needed, because the version is the same. Cargo must write the lock file, so the first command
+//!   must run without `--locked`.
+//! - If the lock file has an older version, cargo keeps that version and warns.
+//!   `cargo update -p async-io` applies the patch.
 //!
-//! Both are held here, because the first depends on the version number that our manifest carries.
+//! Both are tested here, because the first depends on the version number in the manifest of this
+//! crate.
 
 use std::path::Path;
 use std::process::Command;
@@ -30,7 +33,9 @@ pub(super) fn run() -> Outcome<String> {
     locked_package(&package, "2.6.0")?;
     patch_in(&package)?;
     if succeeds(cargo_in(&package).args(["check", "--quiet", "--locked"]))? {
-        return Err("--locked let a new patch in; the documentation says that it does not".into());
+        return Err(
+            "`--locked` accepted a new patch; compat/README.md says that it does not".into(),
+        );
     }
     shell::run(cargo_in(&package).args(["check", "--quiet"]))?;
     built_with_ours(&package)?;
@@ -40,8 +45,7 @@ pub(super) fn run() -> Outcome<String> {
     patch_in(&package)?;
     if built_with_ours(&package).is_ok() {
         return Err(
-            "a lock file with 2.5.0 let the patch in; the documentation says that it does not"
-                .into(),
+            "a lock file with 2.5.0 took the patch; compat/README.md says that it does not".into(),
         );
     }
     shell::run(cargo_in(&package).args(["update", "--quiet", "-p", "async-io"]))?;
@@ -52,7 +56,7 @@ pub(super) fn run() -> Outcome<String> {
     ))
 }
 
-/// A package whose lock file has the published crate in this version.
+/// Creates a package with a lock file that has the published crate in this version.
 fn locked_package(package: &Path, version: &str) -> Outcome {
     shell::fresh_dir(&package.join("src"))?;
     shell::write(
@@ -79,7 +83,7 @@ fn locked_package(package: &Path, version: &str) -> Outcome {
         Ok(())
     } else {
         Err(format!(
-            "{} does not hold the published {version}",
+            "{} does not contain the published {version}",
             lock.display()
         ))
     }
@@ -92,7 +96,7 @@ fn patch_in(package: &Path) -> Outcome {
     )
 }
 
-/// Whether a command succeeds whose failure is no surprise.
+/// Returns whether a command succeeds. Its failure is not an error.
 fn succeeds(command: &mut Command) -> Outcome<bool> {
     let output = command
         .output()

@@ -1,7 +1,8 @@
 //! The published test suites of dependents, and of the published `async-io` itself.
 //!
-//! Cargo fetches the packages, as it does for everybody who depends on them; what is run is a copy, with its lock file
-//! removed and this crate patched in. Nothing of theirs is kept in the repository.
+//! Cargo fetches the packages, as it does for every dependent. The tests run in copies of the
+//! packages, without their lock files and with this crate patched in. This repository contains no
+//! code of these packages.
 
 use std::path::{Path, PathBuf};
 
@@ -11,14 +12,15 @@ use crate::shell::{self, Outcome};
 use crate::tally::Tally;
 
 struct Suite {
-    /// The package, and the name for `--only`.
+    /// The name of the package, and the name for `--only`.
     name: &'static str,
     version: &'static str,
-    /// What follows `cargo test`, once for each run, with the flags for the compiler.
+    /// The arguments that follow `cargo test`, and the flags for the compiler, for each run.
     runs: &'static [(&'static [&'static str], &'static str)],
-    /// A program that must be started around cargo, with its arguments, and the Debian package that has it.
+    /// A program that must be started around cargo, with its arguments, and the Debian package that
+    /// contains it.
     around: Option<(&'static [&'static str], &'static str)>,
-    /// A manifest to use in place of the published one.
+    /// A manifest that replaces the published one.
     manifest: Option<&'static str>,
 }
 
@@ -28,7 +30,7 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "async-process",
         version: "2.5.0",
-        // Children are awaited by pidfd, and where that is not to be had by SIGCHLD.
+        // Children are awaited by pidfd, or by SIGCHLD where pidfds are not available.
         runs: &[
             (&[], ""),
             (&["--tests"], "--cfg async_process_force_signal_backend"),
@@ -43,7 +45,7 @@ const SUITES: &[Suite] = &[
         around: None,
         manifest: None,
     },
-    // Tests in the documentation only.
+    // Its only tests are those of the documentation.
     Suite {
         name: "async-net",
         version: "2.0.0",
@@ -61,7 +63,7 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "zbus",
         version: "5.19.0",
-        // Left out: tests that need packages which are not published, or systemd.
+        // Left out are tests that need unpublished packages or systemd.
         runs: &[(
             &[
                 "--lib",
@@ -80,7 +82,7 @@ const SUITES: &[Suite] = &[
         around: Some((&["dbus-run-session", "--"], "dbus")),
         manifest: None,
     },
-    // Its tests alone, as those of a package that depends on this crate.
+    // Only the tests, as those of a package that depends on this crate.
     Suite {
         name: "async-io",
         version: "2.6.0",
@@ -114,7 +116,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     SUITES.iter().map(|suite| suite.name)
 }
 
-/// Runs the suites that are wanted and returns a line about each.
+/// Runs the wanted suites and returns a line about each.
 pub(super) fn run(wanted: impl Fn(&str) -> bool) -> Outcome<Vec<String>> {
     let suites: Vec<&Suite> = SUITES.iter().filter(|suite| wanted(suite.name)).collect();
     if suites.is_empty() {
@@ -147,7 +149,7 @@ impl Suite {
             if !passed || tally.failed > 0 || tally.passed == 0 {
                 println!("{}", shell::tail(&log, 80));
                 return Err(format!(
-                    "{name} {version}: {tally}; all it printed is in {}",
+                    "{name} {version}: {tally}; the full output is in {}",
                     log.display()
                 ));
             }
@@ -161,7 +163,7 @@ impl Suite {
         Ok(format!("{name} {version}: {}", tallies.join("; ")))
     }
 
-    /// Copies the package and patches this crate in.
+    /// Copies the package and patches this crate into the copy.
     fn prepare(&self, source: &Path, package: &Path) -> Outcome {
         shell::fresh_dir(package)?;
         let manifest = match self.manifest {
@@ -200,7 +202,7 @@ impl Suite {
         };
         command.args(["test", "--no-fail-fast"]).args(arguments);
         if !flags.is_empty() {
-            // Other flags rebuild everything: keep that apart.
+            // Other flags rebuild everything, so these runs use a separate build folder.
             command
                 .env("RUSTFLAGS", shell::rustflags(flags))
                 .env("CARGO_TARGET_DIR", folder("build-flags"));
@@ -209,7 +211,7 @@ impl Suite {
     }
 }
 
-/// Lets cargo fetch the packages, and returns where it has put their sources.
+/// Fetches the packages with cargo and returns the folders of their sources.
 fn fetch(suites: &[&Suite]) -> Outcome<Vec<PathBuf>> {
     let package = folder("fetch");
     shell::fresh_dir(&package.join("src"))?;
@@ -231,7 +233,7 @@ fn fetch(suites: &[&Suite]) -> Outcome<Vec<PathBuf>> {
         .map(|suite| {
             source(&metadata, suite.name, suite.version).ok_or_else(|| {
                 format!(
-                    "cargo does not say where it put {} {}",
+                    "cargo did not report the folder of {} {}",
                     suite.name, suite.version
                 )
             })
@@ -239,7 +241,7 @@ fn fetch(suites: &[&Suite]) -> Outcome<Vec<PathBuf>> {
         .collect()
 }
 
-/// The folder of a package, from the `manifest_path` that `cargo metadata` prints.
+/// Returns the folder of a package, from the `manifest_path` in the output of `cargo metadata`.
 fn source(metadata: &str, name: &str, version: &str) -> Option<PathBuf> {
     let end = metadata.find(&format!("/{name}-{version}/Cargo.toml\""))?;
     let start = metadata[..end].rfind('"')? + 1;

@@ -1,4 +1,4 @@
-//! The planted mistakes: each `mutation!` of the source, and the model that must find it.
+//! The planted mistakes: each `mutation!` of the source, with the model that must find it.
 
 /// The name of the mutation point, and its model in `src/testing/models/`.
 pub(super) type Mutation = (&'static str, &'static str);
@@ -79,7 +79,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "waker_of_a_fired_timer_is_swallowed",
         "deadlines::new_task_meets_the_firing",
     ),
-    // How threads sleep.
+    // Parking.
     (
         "sleep_ignores_the_notification",
         "parking::notification_meets_a_thread_that_goes_to_sleep",
@@ -100,7 +100,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "second_notification_writes_nothing",
         "parking::second_notification_counts",
     ),
-    // Which thread drives.
+    // The choice of the driver.
     (
         "standby_ignores_the_leader",
         "roles::leader_leaves_while_a_thread_stands_by",
@@ -165,7 +165,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "displaced_thread_passes_no_deadline_on",
         "driving::displaced_thread_passes_the_deadline_on::restless",
     ),
-    // Wakers that are yet to be called.
+    // Wakers that have not been called yet.
     (
         "batch_stops_after_one",
         "batches::batch_is_run_while_the_task_waits_again",

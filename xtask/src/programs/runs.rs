@@ -1,4 +1,4 @@
-//! One run of each program: starts the measured process and its partner, and reads what they have used.
+//! One run of each program: starts the measured process and its partner, and reads their results.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::shell::{self, Outcome};
 
 pub(super) struct Scenario {
     pub(super) name: &'static str,
-    /// What the values of a run are.
+    /// The names of the values that a run returns.
     pub(super) figures: &'static [&'static str],
     pub(super) run: fn(&Path) -> Outcome<Vec<f64>>,
 }
@@ -49,7 +49,7 @@ fn http(programs: &Path) -> Outcome<Vec<f64>> {
     let mut load = on_core(far(), &programs.join("http"))?;
     load.args(["load", &port, "64", &REQUESTS.to_string()]);
     let told = shell::capture(&mut load)?;
-    // The end of its input ends the server.
+    // The server exits at the end of its input.
     drop(server.child.stdin.take());
     let used = server.finish()?;
     let requests = value(&told, "requests")?;
@@ -61,7 +61,7 @@ fn http(programs: &Path) -> Outcome<Vec<f64>> {
 
 fn ping(programs: &Path, way: &str, calls: u64) -> Outcome<Vec<f64>> {
     let mut command = on_core(far(), Path::new("dbus-daemon"))?;
-    // It would like more descriptors than it may have, and says so.
+    // The daemon asks for more descriptors than it may have, and prints a warning.
     command.stderr(Stdio::null());
     let mut daemon = Guarded::start(command.args(["--session", "--nofork", "--print-address=1"]))?;
     let address = daemon.line()?;
@@ -85,13 +85,14 @@ fn bulk(programs: &Path) -> Outcome<Vec<f64>> {
     ])
 }
 
-/// The core of what is measured: the last one that this process may use. The first of a machine has the interrupts.
+/// Returns the core of the measured process: the last one that this process may use. The first core
+/// of a machine handles the interrupts.
 fn near() -> Outcome<usize> {
     let cores = cores()?;
     cores.last().copied().ok_or_else(no_cores)
 }
 
-/// The core of its partner: another one, if there is.
+/// Returns the core of the partner: another one, if there is one.
 fn far() -> Outcome<usize> {
     let cores = cores()?;
     cores
@@ -104,7 +105,7 @@ fn far() -> Outcome<usize> {
 }
 
 fn no_cores() -> String {
-    "/proc/self/status does not tell which cores may be used".into()
+    "/proc/self/status does not list the cores that may be used".into()
 }
 
 fn cores() -> Outcome<Vec<usize>> {
@@ -114,7 +115,7 @@ fn cores() -> Outcome<Vec<usize>> {
     Ok(listed(list.ok_or_else(no_cores)?.trim()))
 }
 
-/// The numbers of a list such as `0-1,4`.
+/// Returns the numbers of a list such as `0-1,4`.
 fn listed(list: &str) -> Vec<usize> {
     let ranges = list.split(',').filter_map(|range| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
@@ -123,7 +124,7 @@ fn listed(list: &str) -> Vec<usize> {
     ranges.flatten().collect()
 }
 
-/// How long a process may take: the longest takes a few seconds.
+/// The time limit of a process. The longest run takes a few seconds.
 const LIMIT_SECONDS: &str = "120";
 
 fn on_core(core: Outcome<usize>, program: &Path) -> Outcome<Command> {
@@ -134,7 +135,7 @@ fn on_core(core: Outcome<usize>, program: &Path) -> Outcome<Command> {
     Ok(command)
 }
 
-/// A partner that does not outlive its run.
+/// A partner process, which is ended with its run.
 struct Guarded {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -149,26 +150,26 @@ impl Guarded {
         Ok(Guarded { child, output })
     }
 
-    /// The next line that it prints.
+    /// Returns the next line that the process prints.
     fn line(&mut self) -> Outcome<String> {
         let mut line = String::new();
         let read = self.output.read_line(&mut line);
         match read {
             Ok(1..) => Ok(line.trim().to_owned()),
-            Ok(0) => Err("a program ended before it said anything".into()),
-            Err(error) => Err(format!("a program cannot be heard: {error}")),
+            Ok(0) => Err("a program ended before it printed anything".into()),
+            Err(error) => Err(format!("cannot read the output of a program: {error}")),
         }
     }
 
-    /// The rest of what it prints, at its end.
+    /// Returns the rest of the output, after the process has exited.
     fn finish(mut self) -> Outcome<String> {
         let mut text = String::new();
         let read = self.output.read_to_string(&mut text);
-        read.map_err(|error| format!("a program cannot be heard: {error}"))?;
+        read.map_err(|error| format!("cannot read the output of a program: {error}"))?;
         match self.child.wait() {
             Ok(status) if status.success() => Ok(text),
             Ok(status) => Err(format!("a program failed: {status}")),
-            Err(error) => Err(format!("a program has no end: {error}")),
+            Err(error) => Err(format!("cannot wait for a program: {error}")),
         }
     }
 }
@@ -176,7 +177,8 @@ impl Guarded {
 impl Drop for Guarded {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
-            // Not `Child::kill`: `timeout` passes this signal on to the program, and could not pass on the other.
+            // Not `Child::kill`: `timeout` forwards SIGTERM to the program, but cannot forward
+            // SIGKILL.
             let _ = Command::new("kill")
                 .arg(self.child.id().to_string())
                 .status();

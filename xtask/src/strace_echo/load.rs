@@ -1,4 +1,5 @@
-//! Requests for an echo server, from blocking sockets, so that what is counted has nothing of ours on the other side.
+//! Requests for an echo server. They use blocking sockets, so that no code of this crate runs on
+//! the client's side.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,12 +9,14 @@ use crate::shell::Outcome;
 
 const MESSAGE: [u8; 64] = [b'e'; 64];
 
-/// A server that does not answer for so long never will.
+/// The time in which the server must answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Sends at least `requests` messages over all connections, checks what comes back, and returns how many were sent.
+/// Sends at least `requests` messages over all connections, checks what comes back, and returns how
+/// many were sent.
 ///
-/// Each round has one message on its way in every connection, so the server sees several of them ready at once.
+/// In each round every connection has one message in transit, so the server sees several of them
+/// ready at once.
 pub(super) fn run(address: SocketAddr, connections: usize, requests: usize) -> Outcome<usize> {
     let failed = |error: std::io::Error| format!("the server at {address} does not echo: {error}");
     let connect = |_| -> std::io::Result<TcpStream> {
@@ -36,7 +39,7 @@ pub(super) fn run(address: SocketAddr, connections: usize, requests: usize) -> O
             let mut answer = [0; MESSAGE.len()];
             stream.read_exact(&mut answer).map_err(failed)?;
             if answer != MESSAGE {
-                return Err(format!("the server at {address} changes what it echoes"));
+                return Err(format!("the server at {address} echoes other bytes"));
             }
         }
     }
