@@ -2,24 +2,24 @@
 //! reporting, events per direction, hang-ups without a flag or without an interest, spurious events,
 //! and refused calls.
 //!
-//! `docs/platforms.md` says which behaviour is taken from which system.
+//! `docs/platforms.md` lists the system that each behaviour is taken from.
 
 use crate::core::source::state::{Reporting, Traits};
 use crate::core::source::{Direction, Event, Interest, Key, PerDirection};
 use std::io;
 
-/// How the pollers differ. With `traits.arms_silently`, writing cannot be armed after a hang-up, and
-/// no error reports that.
+/// The differences between the pollers. With `traits.arms_silently`, writing cannot be armed after
+/// a hang-up, and no error reports that.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kind {
     pub(super) traits: Traits,
-    /// Each direction is reported, and disarmed, by itself.
+    /// Whether each direction is reported and disarmed separately.
     pub(super) per_direction: bool,
-    /// A hang-up carries a flag.
+    /// Whether a hang-up carries a flag.
     pub(super) flags: bool,
     /// How a hang-up is reported while nothing is armed.
     pub(super) idle_hang_up: IdleHangUp,
-    /// An armed direction is reported for as long as it is ready.
+    /// Whether an armed direction is reported for as long as it is ready.
     pub(super) levels: bool,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Kind {
 pub(super) enum IdleHangUp {
     Silent,
     Once,
-    /// By each wait, for as long as the object is in the set.
+    /// In each wait, for as long as the object is in the set.
     Always,
 }
 
@@ -47,12 +47,12 @@ pub(super) const EPOLL_EDGES: Kind = Kind {
     idle_hang_up: IdleHangUp::Once,
     levels: false,
 };
-/// Edges are requested and levels reported. Some drivers have nothing else.
+/// Edges are requested, but levels are reported. Some drivers support nothing else.
 pub(super) const LEVELS_FOR_EDGES: Kind = Kind {
     levels: true,
     ..EPOLL_EDGES
 };
-/// Also an event port.
+/// epoll in one-shot mode, or an event port.
 pub(super) const EPOLL_ONE_SHOT: Kind = Kind {
     traits: traits(Reporting::OneShot),
     ..EPOLL_EDGES
@@ -86,7 +86,7 @@ pub(super) const POLL: Kind = Kind {
     idle_hang_up: IdleHangUp::Always,
     levels: false,
 };
-/// Windows.
+/// AFD, on Windows.
 pub(super) const AFD: Kind = Kind {
     traits: traits(Reporting::OneShot),
     per_direction: false,
@@ -100,7 +100,7 @@ pub(super) const AFD: Kind = Kind {
 pub(super) enum Refusal {
     /// Nothing has changed.
     Unchanged,
-    /// The first direction was changed, the second was not.
+    /// The first direction has changed, the second has not.
     Half,
     /// Nothing is armed afterwards.
     Lost,
@@ -109,19 +109,19 @@ pub(super) enum Refusal {
 #[derive(Debug)]
 pub(super) struct FakeKernel {
     kind: Kind,
-    /// The state of the object, as an operation would find it.
+    /// Whether each direction is ready, as an operation would find it.
     ready: PerDirection<bool>,
     hung_up: bool,
-    /// The key of its registration.
+    /// The key that the object is registered with.
     key: Key,
     in_set: bool,
     armed: Interest,
     /// The directions that the next fetch examines.
     active: PerDirection<bool>,
     hang_up_active: bool,
-    /// The next fetch reports these directions although they may not be ready.
+    /// The directions that the next fetch reports although they may not be ready.
     spurious: PerDirection<bool>,
-    /// The directions that the last fetch reported in this way.
+    /// The spurious directions that the last fetch reported.
     pub(super) lied: PerDirection<bool>,
     pub(super) refusal: Option<Refusal>,
 }
@@ -170,7 +170,7 @@ impl FakeKernel {
         self.active = PerDirection::new(self.armed.read, self.armed.write);
     }
 
-    /// The next fetch reports this direction although it may not be ready, if it is armed.
+    /// Makes the next fetch report this direction, if it is armed, although it may not be ready.
     pub(super) fn lie(&mut self, direction: Direction) {
         *self.spurious.get_mut(direction) |= self.will_report(direction);
     }
@@ -196,7 +196,7 @@ impl FakeKernel {
         Ok(())
     }
 
-    /// Replaces the interest. A direction that is ready at this moment is reported.
+    /// Replaces the interest. A direction that is already ready is reported.
     fn set(&mut self, key: Key, interest: Interest) {
         let silently = self.kind.traits.arms_silently && self.hung_up && !self.armed.write;
         let interest = if silently {
@@ -227,7 +227,7 @@ impl FakeKernel {
             let level = self.kind.levels && self.armed.has(direction);
             let active = std::mem::take(self.active.get_mut(direction)) || level;
             let lie = *self.lied.get(direction);
-            // A system checks the object once more before it reports.
+            // A system checks the object again before it reports an event.
             if active && self.is_ready(direction) || lie {
                 found = found.with(direction);
                 if self.kind.per_direction {
@@ -261,7 +261,8 @@ impl FakeKernel {
         }
     }
 
-    /// Translates an event of a filter as `polling` does: the end of a stream is reported as writable.
+    /// Translates the event of a filter as `polling` does: the end of a stream is also reported as
+    /// writable.
     fn event_of(&self, direction: Direction) -> Event {
         match direction {
             Direction::Read => Event::READABLE.and(Event::WRITABLE.when(self.hung_up)),

@@ -1,12 +1,14 @@
-//! The decisions about a source against each kind of poller, in every order of steps:
+//! Tests the decisions about a source against each kind of poller, with random sequences of steps.
+//! The tests check that:
 //!
-//! * No task that waits for a ready object is left asleep, or relies on an interest that is not armed.
-//! * No task is told "ready" unless the object was ready after the task had asked.
+//! * No task stays asleep while its direction is ready or is not armed.
+//! * A task is told "ready" only if the object was ready at or after the kernel's last answer to
+//!   that task.
 //! * The kernel is asked exactly when the rule in `core::source::state` says so.
-//! * The poller comes to rest.
+//! * The poller and the tasks come to rest.
 //!
-//! Six tasks share one object, three for each direction. They take the steps of `reactor::waiting`
-//! one at a time, so that an event can come between any two steps.
+//! Six tasks share one object, three per direction. They take the steps of `reactor::waiting` one
+//! at a time, so an event can come between any two steps.
 
 use super::Calls;
 use super::fake_kernel::{
@@ -27,27 +29,27 @@ const TASKS: usize = 6;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A task starts, or is polled after it was woken.
+    /// Starts a task, or polls it after it was woken.
     Run(usize),
-    /// A task that waits is polled although it was not woken, with another waker if the flag is set.
+    /// Polls a waiting task that was not woken, with a different waker if the flag is set.
     Poll(usize, bool),
-    /// A task is enqueued after its operation found nothing.
+    /// Enqueues a task whose operation found nothing.
     Enqueue(usize),
-    /// An enqueued task asks the kernel, or records the answer.
+    /// Asks the kernel for an enqueued task, or records the answer.
     Ask(usize),
-    /// A task ends its wait.
+    /// Ends the wait of a task.
     Cancel(usize),
     Change(Direction, bool),
     HangUp,
     Lie(Direction),
     Refuse(Refusal),
-    /// A turn begins.
+    /// Begins a turn.
     Begin,
-    /// The turn fetches events.
+    /// Fetches the events of the turn.
     Fetch,
-    /// It delivers one of them.
+    /// Delivers one of the fetched events.
     Dispatch,
-    /// The object is dropped, and another one gets its slot.
+    /// Drops the object and gives its slot to another one.
     Replace,
 }
 
@@ -85,15 +87,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    /// Does not wait.
+    /// The task does not wait.
     Idle,
-    /// The operation found nothing, as of this snapshot. The turn was read after it.
+    /// The operation found nothing, as of this snapshot. The turn was read after the operation.
     Refused(Snapshot, Turn),
-    /// Enqueued, but the kernel has yet to be asked.
+    /// The task is enqueued, but the kernel has not been asked yet.
     Unasked,
-    /// The kernel has answered whether the object is ready. The turn was read after that.
+    /// The kernel has answered whether the object is ready. The turn was read after the answer.
     Answered(bool, Turn),
-    /// Sleeps until it is woken.
+    /// The task sleeps until it is woken.
     Asleep,
 }
 
@@ -113,15 +115,15 @@ struct Task {
     id: WaiterId,
     phase: Phase,
     calls: Arc<Calls>,
-    /// The calls of the waker before the task was last polled because of one.
+    /// The number of calls of the waker that the task has reacted to.
     handled: usize,
-    /// The calls of the waker so far.
+    /// The number of calls of the waker that `notice_calls` has seen.
     noticed: usize,
     is_enqueued: bool,
-    /// The turn at the task's previous poll, if the kernel's "not ready" stands and the task has not
-    /// been woken since.
+    /// The turn at the task's previous poll. `None` if the kernel has not answered "not ready", or
+    /// if the task was woken since then.
     polled: Option<Turn>,
-    /// The step at which the kernel last answered the task.
+    /// The step at which the kernel last answered this task.
     answered_at: usize,
 }
 
@@ -150,7 +152,8 @@ impl Task {
         }
     }
 
-    /// The rule, for an enqueued task: a turn has begun since its previous poll.
+    /// Applies the rule to an enqueued task: it may keep waiting if a turn has begun since its
+    /// previous poll.
     fn may_keep_waiting(&self, turn: Turn) -> bool {
         self.polled.is_some_and(|polled| turn.is_after(polled))
     }
@@ -172,7 +175,7 @@ struct World {
     turn: Turn,
     has_begun: bool,
     step: usize,
-    /// The last step after which each direction was ready, or was reported as ready.
+    /// The last step after which each direction was ready or was reported as ready.
     ready_at: PerDirection<Option<usize>>,
 }
 
@@ -275,7 +278,10 @@ impl World {
             let waker = task.calls.waker();
             let state = &mut self.source.lock().state;
             let keeps = state.keeps_waiting(task.direction, task.id, &waker, turn);
-            assert_eq!(keeps, expected, "whether a poll keeps waiting");
+            assert_eq!(
+                keeps, expected,
+                "a poll keeps waiting exactly when the rule allows it"
+            );
             if keeps {
                 task.polled = Some(turn);
                 return;
@@ -294,7 +300,7 @@ impl World {
         if task.purpose == Purpose::Readiness {
             task.phase = Phase::Refused(seen, self.turn);
         } else if self.kernel.is_ready(direction) {
-            // It takes everything that is there, and ends.
+            // The operation takes all data and ends.
             self.kernel.change(direction, false);
             self.leave(number);
         } else {
@@ -330,7 +336,7 @@ impl World {
                 let ready_at = *self.ready_at.get(task.direction);
                 assert!(
                     !ready || ready_at.is_some_and(|step| step >= task.answered_at),
-                    "told \"ready\", but was not since the kernel was asked"
+                    "told \"ready\", but the object was not ready since the kernel was asked"
                 );
                 assert_eq!(ready, task.purpose == Purpose::Readiness);
                 self.stop(number);
@@ -338,9 +344,13 @@ impl World {
             }
         };
         if task.purpose == Purpose::Readiness {
-            assert_eq!(!asks, task.may_keep_waiting(latest), "asks by the rule");
+            assert_eq!(
+                !asks,
+                task.may_keep_waiting(latest),
+                "the kernel is asked exactly when the rule says so"
+            );
         } else {
-            assert!(!asks, "an operation is the question");
+            assert!(!asks, "an operation needs no question");
         }
         let mut failed = None;
         if let Some(interest) = arm {
@@ -363,7 +373,7 @@ impl World {
         task.phase = if asks { Phase::Unasked } else { Phase::Asleep };
         if let Some(mut others) = failed {
             others.run();
-            // The task gets the error.
+            // The task returns the error.
             self.stop(number);
         }
     }
@@ -408,7 +418,8 @@ impl World {
         }
         drop(slot);
         others.run();
-        // A task that asks for readiness is told, or will be when it has yielded.
+        // A task that asks for readiness is told "ready" at once, or in the poll after it has
+        // yielded.
         self.stop(number);
         self.try_again(number);
     }
@@ -419,8 +430,9 @@ impl World {
         }
     }
 
-    /// A wait does not end between its queue and its question: one call of the library does both.
-    /// (If it could, the tasks that rely on an interest that was armed silently would not find out.)
+    /// Cancels a wait, unless it is between the enqueueing and the recorded answer: one call of the
+    /// library does both. (If a wait could end there, the tasks that rely on an interest that was
+    /// armed silently would not find out.)
     fn cancel(&mut self, number: usize) {
         if !matches!(
             self.tasks[number].phase,
@@ -430,7 +442,7 @@ impl World {
         }
     }
 
-    /// The task leaves the queue.
+    /// Takes the task out of the queue.
     fn leave(&mut self, number: usize) {
         let task = &self.tasks[number];
         let left = self
@@ -496,8 +508,8 @@ impl World {
         self.add_tasks();
     }
 
-    /// `armed` may be more than the system has only between a fetch and the dispatch of its events, or
-    /// if arming fails silently.
+    /// Checks `armed`. It may exceed the interest of the system only between a fetch and the
+    /// dispatch of its events, or if arming fails silently.
     fn check_armed(&self) {
         let state = &self.source.lock().state;
         let under_way = self
@@ -509,12 +521,12 @@ impl World {
             let believed = state.armed.has(direction);
             assert!(
                 under_way || !believed || self.kernel.will_report(direction) || silently,
-                "{direction:?} is not armed, but believed to be"
+                "{direction:?} is believed to be armed, but is not"
             );
         }
     }
 
-    /// All tasks take their steps until nothing happens any more.
+    /// Takes the steps of all tasks until nothing more happens.
     fn settle(&mut self) {
         self.kernel.refusal = None;
         for _ in 0..20 {
@@ -542,7 +554,7 @@ impl World {
         panic!("the poller does not come to rest");
     }
 
-    /// The task asks the kernel and records the answer, if it has to.
+    /// Asks the kernel for the task and records the answer, if the task is at that point.
     fn answer(&mut self, number: usize) {
         self.take(&Step::Ask(number));
         self.take(&Step::Ask(number));
@@ -568,7 +580,7 @@ impl World {
                 "a task ({purpose:?}) sleeps, and {direction:?} is not armed"
             );
         }
-        // An object that becomes ready later wakes them.
+        // An object that becomes ready later wakes the sleeping tasks.
         for direction in Direction::BOTH {
             self.take(&Step::Change(direction, true));
         }
@@ -577,7 +589,7 @@ impl World {
             self.take(&Step::Dispatch);
         }
         for number in sleepers {
-            assert!(self.tasks[number].is_woken(), "{number} was not woken");
+            assert!(self.tasks[number].is_woken(), "task {number} was not woken");
         }
     }
 }
@@ -592,7 +604,7 @@ fn occupy(source: &Source<u16>, kind: Kind) -> Key {
     }
 }
 
-/// The interest that a new object is registered with, as the pollers in `sys` choose it.
+/// Returns the interest that a new object is registered with, as the pollers in `sys` choose it.
 fn initial(kind: Kind) -> Interest {
     match kind.traits.reporting {
         Reporting::Edges => Interest::READ,

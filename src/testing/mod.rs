@@ -1,4 +1,4 @@
-//! Models of the pure modules: naive ones, loom ones, and pollers that follow a script.
+//! Models of the pure modules: naive models, loom models, and scripted pollers.
 
 #[cfg(all(test, not(async_io_loom)))]
 mod fake_kernel;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
-/// Counts the calls of one waker. The count is no step of a loom model.
+/// A waker that counts its calls. Counting is not a step of a loom model.
 #[derive(Debug, Default)]
 struct Calls(AtomicUsize);
 

@@ -1,4 +1,4 @@
-//! Wakers between the lock under which they are collected and their call.
+//! Wakers after they were collected under a lock and before they are called.
 
 use super::{Object, explore_within};
 use crate::core::park::{Parker, Sleep};
@@ -11,7 +11,7 @@ use loom::sync::Arc;
 use loom::thread;
 use std::task::{Wake, Waker};
 
-/// A task that has a thread to itself, as in `block_on`.
+/// A task with a thread of its own, as in `block_on`.
 struct Task {
     parker: Parker,
 }
@@ -33,7 +33,7 @@ impl Wake for Panics {
 }
 
 /// Excluded: a task that waits again while its former waker is still in a batch misses the next
-/// event; or a task is not woken because the waker before its own panics.
+/// event. Also excluded: a task is not woken because the waker before its own panics.
 #[test]
 fn batch_is_run_while_the_task_waits_again() {
     explore_within("batch_is_run_while_the_task_waits_again", 3, || {
@@ -55,7 +55,8 @@ fn batch_is_run_while_the_task_waits_again() {
     });
 }
 
-/// Returns when two bytes have been read. Until then it sleeps; a lost wake-up is a deadlock.
+/// Returns after two bytes have been read. It sleeps until they arrive, so a lost wake-up is a
+/// deadlock.
 fn read_two(object: &Object, bytes: &AtomicUsize) {
     let task = std::sync::Arc::new(Task {
         parker: Parker::new(ThreadId::numbered(0)),

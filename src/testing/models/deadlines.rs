@@ -1,4 +1,4 @@
-//! The timers, shared between threads that set them and the thread that expires them.
+//! The timers, shared between the threads that set them and the thread that expires them.
 
 use super::{Calls, explore};
 use crate::core::clock::Deadline;
@@ -19,7 +19,7 @@ fn expire(timers: &Timers, now: Deadline) {
     batch.run();
 }
 
-/// Excluded: the thread that goes to sleep does not see a new earlier deadline, and the inserting
+/// Excluded: the thread that goes to sleep does not see a new earliest deadline, and the inserting
 /// thread does not see that it sleeps.
 #[test]
 fn earlier_deadline_meets_a_leader_that_goes_to_sleep() {
@@ -70,8 +70,8 @@ fn reset_to_earlier_meets_a_leader_that_goes_to_sleep() {
     });
 }
 
-/// Excluded: a timer is dropped while it fires, and the drop removes another timer that has got its
-/// entry. Also excluded: the waker is both called and returned, or neither.
+/// Excluded: a timer is dropped while it fires, and the drop removes another timer that reuses its
+/// entry. Also excluded: the waker is both called and returned, or neither called nor returned.
 #[test]
 fn drop_meets_the_firing() {
     explore("drop_meets_the_firing", || {
@@ -95,7 +95,7 @@ fn drop_meets_the_firing() {
 }
 
 /// Excluded: a timer is reset while it fires, and the reset reports it as pending although it has
-/// fired. Also excluded: the timer is pending and does not fire.
+/// fired. Also excluded: the timer stays pending and does not fire.
 #[test]
 fn reset_meets_the_firing() {
     explore("reset_meets_the_firing", || {
@@ -113,8 +113,8 @@ fn reset_meets_the_firing() {
     });
 }
 
-/// Excluded: a timer gets another task while it fires, and that task is neither woken nor learns
-/// that the timer has fired.
+/// Excluded: a timer gets the waker of another task while it fires, and that task is neither woken
+/// nor learns that the timer has fired.
 #[test]
 fn new_task_meets_the_firing() {
     explore("new_task_meets_the_firing", || {

@@ -1,5 +1,5 @@
-//! Which thread drives: while a task waits, a thread is inside the reactor's wait or is certain to
-//! be. Where that does not hold, all threads of a model are blocked, which makes it fail.
+//! Which thread drives. While a task waits, a thread is inside the reactor's wait or is certain to
+//! enter it. If that does not hold, all threads of a model block, and the model fails.
 
 use super::system::{Driver, Gate, Participant, models, spawn_fallback};
 use crate::core::clock::Deadline;
@@ -14,36 +14,36 @@ models! {
     /// Excluded: the leader returns from its wait and blocks on another thread, which stands by and
     /// does not take the role.
     leader_blocks_on_a_standby_thread, 4;
-    /// Excluded: the same after a second wait, before which the leader cancelled the alarm.
+    /// Excluded: the same after a second wait, if the leader cancelled the alarm before that wait.
     leader_blocks_after_its_second_wait, 3;
-    /// Excluded: three threads wait, the events come in another order, and none of the threads that
-    /// are left takes the role. A thread that is served has ended for good.
+    /// Excluded: three threads wait, the events come in another order, and none of the remaining
+    /// threads takes the role. A thread ends once its event has come.
     last_of_three_is_served, 3;
-    /// Excluded: a notification for the leader is used up by the fallback thread, from which the
-    /// leader took the role, and which is still inside its wait.
+    /// Excluded: the fallback thread uses up a notification for the leader, which took the role
+    /// from it while it was inside its wait.
     displaced_thread_passes_the_notification_on, 4;
-    /// Excluded: a thread in `block_on` begins work that lasts, and the fallback thread, from which
-    /// it took the role, does not come back for other tasks.
+    /// Excluded: a thread in `block_on` takes the role from the fallback thread and then starts
+    /// long-running work, and the fallback thread does not come back for other tasks.
     fallback_thread_comes_back, 3;
-    /// Excluded: a thread that gives the reactor turns without waiting, and then begins work that
-    /// lasts, leaves a standby thread without an alarm.
+    /// Excluded: a thread that gives the reactor turns without waiting starts long-running work,
+    /// and leaves a standby thread without an alarm.
     busy_thread_gives_turns, 4;
-    /// Excluded: of a call that ends, a call whose future begins work that lasts, and the fallback
-    /// thread, one misses its event.
+    /// Excluded: one of three threads misses its event. One call of `block_on` ends, another one
+    /// starts long-running work in its future, and the third thread is the fallback thread.
     calls_come_and_go_beside_the_fallback_thread, 2;
-    /// Excluded: a turn that panics keeps the role, or does not wake the tasks whose events it has
-    /// fetched. The thread ends its call of `block_on` and does not come back.
+    /// Excluded: a turn that panics keeps the role, or does not wake the tasks of the events that
+    /// it has fetched. The thread ends its call of `block_on` and does not come back.
     panicking_turn_releases_the_role, 4;
-    /// Excluded: the same for the fallback thread, which continues.
+    /// Excluded: the same for the fallback thread, which keeps running.
     panicking_turn_of_the_fallback_thread, 4;
-    /// Excluded: a new earliest deadline is neither seen by the thread that is about to wait, nor
-    /// ends its wait.
+    /// Excluded: a thread that is about to wait does not see a new earliest deadline, and the
+    /// deadline does not end its wait either.
     earlier_deadline_meets_a_leader_that_goes_to_sleep, 4;
-    /// Excluded: a leader fires its timer and begins work that lasts, and the fallback thread, from
-    /// which it took the role inside the wait, does not wake up for the next timer.
+    /// Excluded: a leader takes the role from the fallback thread inside its wait, fires a timer
+    /// and starts long-running work, and the fallback thread does not wake up for the next timer.
     displaced_thread_fires_the_next_timer, 4;
-    /// Excluded: the fallback thread, which was displaced inside its wait, uses up the expiry for
-    /// which the timer descriptor was programmed, and the leader sleeps through its own deadline.
+    /// Excluded: a fallback thread that was displaced inside its wait uses up the expiry of the
+    /// timer descriptor, and the leader sleeps past its own deadline.
     displaced_thread_passes_the_deadline_on, 4;
 }
 
@@ -56,7 +56,7 @@ fn leader_blocks_on_a_standby_thread<const C: bool, P: Policy>(driver: &'static 
     });
     let mut call = Participant::new(driver);
     call.block_on_task(0);
-    // Inside its future: the call has not ended.
+    // Still inside the future: the call has not ended.
     driver.reactor.post(&[1]);
     second.join().unwrap();
 }
@@ -74,7 +74,7 @@ fn leader_blocks_after_its_second_wait<const C: bool, P: Policy>(driver: &'stati
     let mut call = Participant::new(driver);
     call.block_on_task(0);
     call.block_on_task(1);
-    // Inside its future: the call has not ended.
+    // Still inside the future: the call has not ended.
     driver.reactor.post(&[2]);
     second.join().unwrap();
     peer.join().unwrap();
@@ -122,7 +122,7 @@ fn fallback_thread_comes_back<const C: bool, P: Policy>(driver: &'static Driver<
     let mut call = Participant::new(driver);
     call.block_on_task(0);
     peer.join().unwrap();
-    // Inside its future: the call has not ended.
+    // Still inside the future: the call has not ended.
     driver.reactor.post(&[1]);
     fallback.join().unwrap();
 }
@@ -137,7 +137,7 @@ fn busy_thread_gives_turns<const C: bool, P: Policy>(driver: &'static Driver<C, 
     call.give_turn();
     driver.reactor.post(&[0]);
     call.give_turn();
-    // Inside its future: the call has not ended.
+    // Still inside the future: the call has not ended.
     second.join().unwrap();
 }
 
@@ -155,7 +155,7 @@ fn calls_come_and_go_beside_the_fallback_thread<const C: bool, P: Policy>(
     let second = thread::spawn(move || {
         let mut call = Participant::new(driver);
         call.block_on_task(1);
-        // Inside its future: the call has not ended.
+        // Still inside the future: the call has not ended.
         served.wait();
         call.retire();
     });
@@ -213,7 +213,7 @@ fn displaced_thread_fires_the_next_timer<const C: bool, P: Policy>(driver: &'sta
     schedule(driver, Deadline::from_nanos(5), waker);
     schedule(driver, Deadline::from_nanos(50), Arc::clone(&served).into());
     call.block_until_notified();
-    // Inside its future: the call has not ended.
+    // Still inside the future: the call has not ended.
     served.wait();
     fallback.join().unwrap();
 }
@@ -238,7 +238,7 @@ fn displaced_thread_passes_the_deadline_on<const C: bool, P: Policy>(
     fallback.join().unwrap();
 }
 
-/// As `Driver::schedule`.
+/// Schedules a timer as `Driver::schedule` does.
 fn schedule<const C: bool, P: Policy>(
     driver: &'static Driver<C, P>,
     deadline: Deadline,

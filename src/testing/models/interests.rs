@@ -1,4 +1,4 @@
-//! What the system is asked to report, while waiters come and events disarm.
+//! The interest of the system, while new waiters add to it and events disarm it.
 
 use super::{explore, occupied, with};
 use crate::core::source::readiness::Readiness;
@@ -12,7 +12,7 @@ use loom::thread;
 use std::task::Waker;
 
 /// A source, and the interest that the kernel has for it. `epoll_ctl` is called under the source's
-/// lock, so this lock protects the interest here.
+/// lock, so that lock also protects the kernel's interest here.
 struct Shared {
     words: PerDirection<Readiness>,
     state: Mutex<(State, Interest)>,
@@ -46,7 +46,7 @@ impl Shared {
         }
     }
 
-    /// The kernel reports an event if it is asked for one. The leader delivers it later.
+    /// Has the kernel report an event if it is asked for one. The leader delivers the event later.
     fn event(&self, event: Event, turn: Turn) {
         {
             let (_, kernel) = &mut *self.state.lock();
@@ -80,8 +80,8 @@ impl Shared {
     }
 }
 
-/// Excluded: a one-shot event for one direction disarms the other, in which a task waits or begins
-/// to wait.
+/// Excluded: a one-shot event for one direction disarms the other one, although a task waits for it
+/// or begins to wait.
 #[test]
 fn one_shot_event_meets_a_new_waiter() {
     explore("one_shot_event_meets_a_new_waiter", || {

@@ -1,10 +1,11 @@
 //! The rule "when a poll may keep waiting without a system call" of `core::source::state`.
 //!
 //! A task polls several times, a peer writes, and a leader begins turns, fetches the edge and
-//! delivers it. Two properties:
+//! delivers it. Two properties must hold:
 //!
-//! * Data that has arrived is reported by the latest poll, or wakes the task: its waker was called
-//!   since that poll began, or it is enqueued and the kernel has an edge that no turn has fetched.
+//! * Data that has arrived is reported by the latest poll, or wakes the task. It wakes the task if
+//!   the waker was called since that poll began, or if the task is enqueued and the kernel has an
+//!   edge that no turn has fetched.
 //! * If no turn has begun since the previous poll, a poll reports all data that arrived before it.
 
 use super::{Calls, Object, explore_within};
@@ -17,7 +18,7 @@ use crate::core::wake::{self, WakeBatch};
 use loom::sync::Arc;
 use loom::thread;
 
-/// The kernel's side of one socket, whose interest is armed.
+/// The kernel's state of one socket with an armed interest.
 #[derive(Default)]
 struct Socket {
     bytes: usize,
@@ -42,7 +43,7 @@ impl World {
         })
     }
 
-    /// The peer writes a byte.
+    /// Writes a byte, as the peer.
     fn write(&self) {
         let mut socket = self.socket.lock();
         socket.bytes += 1;
@@ -51,7 +52,7 @@ impl World {
         self.written.fetch_add(1, Ordering::Release);
     }
 
-    /// Does one turn without waiting.
+    /// Performs one turn without waiting.
     fn turn(&self) {
         let turn = self.turns.begin();
         let edge = std::mem::take(&mut self.socket.lock().edge);
@@ -63,7 +64,7 @@ impl World {
     }
 }
 
-/// A task. `polled` and the results are what the properties need.
+/// A task. `polled` and its result are what the properties need.
 struct Task {
     world: Arc<World>,
     calls: std::sync::Arc<Calls>,
@@ -78,7 +79,7 @@ struct Polled {
     turns: (Turn, Turn),
     /// The bytes that had certainly arrived before the poll.
     arrived: usize,
-    /// The number of times that the waker had been called before the poll.
+    /// The number of calls of the waker before the poll.
     called: usize,
     result: Result,
 }
@@ -108,7 +109,7 @@ impl Task {
         }
     }
 
-    /// Polls, and returns the previous poll with this one.
+    /// Polls. Returns the previous poll and this one.
     fn poll(&mut self, poll: fn(&Task) -> Result) -> (Polled, Polled) {
         let world = Arc::clone(&self.world);
         let arrived = world.written.load(Ordering::Acquire);
@@ -151,7 +152,7 @@ impl Task {
         Result::Asked
     }
 
-    /// Polls a read, as the adapter does for TCP. All bytes that are there fit in the buffer.
+    /// Polls a read, as the adapter does for TCP. All available bytes fit into the buffer.
     fn read(&self) -> Result {
         let World { object, turns, .. } = &*self.world;
         let waker = self.calls.waker();
@@ -176,7 +177,7 @@ impl Task {
         }
     }
 
-    /// Asserts the first property, when all threads have ended.
+    /// Asserts the first property after all threads have ended.
     fn assert_data_is_reported(&self) {
         let Polled { result, called, .. } = self.polled;
         let socket = self.world.socket.lock();
@@ -198,12 +199,12 @@ fn assert_poll_without_a_turn_asks((previous, now): (Polled, Polled)) {
         assert_eq!(
             now.result,
             Result::Ready,
-            "no turn, and the data stays unseen"
+            "no turn has begun, and the data stays unseen"
         );
     }
 }
 
-/// A task that asks for readiness three times, while data arrives and a leader does one turn.
+/// Asks for readiness three times, while data arrives and a leader performs one turn.
 fn readiness_is_polled_three_times(name: &str, listed: bool) {
     explore_within(name, 3, move || {
         let world = World::new();
@@ -232,8 +233,8 @@ fn readiness_is_polled_three_times(name: &str, listed: bool) {
     });
 }
 
-/// Excluded: `poll_readable` keeps waiting although data has arrived, and is not woken, or only by
-/// a turn that the polling thread never makes.
+/// Excluded: `poll_readable` keeps waiting although data has arrived, and its task is not woken, or
+/// is woken only by a turn that the polling thread never performs.
 #[test]
 fn shared_waiter_is_polled_three_times() {
     readiness_is_polled_three_times("shared_waiter_is_polled_three_times", false);
@@ -245,8 +246,8 @@ fn listed_waiter_is_polled_three_times() {
     readiness_is_polled_three_times("listed_waiter_is_polled_three_times", true);
 }
 
-/// Excluded: an event that was fetched before the kernel said "not ready" makes the task ready, or
-/// one that was fetched later does not wake it, while two turns are in progress.
+/// Excluded, while two turns are in progress: an event that was fetched before the kernel answered
+/// "not ready" makes the task ready, or an event that was fetched later does not wake it.
 #[test]
 fn two_turns_overlap_with_polls() {
     explore_within("two_turns_overlap_with_polls", 2, || {
@@ -272,7 +273,7 @@ fn two_turns_overlap_with_polls() {
 }
 
 /// Excluded: reads after short reads skip the system call twice although no turn has begun in
-/// between; or a read that skips is not woken for data that has arrived.
+/// between. Also excluded: a task that skipped a read is not woken for data that has arrived.
 #[test]
 fn read_after_a_short_read_skips_once() {
     explore_within("read_after_a_short_read_skips_once", 3, || {

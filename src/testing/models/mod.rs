@@ -1,17 +1,18 @@
-//! The pure modules and the shell of the driver under loom: every interleaving of two to four
-//! threads, within the bound that a model names.
+//! Runs the pure modules and the shell of the driver under loom: every interleaving of two to four
+//! threads, within the preemption bound of the model.
 //!
-//! Each model says which interleaving it excludes. `cargo xtask loom` runs all of them, and then
-//! plants each mistake of `xtask/src/loom/mutations.rs`, which its model must find.
+//! Each model documents the failure that it excludes. `cargo xtask loom` runs all models. It then
+//! plants each mistake of `xtask/src/loom/mutations.rs`, and the model that is named there must
+//! find it.
 //!
 //! * [`readiness`], [`waiters`], [`interests`], [`keeps_waiting`]: a source, its waiters, and what
-//!   is asked of the system.
-//! * [`registry`]: a slot that gets another object.
+//!   the system is asked.
+//! * [`registry`]: a slot that is reused for another object.
 //! * [`deadlines`]: the timers.
 //! * [`parking`], [`roles`]: how a thread sleeps, and how the leader is chosen.
-//! * [`driving`], [`wakers`]: `driver::shell` and `driver::fallback` at work, on the reactor, the
-//!   alarm clock and the policies of [`system`].
-//! * [`batches`]: wakers between the lock and their call.
+//! * [`driving`], [`wakers`]: `driver::shell` and `driver::fallback`, on the reactor, the alarm
+//!   clock and the policies of [`system`].
+//! * [`batches`]: wakers after they were collected under a lock and before they are called.
 
 mod batches;
 mod deadlines;
@@ -38,18 +39,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 use std::time::Instant;
 
-/// Runs a model in all interleavings, and prints how many there were.
+/// Runs a model in all interleavings and prints how many there were.
 fn explore(name: &str, model: impl Fn() + Sync + Send + 'static) {
     explore_within(name, None, model);
 }
 
-/// As [`explore`], with at most this many preemptions of threads that could continue.
+/// Like [`explore`], with at most this many preemptions of threads that could continue.
 fn explore_within(
     name: &str,
     preemptions: impl Into<Option<usize>>,
     model: impl Fn() + Sync + Send + 'static,
 ) {
-    // An atomic of std: counting is no step of the model.
+    // An atomic of std, because counting is not a step of the model.
     let count = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&count);
     let begin = Instant::now();
@@ -83,7 +84,7 @@ fn occupied(interest: Interest) -> State {
     state
 }
 
-/// One source as the reactor holds it.
+/// One source, as the reactor holds it.
 struct Object {
     words: PerDirection<Readiness>,
     state: Mutex<State>,
@@ -105,7 +106,7 @@ impl Object {
         self.state.lock().waiters.add(direction)
     }
 
-    /// Enqueues a task that has found nothing to read. Returns false if it has to read again.
+    /// Enqueues a task that found nothing to read. Returns false if the task has to read again.
     fn waits_since(&self, seen: Snapshot, id: WaiterId, waker: &Waker) -> bool {
         let request = Request::Retry(seen);
         match self.enqueue(id, request, waker, Turn(0)) {
@@ -123,7 +124,7 @@ impl Object {
         state.enqueue(&self.words, read, id, request, waker, latest)
     }
 
-    /// Waits without a system call after a short read. Returns whether that is safe.
+    /// Enqueues a task without a system call after a short read. Returns whether that is safe.
     fn enqueue_after_short_read(&self, seen: Snapshot, waker: &Waker, latest: Turn) -> bool {
         let (word, waker) = (self.reading(), waker.clone());
         let mut state = self.state.lock();
@@ -137,7 +138,7 @@ impl Object {
         is_safe
     }
 
-    /// Does what the reactor does with an event.
+    /// Handles an event as the reactor does.
     fn deliver(&self, event: Event, turn: Turn, batch: &mut WakeBatch) {
         let mut state = self.state.lock();
         if let Some(interest) = state.deliver(&self.words, event, turn, EDGES, batch) {

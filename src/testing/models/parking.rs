@@ -1,4 +1,4 @@
-//! A thread's sleep, and what ends it.
+//! How a thread sleeps, and what ends its sleep.
 
 use super::{explore, explore_within};
 use crate::core::park::{ParkState, Parker, Sleep};
@@ -16,13 +16,14 @@ fn notification_meets_a_thread_that_goes_to_sleep() {
         let notifier = thread::spawn(move || other.notify());
         let slept = state.begin(Sleep::Parked);
         let ended = notifier.join().unwrap();
-        // Either the thread did not sleep, or the notifying thread ends the sleep.
+        // Either the thread did not sleep, or the notifying thread ends its sleep.
         assert!(!slept || ended == Some(Sleep::Parked));
         assert!(state.is_notified());
     });
 }
 
-/// Excluded: a nudge is lost because the thread is about to sleep, or leaves a notification.
+/// Excluded: a nudge is lost because the thread is about to sleep. Also excluded: a nudge leaves a
+/// notification behind.
 #[test]
 fn nudge_meets_a_thread_that_goes_to_sleep() {
     explore("nudge_meets_a_thread_that_goes_to_sleep", || {
@@ -36,8 +37,8 @@ fn nudge_meets_a_thread_that_goes_to_sleep() {
     });
 }
 
-/// Excluded: a thread stays parked although it was notified, also if it is nudged at the same time.
-/// (A model fails if all its threads are blocked.)
+/// Excluded: a thread stays parked although it was notified, even if it is nudged at the same time.
+/// (A model fails if all of its threads are blocked.)
 #[test]
 fn parked_thread_is_unparked() {
     explore_within("parked_thread_is_unparked", 3, || {
@@ -66,7 +67,7 @@ fn parked_thread_is_unparked() {
     });
 }
 
-/// Excluded: a notified thread does not see what the notifying thread did before.
+/// Excluded: a notified thread does not see what the notifying thread did before the notification.
 #[test]
 fn notified_thread_sees_the_reason() {
     explore("notified_thread_sees_the_reason", || {
@@ -88,8 +89,8 @@ fn notified_thread_sees_the_reason() {
     });
 }
 
-/// Excluded: the second of two notifications has no effect because the first one is still there,
-/// and its reason is not seen.
+/// Excluded: the second of two notifications has no effect because the first one has not been
+/// taken, and the thread does not see what the second thread did.
 #[test]
 fn second_notification_counts() {
     explore("second_notification_counts", || {

@@ -22,7 +22,7 @@ fn waits_since(object: &Object, seen: Snapshot) -> bool {
     object.waits_since(seen, WaiterId::Shared, Waker::noop())
 }
 
-/// Excluded: an edge between an operation's "would block" and its wait is lost. The reader sleeps
+/// Excluded: an edge between an operation's `WouldBlock` and its wait is lost. The reader sleeps
 /// only if a later delivery will find its waker.
 #[test]
 fn event_between_would_block_and_the_wait() {
@@ -50,14 +50,14 @@ fn event_between_would_block_and_the_wait() {
     });
 }
 
-/// Excluded: after a short read the word says "drained" although more data has come, so that the
-/// next read waits without a system call, and no event follows.
+/// Excluded: after a short read the word says "drained" although more data has arrived. The next
+/// read would wait without a system call, and no event would follow.
 #[test]
 fn short_read_meets_an_event() {
     explore("short_read_meets_an_event", || {
         let object = Object::armed(Interest::READ);
         object.reading().set_tcp(true);
-        // One byte is there already, and its event was delivered.
+        // One byte is already there, and its event was delivered.
         let bytes = Arc::new(AtomicUsize::new(1));
         let kernel_and_leader = {
             let (object, bytes) = (Arc::clone(&object), Arc::clone(&bytes));
@@ -90,14 +90,14 @@ fn short_read_meets_an_event() {
     });
 }
 
-/// Excluded: the kernel says "not ready", and an event that was fetched before makes the waiter
-/// ready.
+/// Excluded: the kernel answers "not ready", and an event that was fetched before the answer makes
+/// the waiter ready.
 #[test]
 fn stale_event_meets_a_question() {
     explore("stale_event_meets_a_question", || {
         let object = Object::armed(Interest::READ);
         let turns = Arc::new(Turns::new());
-        // The data, and the edge that reports it and has not been fetched yet.
+        // The data, and the edge that reports it. No turn has fetched the edge yet.
         let data = Arc::new(AtomicBool::new(true));
         let leader = {
             let (object, turns) = (Arc::clone(&object), Arc::clone(&turns));

@@ -1,4 +1,5 @@
-//! The registry: a slot gets another object while an event of the former one is on its way.
+//! The registry: a slot is reused for another object while an event of the former object is on its
+//! way.
 
 use super::{EDGES, explore};
 use crate::core::registry::Registry;
@@ -37,7 +38,7 @@ fn remove(registry: &Sources, key: Key) {
     }
 }
 
-/// Does what `Reactor::dispatch` does. Returns the number of tasks that the event woke.
+/// Dispatches an event as `Reactor::dispatch` does. Returns the number of tasks that it woke.
 fn dispatch(registry: &Sources, key: Key) -> usize {
     let Some(source) = registry.get(key.slot) else {
         return 0;
@@ -64,8 +65,8 @@ fn wait(registry: &Sources, key: Key) {
         .enqueue(words, read, shared, request, waker, Turn(0));
 }
 
-/// Excluded: an event of an object that is removed meanwhile is delivered to the next object in the
-/// same slot.
+/// Excluded: an event of an object that was removed meanwhile is delivered to the next object in
+/// the same slot.
 #[test]
 fn removal_meets_the_dispatch() {
     explore("removal_meets_the_dispatch", || {
@@ -83,7 +84,8 @@ fn removal_meets_the_dispatch() {
     });
 }
 
-/// Excluded: two objects that are added at once share a slot, also if one was just given back.
+/// Excluded: two objects that are added at the same time share a slot, even if a slot was just
+/// given back.
 #[test]
 fn two_objects_are_added_while_one_is_removed() {
     explore("two_objects_are_added_while_one_is_removed", || {

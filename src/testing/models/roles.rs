@@ -1,4 +1,4 @@
-//! The roles alone. [`super::driving`] has them at work.
+//! The roles by themselves. [`super::driving`] runs them as part of the driver.
 
 use super::explore;
 use crate::core::roles::{Claim, Lead, Roles, Standby, ThreadId};
@@ -9,8 +9,8 @@ fn leads(roles: &Roles<u8>, id: ThreadId) -> bool {
     roles.try_lead(id, Claim::Away) != Lead::Occupied
 }
 
-/// Excluded: a thread stands by, the leader leaves its wait, and neither does the leader set the
-/// alarm nor does the thread offer to lead.
+/// Excluded: a thread stands by while the leader leaves its wait, and neither does the leader set
+/// the alarm nor does the thread offer to lead again.
 #[test]
 fn leader_leaves_while_a_thread_stands_by() {
     explore("leader_leaves_while_a_thread_stands_by", || {
@@ -29,7 +29,8 @@ fn leader_leaves_while_a_thread_stands_by() {
     });
 }
 
-/// Excluded: threads stand by and none is the watcher, for any order in which they leave.
+/// Excluded: threads stand by and none of them is the watcher, whatever the order in which others
+/// leave.
 #[test]
 fn standby_threads_have_a_watcher() {
     explore("standby_threads_have_a_watcher", || {
@@ -50,7 +51,7 @@ fn standby_threads_have_a_watcher() {
     });
 }
 
-/// Excluded: two threads that offer to lead are both granted it.
+/// Excluded: two threads offer to lead, and both become the leader.
 #[test]
 fn two_threads_offer_to_lead() {
     explore("two_threads_offer_to_lead", || {

@@ -1,9 +1,9 @@
 //! What the shell of the driver runs on in a model: a reactor, an alarm clock, policies, and the
 //! threads that take part.
 //!
-//! The reactor has an interest set, edges that wait to be fetched, a timer descriptor, and one
-//! notification, which ends any one of the waits in progress. A deadline or an alarm may be reached
-//! at any moment after it was set.
+//! The reactor has an interest set, edges that have not been fetched yet, a timer descriptor, and
+//! one notification, which ends any one of the waits in progress. A deadline or an alarm may be
+//! reached at any moment after it was set.
 
 use super::explore_within;
 use crate::core::clock::{Clock, Deadline};
@@ -21,10 +21,10 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-/// At most this many tasks wait in a model, each for data of its own.
+/// The largest number of tasks that wait in a model, each for data of its own.
 const TASKS: usize = 4;
 
-/// A reactor. `CONCURRENT`: several threads may be inside its wait at once.
+/// A reactor. With `CONCURRENT`, several threads may be inside its wait at once.
 #[derive(Debug)]
 pub(super) struct Reactor<const CONCURRENT: bool> {
     kernel: Mutex<Kernel>,
@@ -36,20 +36,20 @@ pub(super) struct Reactor<const CONCURRENT: bool> {
 #[derive(Debug)]
 struct Kernel {
     tasks: [Task; TASKS],
-    /// The tasks whose edges were not fetched yet.
+    /// The tasks with an edge that has not been fetched yet.
     edges: Vec<usize>,
     notified: bool,
-    /// What the timer descriptor is programmed for.
+    /// The deadline that the timer descriptor is programmed for.
     programmed: Deadline,
     now: Deadline,
-    /// A thread is inside the wait. Only if one thread at a time may be.
+    /// Whether a thread is inside the wait. Used only if one thread at a time may be.
     inside: bool,
-    /// The next turn panics after it has fetched its events.
+    /// Whether the next turn panics after it has fetched its events.
     panics: bool,
 }
 
-/// What a task waits for, and its waker. The waker belongs to a source, and shares the lock here:
-/// other models cover that part.
+/// What a task waits for, and its waker. The waker of a real task belongs to a source. Here it
+/// shares the reactor's lock, because other models cover that part.
 #[derive(Debug, Default)]
 struct Task {
     data: bool,
@@ -74,12 +74,12 @@ impl<const CONCURRENT: bool> Reactor<CONCURRENT> {
         }
     }
 
-    /// Returns the timers. A model calls this before it starts threads, or has no timers.
+    /// Returns the timers. A model with timers calls this before it starts threads.
     pub(super) fn timers(&self) -> &Timers {
         self.timers.get_or_init(Timers::new)
     }
 
-    /// Returns whether the data of a task is there. Otherwise the task waits.
+    /// Returns whether the data of a task has arrived. If not, the task waits.
     pub(super) fn poll(&self, task: usize, waker: &Waker) -> bool {
         let mut kernel = self.kernel.lock();
         let task = &mut kernel.tasks[task];
@@ -90,7 +90,7 @@ impl<const CONCURRENT: bool> Reactor<CONCURRENT> {
         task.data
     }
 
-    /// Data arrives for each of these tasks, at the same moment.
+    /// Has data arrive for each of these tasks at the same moment.
     pub(super) fn post(&self, tasks: &[usize]) {
         let mut kernel = self.kernel.lock();
         for &task in tasks {
@@ -103,7 +103,7 @@ impl<const CONCURRENT: bool> Reactor<CONCURRENT> {
         self.changed.notify_all();
     }
 
-    /// Makes one turn panic.
+    /// Makes the next turn panic.
     pub(super) fn panic_once(&self) {
         self.kernel.lock().panics = true;
     }
@@ -144,7 +144,7 @@ impl<const CONCURRENT: bool> Turning for Reactor<CONCURRENT> {
         drop(kernel);
         if !CONCURRENT {
             self.changed.notify_all();
-            // A thread that waits for its turn gets in before this one is back.
+            // A thread that queues for the wait enters it before this thread comes back.
             loom::thread::yield_now();
         }
         if let Some(timers) = timers {
@@ -218,7 +218,7 @@ impl AlarmClock for Alarm {
         *state = AlarmState::default();
         drop(state);
         if went_off {
-            // Time passes until the next alarm: the other threads run meanwhile.
+            // Time passes until the next alarm, so the other threads run meanwhile.
             loom::thread::yield_now();
         }
         Ok(false)
@@ -230,8 +230,8 @@ impl AlarmClock for Alarm {
     }
 }
 
-/// A policy that gives the same answers always: whether the alarm is postponed and cancelled each
-/// time, and whether the fallback thread takes an absent leader's place at the first alarm or
+/// A policy that always gives the same answers: whether the alarm is postponed and cancelled each
+/// time, and whether the fallback thread takes the place of an absent leader at the first alarm or
 /// never.
 #[derive(Debug, Default)]
 pub(super) struct Adversary<const POSTPONES: bool, const CANCELS: bool, const DISPLACES: bool>;
@@ -258,9 +258,9 @@ impl<const POSTPONES: bool, const CANCELS: bool, const DISPLACES: bool> Policy
     }
 }
 
-/// Changes the alarm whenever it may.
+/// Changes the alarm whenever it may do so.
 pub(super) type Restless = Adversary<true, true, true>;
-/// Cancels the alarm, and relies on one that is pending.
+/// Cancels the alarm, but relies on a pending one.
 pub(super) type Canceling = Adversary<false, true, true>;
 /// Leaves the alarm as it is, and an absent leader in its place.
 pub(super) type Passive = Adversary<false, false, false>;
@@ -268,7 +268,7 @@ pub(super) type Passive = Adversary<false, false, false>;
 /// The real shell in a model.
 pub(super) type Driver<const CONCURRENT: bool, P> = Shell<Reactor<CONCURRENT>, Alarm, P>;
 
-/// A static value that each execution of a model makes for itself.
+/// A static value that each execution of a model creates for itself.
 pub(super) trait PerExecution: Sized + 'static {
     fn get() -> &'static Self;
 }
@@ -295,7 +295,7 @@ drivers! {
     false Restless;
 }
 
-/// Runs a model of the driver in all interleavings, with at most this many preemptions.
+/// Runs a model of the driver in all interleavings with at most this many preemptions.
 pub(super) fn explore_driver<const CONCURRENT: bool, P: Policy>(
     name: &str,
     preemptions: usize,
@@ -311,8 +311,8 @@ loom::thread_local! {
     static UNCALLED: Arc<UncalledWakers> = Arc::default();
 }
 
-/// Tests models of the driver: each of them under every policy, and once on a reactor without
-/// concurrent waits. The number is that of [`explore_driver`].
+/// Defines the tests of the models of the driver: each model runs under every policy, and once on a
+/// reactor without concurrent waits. The number is the preemption bound of [`explore_driver`].
 macro_rules! models {
     ($($(#[$doc:meta])* $name:ident, $preemptions:literal;)*) => {$(
         $(#[$doc])*
@@ -357,12 +357,12 @@ pub(super) struct Participant<const CONCURRENT: bool, P: 'static> {
 }
 
 impl<const CONCURRENT: bool, P: Policy> Participant<CONCURRENT, P> {
-    /// A call of `block_on` on this thread, perhaps inside a waker.
+    /// Creates a participant for a call of `block_on` on this thread, possibly inside a waker.
     pub(super) fn new(driver: &'static Driver<CONCURRENT, P>) -> Self {
         Self::with(driver, driver.next_thread_id())
     }
 
-    /// The fallback thread, which is this thread.
+    /// Creates a participant for the fallback thread, which is this thread.
     pub(super) fn fallback(driver: &'static Driver<CONCURRENT, P>) -> Self {
         Self::with(driver, ThreadId::FALLBACK)
     }
@@ -392,7 +392,7 @@ impl<const CONCURRENT: bool, P: Policy> Participant<CONCURRENT, P> {
         }
     }
 
-    /// Blocks until the data of a task is there.
+    /// Blocks until the data of a task has arrived.
     pub(super) fn block_on_task(&mut self, task: usize) {
         let driver = self.driver;
         self.block_on(|waker| driver.reactor.poll(task, waker));
@@ -405,18 +405,18 @@ impl<const CONCURRENT: bool, P: Policy> Participant<CONCURRENT, P> {
         }
     }
 
-    /// Gives the reactor a turn, as a thread does whose future keeps waking itself.
+    /// Gives the reactor a turn, as `block_on` does while its future keeps waking itself.
     pub(super) fn give_turn(&mut self) {
         let (thread, workspace) = (&self.thread, &mut self.workspace);
         self.driver.turn_without_waiting(thread, workspace);
     }
 
-    /// The call of `block_on` ends.
+    /// Ends the call of `block_on`.
     pub(super) fn retire(self) {
         self.driver.retire(&self.thread);
     }
 
-    /// Leads once if the role is vacant, as the fallback thread. Returns whether it did.
+    /// Leads once, as the fallback thread, if the role is vacant. Returns whether it did.
     pub(super) fn lead_once(&mut self) -> bool {
         let claim = crate::core::roles::Claim::Vacant;
         let Participant {
@@ -428,7 +428,7 @@ impl<const CONCURRENT: bool, P: Policy> Participant<CONCURRENT, P> {
         driver.fallback_leads(thread, workspace, claim, true)
     }
 
-    /// Does the rounds of the fallback thread until the gate is open. Panics are caught.
+    /// Runs the rounds of the fallback thread until the gate is open. Panics are caught.
     pub(super) fn drive_until(&mut self, gate: &Gate) {
         let mut absences = 0;
         while !gate.is_open() {
@@ -471,7 +471,7 @@ impl Gate {
         }
     }
 
-    /// Returns whether the gate is open. Otherwise the task waits.
+    /// Returns whether the gate is open. If not, the task waits.
     pub(super) fn poll(&self, waker: &Waker) -> bool {
         let mut state = self.state.lock();
         if !state.open {

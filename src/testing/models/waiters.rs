@@ -9,7 +9,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 /// Excluded: a waiter is removed while an event comes, and its waker is both called and returned,
-/// or neither.
+/// or neither called nor returned.
 #[test]
 fn cancellation_meets_an_event() {
     explore("cancellation_meets_an_event", || {

@@ -1,4 +1,4 @@
-//! A waker that blocks until a later waker of the same batch was called: another thread, or a call
+//! A waker that blocks until a later waker of the same batch is called. Another thread, or a call
 //! of `block_on` inside the waker, calls the later one.
 
 use super::system::{Blocks, Driver, Gate, Participant, models, spawn_fallback};
@@ -8,20 +8,22 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 
 models! {
-    /// Excluded: an idle thread does not take over the wakers of a leader that blocks in one.
+    /// Excluded: an idle thread does not take over the wakers of a leader that blocks in one of
+    /// them.
     blocking_waker_meets_an_idle_thread, 2;
-    /// Excluded: the fallback thread does not take them over.
+    /// Excluded: the fallback thread does not take over those wakers.
     blocking_waker_meets_the_fallback_thread, 3;
-    /// Excluded: a call of `block_on` inside a waker waits for a later waker of its own batch.
+    /// Excluded: a call of `block_on` inside a waker waits forever for a later waker of its own
+    /// batch.
     nested_call_waits_for_its_batch, 3;
-    /// Excluded: the same if another thread may take over the later waker.
+    /// Excluded: the same, while another thread may take over the later waker.
     nested_call_meets_an_idle_thread, 2;
-    /// Excluded: the fallback thread, which was displaced inside its wait, and the leader both have
-    /// wakers to call, and one of those that are left is not taken over.
+    /// Excluded: the leader and a fallback thread that was displaced inside its wait both have
+    /// wakers to call, and a waker that is left is not taken over.
     two_threads_have_wakers, 3;
 }
 
-/// The tasks of the two wakers: the first blocks, and the second opens the gate.
+/// The tasks of the two wakers. The first waker blocks, and the second opens the gate.
 const BATCH: [usize; 2] = [0, 1];
 
 fn register<const C: bool, P: Policy>(
@@ -33,7 +35,7 @@ fn register<const C: bool, P: Policy>(
     assert!(!driver.reactor.poll(1, &Arc::clone(gate).into()));
 }
 
-/// The batch is posted while two threads wait, each for a task of its own.
+/// Posts the batch while two threads wait, each for a task of its own.
 fn post_to_two_calls<const C: bool, P: Policy>(driver: &'static Driver<C, P>, gate: &Gate) {
     let threads = [2, 3].map(|task| {
         thread::spawn(move || {

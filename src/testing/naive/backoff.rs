@@ -10,7 +10,7 @@ pub(super) struct Rounds {
     count: usize,
 }
 
-/// How many rounds proceed at once, and how many more only yield.
+/// The number of rounds that proceed at once, and the number of further rounds that only yield.
 #[derive(Clone, Copy)]
 pub(super) struct Table {
     at_once: usize,

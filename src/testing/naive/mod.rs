@@ -1,8 +1,8 @@
-//! The real modules beside naive models of them: lists that are searched from end to end. A script of
-//! bytes says what happens, and both must answer alike.
+//! The real modules beside naive models of them: lists that are searched from end to end. A script
+//! of bytes says what happens, and both must give the same answers.
 //!
-//! The property tests make the scripts at random (`PROPTEST_CASES` says how many). The fuzz targets in
-//! `fuzz/` make scripts that reach new code. No other build contains this module.
+//! The property tests generate random scripts; `PROPTEST_CASES` sets their number. The fuzz targets
+//! in `fuzz/` generate scripts that reach new code. No other build contains this module.
 
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -27,11 +27,11 @@ pub use waiters::waiters;
 use super::Calls;
 use crate::core::source::Direction;
 
-/// What happens, byte by byte.
+/// A script that says what happens, byte by byte.
 struct Script<'a>(&'a [u8]);
 
 impl Script<'_> {
-    /// Returns the next byte; `None` at the end, which ends the run.
+    /// Returns the next byte, or `None` at the end of the script, which ends the run.
     fn next(&mut self) -> Option<usize> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
@@ -60,7 +60,7 @@ mod tests {
     }
 
     proptest! {
-        // A script that fails becomes a test of its own, with a name.
+        // No regression files: a script that fails is turned into a named test.
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]

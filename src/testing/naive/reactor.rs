@@ -1,7 +1,7 @@
-//! A whole reactor on the scripted poller, against a model that predicts each answer, each question
-//! to the kernel, each wake-up, and when each waker is released.
+//! A whole reactor on the scripted poller, against a model. The model predicts each answer, each
+//! question to the kernel, each wake-up, and when each waker is released.
 //!
-//! Besides that, once the reactor has had its turns, no task waits for an object that is ready.
+//! In addition, no task may wait for an object that is ready once the reactor has had its turns.
 
 use super::backoff::{FOR_READY, FOR_REFUSED, Rounds};
 use super::scripted::{Kernel, OBJECTS, Scripted, kernel};
@@ -41,7 +41,7 @@ fn run<const ONE_SHOT: bool>(script: &[u8]) {
     model.settle();
 }
 
-/// A task: its waker, and how often that must have been called.
+/// A task: its waker, and the number of calls that the model expects.
 struct Task {
     calls: Arc<Calls>,
     waker: Waker,
@@ -63,7 +63,7 @@ impl Task {
     }
 
     fn is_released(&self) -> bool {
-        // The other two are in this struct.
+        // This struct holds both remaining references.
         Arc::strong_count(&self.calls) == 2
     }
 }
@@ -79,14 +79,15 @@ struct Pause {
 struct Waiter {
     object: usize,
     at: WaitPoint,
-    /// The source holds the waker of this task.
+    /// The enqueued task. The source holds its waker.
     enqueued: Option<Rc<Task>>,
-    /// The turn at the previous poll, if the kernel's "not ready" stands.
+    /// The turn at the previous poll, if the kernel's "not ready" still stands.
     polled: Option<u32>,
-    /// The next poll for readiness is told "ready" without a question.
+    /// Whether the next poll for readiness is told "ready" without a question.
     is_granted: bool,
     pause: Option<Pause>,
-    /// A task with another waker ended the pause: the former waker may be called or not.
+    /// Whether an operation of another task ended the pause. The task that paused was woken and has
+    /// to poll.
     is_left_over: bool,
 }
 
@@ -103,7 +104,7 @@ impl Waiter {
         }
     }
 
-    /// Its waker was taken and called.
+    /// Expects a call of the enqueued waker. Returns whether there was one.
     fn take(&mut self) -> bool {
         let taken = self.enqueued.take();
         if let Some(task) = &taken {
@@ -112,7 +113,7 @@ impl Waiter {
         taken.is_some()
     }
 
-    /// It leaves the queue and knows nothing.
+    /// Takes the waiter out of the queue and clears its knowledge.
     fn leave(&mut self) {
         self.enqueued = None;
         self.polled = None;
@@ -148,7 +149,7 @@ struct Model<'a, const ONE_SHOT: bool> {
     objects: [ObjectModel; OBJECTS],
     waiters: Vec<Waiter>,
     timers: Vec<Timer>,
-    /// An operation has found nothing, and will wait later.
+    /// An operation that has found nothing and will wait later.
     begun: Option<(usize, Direction, Snapshot)>,
     tasks: Vec<Rc<Task>>,
     turn: u32,
@@ -254,7 +255,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         }
     }
 
-    /// The wakers of an object that is dropped are released and not called.
+    /// Removes an object. Its wakers are released and not called.
     fn remove(&mut self, object: usize, target: &Target<'a, u16>) {
         self.real.remove(target).unwrap();
         self.targets[object] = None;
@@ -296,7 +297,8 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         Some(all[script.below(all.len())?])
     }
 
-    /// Returns the task that polls: the one that is enqueued, or else one with another waker.
+    /// Returns the task that polls, and whether that is the enqueued task. If not, it is a new task
+    /// with another waker.
     fn task_for(&mut self, which: usize, keeps_waker: bool) -> (Rc<Task>, bool) {
         match &self.waiters[which].enqueued {
             Some(task) if keeps_waker => (Rc::clone(task), true),
@@ -308,7 +310,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         }
     }
 
-    /// Polls a waiter as the futures do: a pause first, then the wait.
+    /// Polls a waiter as the futures do: first the pause, then the wait.
     fn poll(&mut self, which: usize, request: Request, script: &mut Script<'_>) -> Option<()> {
         let keeps_waker = script.next()? % 4 != 0;
         let turn_before_pause = script.next()? % 4 == 0;
@@ -325,7 +327,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         Some(())
     }
 
-    /// An operation that found nothing, as of a snapshot, waits.
+    /// Waits for an operation that found nothing as of a snapshot.
     fn operate(&mut self, which: usize, seen: Snapshot, keeps_waker: bool) {
         let (task, is_same) = self.task_for(which, keeps_waker);
         if self.pausing(which, &task) != Pausing::No {
@@ -336,7 +338,10 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         let turn = self.turn;
         let expected = is_same && waiter.polled.is_some_and(|polled| turn > polled);
         let keeps = self.real.keeps_waiting(&target, waiter.at, &task.waker);
-        assert_eq!(keeps, expected, "whether a poll keeps waiting");
+        assert_eq!(
+            keeps, expected,
+            "a poll keeps waiting exactly when the rule allows it"
+        );
         if keeps {
             waiter.polled = Some(turn);
         } else {
@@ -344,7 +349,8 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         }
     }
 
-    /// The read after a short read waits without a system call, once until a turn has begun.
+    /// Waits without a system call after a short read, which is allowed once until a turn has
+    /// begun.
     fn skip_read(&mut self, object: usize, seen: Snapshot, keeps_waker: bool) {
         let target = self.targets[object].unwrap();
         let which = self.pick_shared(object, Direction::Read);
@@ -361,7 +367,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         }
     }
 
-    /// A task asks for readiness, or is refused, again and again.
+    /// Asks for readiness, or is refused, many times in a row.
     fn poll_repeatedly(
         &mut self,
         script: &mut Script<'_>,
@@ -394,7 +400,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         Some(())
     }
 
-    /// Waits, and compares the answer and the number of questions with the rules.
+    /// Waits, and compares the answer and the number of questions with the model.
     fn wait_for(
         &mut self,
         which: usize,
@@ -406,7 +412,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         let (object, at, direction) = (waiter.object, waiter.at, waiter.at.direction);
         let target = self.targets[object].unwrap();
         let word = target.source.word(direction);
-        // `Some(..)` if the waiter is not enqueued at all.
+        // `Some(..)` if the waiter is not enqueued.
         let unneeded = match request {
             Request::Retry(seen) => (!word.is_current(seen)).then_some(Waited::TryAgain),
             Request::Refused => None,
@@ -435,7 +441,11 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
             self.fail(object);
             return None;
         }
-        assert_eq!(asked, usize::from(asks), "whether the kernel is asked");
+        assert_eq!(
+            asked,
+            usize::from(asks),
+            "the kernel is asked exactly when the rule says so"
+        );
         let Ok(waited) = waited else {
             assert!(asks);
             self.waiters[which].leave();
@@ -451,19 +461,19 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         Some(waited)
     }
 
-    /// A task becomes the one that is enqueued.
+    /// Makes a task the enqueued one.
     fn enter(&mut self, which: usize, task: &Rc<Task>, is_same: bool) {
         let waiter = &mut self.waiters[which];
         let former = waiter.enqueued.replace(Rc::clone(task));
         waiter.is_granted = false;
         waiter.is_left_over = false;
         if let Some(former) = former.filter(|_| !is_same && waiter.at.id == WaiterId::Shared) {
-            // It is displaced, and has to find out.
+            // The former task is displaced, and is woken to find out.
             former.expect_call();
         }
     }
 
-    /// The task waits, or keeps waiting, without a question.
+    /// Waits, or keeps waiting, without a question.
     fn keep(&mut self, which: usize, request: Request, keeps: bool) {
         let waiter = &mut self.waiters[which];
         let dated = match request {
@@ -473,7 +483,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         waiter.polled = dated.then_some(self.turn);
     }
 
-    /// The kernel has answered. Returns what the task is told.
+    /// Applies the kernel's answer to the model. Returns what the task is told.
     fn answer(&mut self, which: usize, request: Request, is_ready: bool) -> Waited {
         let turn = self.turn;
         let waiter = &mut self.waiters[which];
@@ -519,7 +529,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         }
     }
 
-    /// The task schedules the timer of its pause.
+    /// Schedules the timer that ends the pause of a task.
     fn pause(&mut self, which: usize, task: Rc<Task>) {
         let waiter = &mut self.waiters[which];
         let target = self.targets[waiter.object].unwrap();
@@ -533,14 +543,14 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         };
         let former = waiter.pause.replace(pause);
         if let Some(former) = former.filter(|former| !former.has_fired) {
-            // Another task that pauses as the shared waiter is displaced.
+            // Another task that already pauses as the shared waiter is displaced.
             if waiter.at.id == WaiterId::Shared {
                 former.task.expect_call();
             }
         }
     }
 
-    /// Polls the pause of a waiter, if there may be one.
+    /// Polls the pause of a waiter, if it may have one.
     fn pausing(&mut self, which: usize, task: &Rc<Task>) -> Pausing {
         let waiter = &mut self.waiters[which];
         let target = self.targets[waiter.object].unwrap();
@@ -567,7 +577,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         pausing
     }
 
-    /// A pause ends, or an operation succeeds and ends it.
+    /// Ends a pause: its timer becomes due, or an operation succeeds.
     fn change_pause(
         &mut self,
         script: &mut Script<'_>,
@@ -620,7 +630,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         Some(())
     }
 
-    /// A change of the interest was refused: all tasks of the object try again.
+    /// Wakes all tasks of an object to try again, because a change of its interest was refused.
     fn fail(&mut self, object: usize) {
         for waiter in self.waiters.iter_mut().filter(|it| it.object == object) {
             if waiter.take() {
@@ -672,7 +682,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         self.check();
     }
 
-    /// Each waker was called as often as it had to be, and is released if it is not needed.
+    /// Checks that each waker was called as often as expected, and is released if it is not needed.
     fn check(&mut self) {
         let pauses = self.waiters.iter().filter_map(|it| it.pause.as_ref());
         let held: Vec<&Rc<Task>> = pauses
@@ -682,15 +692,19 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
             .chain(self.timers.iter().map(|timer| &timer.task))
             .collect();
         for task in &self.tasks {
-            assert_eq!(task.calls.count(), task.expected.get(), "calls of a waker");
+            assert_eq!(
+                task.calls.count(),
+                task.expected.get(),
+                "number of calls of a waker"
+            );
             let is_held = held.iter().any(|it| Rc::ptr_eq(it, task));
             assert!(is_held || task.is_released(), "an unneeded waker is kept");
         }
-        // A task outside of the queue is not called again.
+        // A task with a released waker cannot be called again.
         self.tasks.retain(|task| !task.is_released());
     }
 
-    /// Does turns until there is nothing left to report.
+    /// Performs turns until there is nothing left to report.
     fn settle(&mut self) {
         let mut turns = 0;
         while turns == 0 || kernel(|it| it.has_news()) {

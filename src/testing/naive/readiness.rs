@@ -1,4 +1,4 @@
-//! The readiness word against a struct with a field for each thing that it remembers.
+//! The readiness word against a struct with one field for each part of the word.
 
 use super::Script;
 use crate::core::source::readiness::{Readiness, Snapshot};

@@ -4,7 +4,7 @@ use super::Script;
 use crate::core::registry::Registry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The content of a slot: how often it was taken.
+/// The content of a slot: the number of times that the slot was taken.
 type Content = AtomicUsize;
 
 pub fn registry(script: &[u8]) {

@@ -1,4 +1,4 @@
-//! The scripted poller: a kernel with four objects. The script sets their readiness. Everything
+//! A scripted poller: a kernel with four objects. The script sets their readiness. Everything
 //! happens on one thread, and each thread has its own kernel.
 
 use crate::core::clock::{Clock, Deadline};
@@ -16,7 +16,7 @@ pub(super) struct Object {
     interest: Interest,
     pub(super) ready: PerDirection<bool>,
     pub(super) may_refuse: PerDirection<bool>,
-    /// How often the object became ready.
+    /// The number of times that the object became ready.
     pub(super) arrivals: PerDirection<u32>,
     edge: bool,
 }
@@ -28,19 +28,19 @@ pub(super) type Interruption = Option<Box<dyn FnOnce()>>;
 pub(super) struct Kernel {
     pub(super) objects: [Object; OBJECTS],
     one_shot: bool,
-    /// How many of the next calls that change an interest fail.
+    /// How many of the next changes of an interest fail.
     pub(super) refusals: usize,
-    /// The objects of the calls that failed.
+    /// The objects of the changes that failed.
     pub(super) refused: Vec<usize>,
     /// How many of the next questions get an error.
     pub(super) unanswered: usize,
-    /// How many questions were asked.
+    /// The number of questions that were asked.
     pub(super) questions: usize,
-    /// What was reported.
+    /// The object and the direction of each report.
     pub(super) reported: Vec<(usize, Direction)>,
-    /// Happens right after the answer to the next question.
+    /// Runs right after the answer to the next question.
     pub(super) after_question: Interruption,
-    /// Happens right after the answer to whether an object may refuse operations.
+    /// Runs right after the answer to whether an object may refuse operations.
     pub(super) after_suspicion: Interruption,
 }
 
@@ -48,7 +48,7 @@ thread_local! {
     static KERNEL: RefCell<Kernel> = RefCell::default();
 }
 
-/// Calls a function with the kernel of this thread.
+/// Calls a function with this thread's kernel.
 pub(super) fn kernel<R>(look: impl FnOnce(&mut Kernel) -> R) -> R {
     KERNEL.with_borrow_mut(look)
 }
@@ -102,12 +102,12 @@ impl Kernel {
         let object = &mut self.objects[usize::from(raw)];
         object.key = Some(key);
         object.interest = interest;
-        // What is ready already is reported.
+        // A direction that is already ready is reported.
         object.edge = true;
     }
 }
 
-/// A poller of this thread's kernel. It reports once per arming or, like epoll, on edges.
+/// A poller for this thread's kernel. It reports once per arming or, like epoll, on edges.
 #[derive(Debug)]
 pub(super) struct Scripted<const ONE_SHOT: bool>;
 
@@ -172,7 +172,7 @@ impl<const ONE_SHOT: bool> poller::Poller for Scripted<ONE_SHOT> {
         Ok(())
     }
 
-    /// Fetches the events that are there. It never sleeps: no other thread would end that.
+    /// Fetches the available events. It never sleeps, because no other thread would end the sleep.
     fn wait(&self, events: &mut Events, _until: Until) -> io::Result<()> {
         events.0.clear();
         kernel(|it| it.fetch(&mut events.0));

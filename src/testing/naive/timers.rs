@@ -1,4 +1,4 @@
-//! The timers beside a list of (deadline, order of scheduling, key, waker).
+//! The timers against a list of (deadline, order of scheduling, key, waker).
 
 use super::Script;
 use crate::core::clock::Deadline;
@@ -46,9 +46,9 @@ struct Row {
 #[derive(Default)]
 struct Model {
     rows: Vec<Row>,
-    /// The keys of all timers that have fired or were removed. Must name nothing.
+    /// The keys of all timers that have fired or were removed. They must name nothing.
     stale: Vec<TimerKey>,
-    /// Counts schedulings and names.
+    /// The number of schedulings and names so far.
     count: usize,
     log: Log,
 }
@@ -59,7 +59,7 @@ impl Model {
             0..=2 => self.insert(script, real)?,
             3 => self.expire(script, real)?,
             4 => {
-                // Many, so that tables shrink.
+                // Many at once, so that the tables shrink.
                 let (from, count) = (script.next()?, script.below(32)?);
                 for _ in 0..count.min(self.rows.len()) {
                     self.remove(from, real);
@@ -136,7 +136,7 @@ impl Model {
     }
 
     fn use_stale_key(&self, which: usize, real: &Timers) {
-        // The next step checks that this changed nothing.
+        // The next step checks that this has changed nothing.
         let Some(key) = self.stale.get(which % self.stale.len().max(1)).copied() else {
             return;
         };
@@ -156,7 +156,7 @@ impl Model {
         self.rows.iter().all(|row| deadline <= row.deadline)
     }
 
-    /// Returns the names in the log, and empties it.
+    /// Returns the names in the log and empties it.
     fn fired(&self) -> Vec<usize> {
         std::mem::take(&mut self.log.lock().unwrap())
     }
@@ -164,7 +164,7 @@ impl Model {
 
 const TICK: u64 = 10_000;
 
-/// Few different deadlines, so that many are equal. With `NEVER` the timer is idle.
+/// Returns one of a few deadlines, so that many are equal. With `NEVER` the timer is idle.
 fn deadline(script: &mut Script<'_>) -> Option<Deadline> {
     Some(match script.next()? {
         255 => Deadline::NEVER,

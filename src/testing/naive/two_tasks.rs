@@ -1,4 +1,4 @@
-//! Two tasks at one object, and what happens while one of them is inside a system call.
+//! Two tasks that use one object, and what happens while one of them is inside a system call.
 
 use super::Calls;
 use super::scripted::{Kernel, Scripted, kernel};
@@ -23,7 +23,8 @@ const READER: WaitPoint = WaitPoint {
 const SOON: Deadline = Deadline::from_nanos(0);
 const LATE: Deadline = Deadline::from_nanos(1 << 62);
 
-/// Makes a reactor with one object. The kernel's closures live for ever, so it does as well.
+/// Creates a reactor with one object. The closures of the kernel are `'static`, so the reactor is
+/// leaked.
 fn reactor() -> (&'static Real, Target<'static, u16>) {
     kernel(|it| *it = Kernel::new(false));
     let real: &Real = Box::leak(Box::new(Reactor::new()));
@@ -79,7 +80,7 @@ fn refused_task_that_an_event_wakes_does_not_yield() {
     let calls = Calls::new();
     let refused = || real.wait_for(&target, READER, Request::Refused, &calls.waker());
     set_ready(true);
-    // Takes the event that the registration causes.
+    // Fetches the event that the registration causes.
     turn(real);
     assert_eq!(refused().unwrap(), Waited::TryAgain);
     kernel(|it| {
@@ -93,7 +94,7 @@ fn refused_task_that_an_event_wakes_does_not_yield() {
     assert_eq!(refused().unwrap(), Waited::Yield);
 }
 
-/// Has a task ask until the reactor suspects that the object refuses operations.
+/// Asks for readiness until the reactor suspects that the object refuses operations.
 fn ask_until_suspicion(real: &Real, target: &Target<'_, u16>, waker: &Waker) {
     for round in 0..64 {
         let expected = if round < 4 {
@@ -154,7 +155,8 @@ fn task_that_enqueues_itself_during_a_question_is_not_forgotten() {
     assert!(is_waiting || second.count() > before, "its waker is lost");
 }
 
-/// Returns a waker that differs from its clones: `will_wake` may return `false` without a reason.
+/// Returns a waker that does not equal its clones: `will_wake` may return `false` for wakers of the
+/// same task.
 #[allow(unsafe_code)]
 fn unlike_its_clones() -> Waker {
     const fn table(clone: unsafe fn(*const ()) -> RawWaker) -> RawWakerVTable {
@@ -198,11 +200,11 @@ fn task_that_pauses_as_the_shared_waiter_is_woken_if_another_one_pauses() {
     assert!(!real.timers.is_pending(timer));
 }
 
-/// Has a task pause as the shared waiter although the object is ready.
+/// Makes a task pause as the shared waiter although the object is ready.
 fn pause(real: &'static Real, target: &Target<'_, u16>, waker: &Waker) -> TimerKey {
     set_ready(true);
     kernel(|it| *it.objects[0].may_refuse.get_mut(Direction::Read) = true);
-    // Takes the event that the registration causes.
+    // Fetches the event that the registration causes.
     turn(real);
     ask_until_suspicion(real, target, waker);
     let waited = ask(real, target, waker);
@@ -219,7 +221,7 @@ fn success_of_another_task_does_not_end_a_pause_for_good() {
     let waker = calls.waker();
     pause(real, &target, &waker);
     turn(real);
-    // Another task reads, and leaves something behind.
+    // Another task reads, and leaves data behind.
     real.forgive(&target, READER);
     assert_eq!(calls.count(), 1);
     assert_eq!(kernel(|it| it.questions), 65);
@@ -248,13 +250,13 @@ fn pause_ends_although_another_waiter_has_succeeded() {
     let calls = Calls::new();
     let waker = calls.waker();
     let timer = pause(real, &target, &waker);
-    // A future with a waiter of its own reads, and leaves something behind.
+    // A future with a waiter of its own reads, and leaves data behind.
     let id = target.source.lock().state.waiters.add(Direction::Read);
     real.forgive(&target, WaitPoint { id, ..READER });
     assert!(real.timers.reset(timer, SOON).is_some());
     turn(real);
     assert_eq!(calls.count(), 1);
-    // No operation is contradicted any more, so the task does not look for its pause.
+    // No operation is contradicted any more, so the task does not check for a pause.
     let word = target.source.word(Direction::Read);
     assert!(!word.snapshot().is_contradicted());
     assert_ne!(ask(real, &target, &waker), Waited::Enqueued);

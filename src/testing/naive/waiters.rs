@@ -27,7 +27,8 @@ impl Row {
         }
     }
 
-    /// The direction to look the waiter up with. Any will do for a listed one.
+    /// Returns the direction to look the waiter up with. A listed waiter is found with either
+    /// direction.
     fn direction(&self) -> Direction {
         match self.subject {
             Subject::Direction(direction) => direction,
@@ -36,7 +37,7 @@ impl Row {
     }
 }
 
-/// Notes its number in the order of the calls.
+/// A waker that counts its calls and records their order.
 struct Notes {
     calls: Arc<Calls>,
     order: Arc<Mutex<Vec<WaiterId>>>,
@@ -203,7 +204,7 @@ impl Model {
         }
         let expected = [shared, listed].concat();
         assert_eq!(taken, !expected.is_empty());
-        // The shared waiter comes first, the others in the order in which they were enqueued.
+        // The shared waiter comes first, then the others in the order in which they were enqueued.
         assert_eq!(std::mem::take(&mut *self.order.lock().unwrap()), expected);
         for row in &self.rows {
             assert!(row.enqueued.as_ref().is_none_or(|it| it.count() == 0));
@@ -230,7 +231,7 @@ impl Model {
         assert_eq!(real.any_exception(), exceptions.sum::<usize>() > 0);
     }
 
-    /// The source is dropped: its wakers are not called, and each pause is cancelled.
+    /// Drops the source. Its wakers are not called, and each pause is cancelled.
     fn end(self, real: &mut Waiters) {
         let mut cancelled = Vec::new();
         if let Some(contents) = real.take_contents() {
@@ -260,7 +261,7 @@ fn reason(script: &mut Script<'_>) -> Option<WakeReason> {
     })
 }
 
-/// Returns what a waiter knows when it has been woken.
+/// Returns what a waiter knows after it was woken.
 fn after(knowledge: Knowledge, reason: WakeReason) -> Knowledge {
     let WakeReason::Event { turn, urgent } = reason else {
         return match knowledge {
