@@ -1,42 +1,42 @@
-//! What to do when the kernel reports "ready" and nothing gets done.
+//! How a task is slowed down when the kernel reports "ready" and nothing gets done.
 //!
 //! Two cases look alike to the reactor:
 //!
-//! * A closure returns `WouldBlock`, and the kernel reports its object as ready. The closure may
-//!   refer to something other than the object. This is a certain contradiction.
-//! * A task asks for readiness again and again, each time the answer is an immediate "yes", and no
-//!   event comes in between. The task may be refused each time: `poll(2)` reports an unconnected
+//! * A closure returns `WouldBlock`, and the kernel reports the closure's object as ready. The
+//!   closure may refer to something other than the object. This is certainly a contradiction.
+//! * A task asks for readiness again and again, the kernel answers "ready" at once each time, and
+//!   no event comes in between. The task may be refused each time: `poll(2)` reports an unconnected
 //!   Unix datagram socket as writable even if the receiver's queue is full. Or it may make progress
-//!   each time: a writer whose peer keeps up. The reactor cannot see which.
+//!   each time, such as a writer with a fast peer. The reactor cannot tell which.
 //!
-//! In both cases the first few rounds proceed at once, the next ones yield to the executor, so that
-//! other tasks of the thread run, and after that the task pauses for a time that doubles up to
-//! [`LONGEST_PAUSE`]. In the second case the pause is made only if the system confirms that the
+//! In both cases the first few rounds proceed at once. The next ones yield to the executor, so that
+//! other tasks of the thread run. After that, the task pauses for a time that doubles up to
+//! [`LONGEST_PAUSE`]. In the second case the task pauses only if the system confirms that the
 //! object may be refusing (`Poller::may_refuse`).
 //!
-//! The kernel's answer "not ready" starts both counts over. An operation that succeeds starts the
-//! first one over, and an edge that a task waited for the second. A one-shot event does not: arming
-//! reports again what is ready, so the event proves no progress.
+//! The kernel's answer "not ready" resets both counts. An operation that succeeds resets the first
+//! one, and an edge that a task waited for resets the second. A one-shot event resets neither:
+//! arming reports again what is ready, so the event does not prove progress.
 
 use std::time::Duration;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
-/// How many rounds proceed at once, and how many have begun before pauses are made.
+/// The number of rounds that proceed at once, and the number of rounds before the first pause.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     at_once: u8,
     before_pauses: u8,
 }
 
-/// For operations that a closure refuses.
+/// The limits for operations that a closure refuses.
 pub(crate) const REFUSED: Limits = Limits {
     at_once: 1,
     before_pauses: 4,
 };
 
-/// For readiness that is reported in the first poll.
+/// The limits for readiness that is reported in the first poll.
 pub(crate) const READY_AT_ONCE: Limits = Limits {
     at_once: 4,
     before_pauses: 64,
@@ -45,15 +45,15 @@ pub(crate) const READY_AT_ONCE: Limits = Limits {
 /// What the task does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Proceeds: the operation is tried, or the readiness reported.
+    /// Try the operation, or report the readiness.
     Proceed,
-    /// Lets the executor run other tasks first.
+    /// Let the executor run other tasks first.
     Yield,
-    /// Waits for this time first.
+    /// Wait for this time first.
     Pause(Duration),
 }
 
-/// Counts consecutive rounds of one direction.
+/// The number of consecutive rounds of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Backoff {
     rounds: u8,
@@ -73,20 +73,20 @@ impl Backoff {
         }
     }
 
-    /// Starts over: there was progress.
+    /// Resets the count after progress.
     pub(crate) fn reset(&mut self) {
         self.rounds = 0;
     }
 
-    /// Forgets the rounds that proceeded at once: a turn lies between the latest one and the next.
-    /// A task that is being slowed down stays slowed down.
+    /// Resets the count if all rounds proceeded at once, because a turn has begun since the latest
+    /// one. A task that is already slowed down stays slowed down.
     pub(crate) fn turn_began(&mut self, limits: Limits) {
         if self.rounds <= limits.at_once {
             self.rounds = 0;
         }
     }
 
-    /// Returns to the rounds that yield: the object cannot be refusing.
+    /// Returns to the rounds that yield, because the object cannot be refusing.
     pub(crate) fn keep_yielding(&mut self, limits: Limits) {
         self.rounds = limits.at_once;
     }

@@ -1,13 +1,13 @@
 //! A registered object: two directions, each with a readiness word and its waiters.
 //!
-//! * [`readiness`]: what is remembered between events, one atomic word per direction.
+//! * [`readiness`]: what is remembered between events, in one atomic word per direction.
 //! * [`waiters`]: the tasks that wait.
-//! * [`state`]: the decisions, which task to wake and what to ask of the system.
-//! * [`backoff`]: what to do when the kernel reports "ready" and nothing gets done.
+//! * [`state`]: the decisions: which tasks to wake, and what to ask of the system.
+//! * [`backoff`]: how a task is slowed down when the kernel reports "ready" and nothing gets done.
 //!
 //! A [`Source`] is a slot of the registry. Slots live as long as their registry and are reused with
-//! a new generation. A thread that holds an outdated [`Key`] may use it at any time, and finds under
-//! the lock that the generation differs.
+//! a new generation. A thread may use an outdated [`Key`] at any time: under the lock it finds that
+//! the generation differs.
 
 pub(crate) mod backoff;
 pub(crate) mod readiness;
@@ -69,7 +69,8 @@ pub(crate) enum Exception {
 impl Exception {
     pub(crate) const ALL: [Exception; 2] = [Exception::Priority, Exception::Error];
 
-    /// The events that report it. A hang-up ends both waits: no further event will come.
+    /// Returns the events that report this exception. A hang-up ends both waits, because no further
+    /// event will come.
     fn events(self) -> Event {
         match self {
             Exception::Priority => Event::PRIORITY.and(Event::HANG_UP),
@@ -78,12 +79,12 @@ impl Exception {
     }
 }
 
-/// The kernel's answer to "is it ready now?".
+/// The kernel's answer to the question whether an object is ready now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     No,
     Yes,
-    /// Only urgent data is there, which is reported for as long as no task takes it.
+    /// Only urgent data is there. The kernel reports it for as long as no task takes it.
     OnlyUrgent,
 }
 
@@ -143,7 +144,7 @@ impl Interest {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Event(u8);
 
-#[allow(dead_code)] // A back end converts flags, or combines events.
+#[allow(dead_code)] // A back end either converts flags or combines events.
 impl Event {
     pub(crate) const NONE: Event = Event(0);
     /// Data, or a connection to accept.
@@ -160,11 +161,11 @@ impl Event {
     pub(crate) const EXCEPTIONAL: Event = Event(1 << 1 | 1 << 3 | 1 << 4);
 
     const READERS: Event = Event(1 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5);
-    /// More than data: after such an event a short read proves nothing.
+    /// The events that report more than data. After one of them, a short read proves nothing.
     const NOT_PLAIN: Event = Event(1 << 1 | 1 << 3 | 1 << 4 | 1 << 5);
     const WRITERS: Event = Event(1 << 2 | 1 << 3 | 1 << 4);
 
-    /// The event with these bits. A poller whose bits are the same converts them at once.
+    /// Creates an event from its bits. A poller with the same bits needs no other conversion.
     pub(crate) const fn from_bits(bits: u8) -> Event {
         Event(bits)
     }
@@ -173,12 +174,12 @@ impl Event {
         Event(self.0 | other.0)
     }
 
-    /// Returns `self` if the condition holds, else no event.
+    /// Returns `self` if the condition holds, or else no event.
     pub(crate) fn when(self, condition: bool) -> Event {
         if condition { self } else { Event::NONE }
     }
 
-    /// Returns whether this reports data, or room for it, and nothing else.
+    /// Returns whether the event reports data, or room for it, and nothing else.
     pub(crate) fn is_plain(self) -> bool {
         !self.intersects(Event::NOT_PLAIN)
     }
@@ -187,8 +188,8 @@ impl Event {
         self.0 & other.0 != 0
     }
 
-    /// Returns whether a direction is concerned. Hang-up and error concern both, a peer's half-close
-    /// only readers.
+    /// Returns whether the event concerns a direction. A hang-up or an error concerns both
+    /// directions, a half-close by the peer only readers.
     pub(crate) fn concerns(self, direction: Direction) -> bool {
         self.intersects(match direction {
             Direction::Read => Event::READERS,
@@ -205,16 +206,16 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// How many bits of a token name the slot: half of a 64-bit word. If the poller's token is a
-    /// 32-bit word, 20 bits name the slot (a million sources) and 12 the generation.
+    /// The number of bits of a token that name the slot: half of a 64-bit word. In a 32-bit word,
+    /// 20 bits name the slot (a million sources) and 12 bits name the generation.
     pub(crate) const SLOT_BITS: u32 = if usize::BITS >= 64 { 32 } else { 20 };
     const GENERATION_BITS: u32 = if usize::BITS >= 64 { 32 } else { 12 };
 
-    /// Generations are counted modulo this mask.
+    /// The bits of a generation that a token has room for.
     pub(crate) const GENERATION_MASK: u32 =
         (u32::MAX as u64 >> (32 - Self::GENERATION_BITS)) as u32;
 
-    /// The value that the operating system returns with an event.
+    /// Returns the token that the operating system reports with each event.
     pub(crate) fn token(self) -> u64 {
         u64::from(self.generation) << Self::SLOT_BITS | u64::from(self.slot)
     }
@@ -227,11 +228,11 @@ impl Key {
     }
 }
 
-/// Numbers the turns of the reactor. An event of a later turn was fetched after the moment at which
-/// the number was read; an event of the same turn may have been fetched before.
+/// The number of a turn of the reactor. An event of a later turn was fetched after the moment at
+/// which the number was read. An event of the same turn may have been fetched before that moment.
 ///
 /// The comparison wraps around. If it is wrong, after 2^31 turns, the waiter asks the kernel once
-/// more.
+/// more than necessary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Turn(pub(crate) u32);
 
@@ -248,10 +249,10 @@ impl Turn {
 /// Counts the turns of one reactor.
 ///
 /// A leader begins a turn and then fetches events. A task asks the kernel, gets "not ready", and
-/// then reads the number of the latest turn. The kernel's side is no memory access that the ordering
-/// of this counter covers: each side writes one location and then reads another. Without the fences
-/// both could read the old value, and an event from before the answer would be taken for a newer
-/// one.
+/// then reads the number of the latest turn. Each side writes one location and then reads another,
+/// and the kernel's side is not a memory access that the ordering of this counter covers. Without
+/// the fences both sides could read the old value. An event from before the answer would then be
+/// taken for a newer one.
 #[derive(Debug)]
 pub(crate) struct Turns(AtomicU32);
 
@@ -276,15 +277,16 @@ impl Turns {
         Turn(self.0.load(Ordering::Acquire))
     }
 
-    /// Returns a turn that had begun, the most recent one that this thread knows of.
+    /// Returns the most recently started turn that this thread knows of.
     #[inline]
     pub(crate) fn latest(&self) -> Turn {
-        // Acquire: partner of `begin`. An older value makes the caller ask the kernel once more.
+        // Acquire: partner of `begin`. An older value only makes the caller ask the kernel once
+        // more.
         Turn(self.0.load(Ordering::Acquire))
     }
 }
 
-/// One slot of the registry. `R` is what the system calls the object.
+/// One slot of the registry. `R` is the system's name for the object, such as a descriptor.
 #[derive(Debug)]
 pub(crate) struct Source<R> {
     words: PerDirection<Readiness>,
@@ -317,7 +319,7 @@ impl<R> Source<R> {
         self.words.get(direction)
     }
 
-    /// Clears what the words remember, because the slot gets a new object.
+    /// Clears the flags of both words, because the slot gets a new object.
     pub(crate) fn forget(&self) {
         for direction in Direction::BOTH {
             self.word(direction).forget();
@@ -352,7 +354,7 @@ pub(crate) struct Summary {
     events: u32,
     /// Whether the system is asked to report the direction.
     armed: bool,
-    /// How many tasks wait.
+    /// The number of tasks that wait.
     waiting: usize,
 }
 

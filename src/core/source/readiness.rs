@@ -1,11 +1,11 @@
-//! What one direction of a source remembers between events: one atomic word.
+//! What one direction of a source remembers between events, in one atomic word.
 //!
 //! # Idea
 //!
-//! With edge-triggered reporting, the kernel reports a change once. A task whose operation would
-//! block may only wait if no event was delivered since before the operation began. So every
+//! With edge-triggered reporting, the kernel reports each change once. A task whose operation would
+//! block may wait only if no event was delivered since before the operation began. So every
 //! delivery increments a sequence number, and a waiting task presents the number that it read
-//! before it tried.
+//! before its operation.
 //!
 //! ```text
 //!     31                     8 7          0
@@ -19,40 +19,42 @@
 //! # Rules
 //!
 //! * Only [`Readiness::deliver`] advances the sequence. Its caller holds the source's lock.
-//! * A snapshot is taken *before* the system call whose answer it dates.
-//! * Each direction has its own word. With a shared one, write events would invalidate the
-//!   snapshots of readers: a livelock under full-duplex load.
+//! * A snapshot is taken *before* the system call that it belongs to.
+//! * Each direction has its own word. With a shared word, write events would invalidate the
+//!   snapshots of readers, which is a livelock under full-duplex load.
 //! * The sequence has 24 bits. A snapshot is mistaken for current only after exactly 2^24
 //!   deliveries between the snapshot and its use.
 //!
 //! # The read after a short read
 //!
 //! A read from a TCP socket that returns fewer bytes than requested has emptied the receive queue.
-//! The flag `DRAINED` records this until the next delivery. The read that follows can wait without
-//! a system call, once: see the rule in `state`. Measured exceptions leave bytes or the end of the
-//! stream behind without a further edge: data and end of stream in one event, urgent marks, sockets
-//! that are not TCP or have an upper-layer protocol (kernel TLS), and SO_RCVLOWAT. So an event that
-//! reports anything besides data sets `NO_SHORTCUT`, and the system is asked once what the socket
-//! is.
+//! The flag `DRAINED` records this until the next delivery. The next read can then wait without a
+//! system call, once: see the rule in `state`.
+//!
+//! Measurements found exceptions, which leave bytes or the end of the stream behind without a
+//! further edge: data and end of stream in one event, urgent marks, sockets that are not TCP or
+//! have an upper-layer protocol (kernel TLS), and `SO_RCVLOWAT`. So an event that reports anything
+//! besides data sets `NO_SHORTCUT`, and the system is asked once per object which kind it is.
 //!
 //! # Orderings
 //!
-//! `snapshot` is an Acquire load, which keeps the system call after it; its partner is the Release
-//! in `deliver`. The decision to wait is made under the source's lock, which `deliver` also holds.
+//! `snapshot` is an Acquire load, which keeps the later system call after it. Its partner is the
+//! Release in `deliver`. The decision to wait is made under the source's lock, which `deliver` also
+//! holds.
 //!
 //! # Rejected
 //!
-//! * A "ready" bit besides the sequence: "not ready" and "nothing delivered since the snapshot" are
-//!   the same statement, and two representations of it can contradict each other.
+//! * A "ready" bit in addition to the sequence: "not ready" and "nothing delivered since the
+//!   snapshot" are the same statement, and two representations of it can contradict each other.
 //! * Skipping more than one read per short read: a thread that polls without waiting would not see
-//!   data that arrived in between.
+//!   data that arrives in between.
 
 use crate::core::sync::atomic::{AtomicU32, Ordering};
 
 const SEQUENCE_UNIT: u32 = 1 << 8;
 const FLAGS: u32 = SEQUENCE_UNIT - 1;
 
-/// The latest operation was refused although the kernel reports "ready"; see `backoff`.
+/// The latest operation was refused although the kernel reported "ready"; see `backoff`.
 const CONTRADICTED: u32 = 1 << 0;
 /// A read has emptied the receive queue, and no event was delivered since.
 const DRAINED: u32 = 1 << 1;
@@ -85,7 +87,8 @@ impl Readiness {
         Snapshot(self.0.load(Ordering::Acquire))
     }
 
-    /// Returns whether no event was delivered since `seen`. Conclusive under the source's lock.
+    /// Returns whether no event was delivered since `seen`. Under the source's lock, the result is
+    /// conclusive.
     #[inline]
     pub(crate) fn is_current(&self, seen: Snapshot) -> bool {
         (self.0.load(Ordering::Acquire) ^ seen.0) & !FLAGS == 0
@@ -109,7 +112,7 @@ impl Readiness {
         };
         let mut current = self.0.load(Ordering::Relaxed);
         loop {
-            // The carry out of the top bit is dropped: the sequence wraps around.
+            // The carry out of the top bit is discarded: the sequence wraps around.
             let next = (current & !cleared).wrapping_add(unit) | flags;
             match self
                 .0
@@ -126,11 +129,11 @@ impl Readiness {
         self.0.fetch_and(!FLAGS, Ordering::Relaxed);
     }
 
-    /// Records that a read which began after `seen` emptied the queue, unless the word has changed.
+    /// Records that a read that began after `seen` has emptied the queue, unless the word has
+    /// changed since.
     #[inline]
     pub(crate) fn note_drained(&self, seen: Snapshot) {
-        // Relaxed: an event that is delivered later clears the flag, and one that was delivered
-        // before makes the exchange fail.
+        // Relaxed: a later delivery clears the flag, and an earlier one makes the exchange fail.
         let drained = seen.0 | DRAINED;
         let _ = self
             .0
@@ -144,14 +147,14 @@ impl Readiness {
         self.0.fetch_and(!DRAINED, Ordering::Relaxed);
     }
 
-    /// Records whether a short read is conclusive, which is asked of the system once per object.
+    /// Records whether a short read is conclusive. The system is asked once per object.
     pub(crate) fn set_tcp(&self, is_tcp: bool) {
         let flag = if is_tcp { TCP } else { NO_SHORTCUT };
         self.0.fetch_or(flag, Ordering::Relaxed);
     }
 
     pub(crate) fn set_contradicted(&self, contradicted: bool) {
-        // Relaxed: the flag only says that the state under the lock is worth a look.
+        // Relaxed: the flag only tells a reader to check the state under the lock.
         if contradicted {
             self.0.fetch_or(CONTRADICTED, Ordering::Relaxed);
         } else {
@@ -177,7 +180,8 @@ impl Snapshot {
         self.0 & DRAINED != 0
     }
 
-    /// Returns whether a short read may be noted; `None` if the kind of object is not known yet.
+    /// Returns whether a short read may be recorded, or `None` if the kind of object is not known
+    /// yet.
     #[inline]
     pub(crate) fn allows_shortcut(self) -> Option<bool> {
         match (self.0 & NO_SHORTCUT != 0, self.0 & TCP != 0) {

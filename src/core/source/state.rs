@@ -1,43 +1,44 @@
-//! The decisions of one source, made under its lock. Pure: every method returns an action, and the
-//! reactor carries it out.
+//! The decisions about one source, made under its lock. Pure: every method returns an action, and
+//! the reactor carries it out.
 //!
 //! # Idea
 //!
-//! The interest that the system holds for a source is part of the state, because it can be wrong in
-//! two ways: if it is too small, a wake-up is lost; if it is too large, the poller wakes up without
-//! need. So `armed` is what the system *certainly* has. It changes after the system call has
-//! succeeded, and the call is made under the lock that protects it. (Otherwise a slow call that
-//! arms "read" could overtake a fast one that arms "read and write", and the writer would be lost.)
+//! The interest that the system holds for a source is part of this state. If it is too small, a
+//! wake-up is lost. If it is too large, the poller wakes up needlessly. So `armed` is the interest
+//! that the system *certainly* has. It changes after the system call has succeeded, and the call is
+//! made under the lock that protects `armed`. (Otherwise a slow call that arms "read" could take
+//! effect after a faster call that arms "read and write", and the writer's wake-up would be lost.)
 //!
 //! # Rules
 //!
-//! * A waiter is enqueued first, and its interest is armed after that. Arming reports what is ready
-//!   already.
-//! * Edges: an interest stays armed while tasks claim its events. A direction whose events are
-//!   unclaimed several times in a row is disarmed: a source that floods while no task waits must
+//! * A waiter is enqueued before its interest is armed. Arming reports what is already ready.
+//! * Edge-triggered: an interest stays armed while tasks claim its events. A direction is disarmed
+//!   after several unclaimed events in a row, because a source that floods while no task waits must
 //!   not keep a thread busy.
-//! * One-shot: each event disarms both directions, and the one that still has waiters is re-armed.
-//! * An event is claimed if a task waited for it. A new waiter resets the count of unclaimed events.
+//! * One-shot: each event disarms both directions. A direction that still has waiters is re-armed.
+//! * An event is claimed if a task waited for it. A new waiter resets the count of unclaimed
+//!   events.
 //!
 //! # When a poll may keep waiting without a system call
 //!
-//! A waiter that is polled again keeps waiting, and the kernel is not asked, only if all of these
-//! hold:
+//! A waiter that is polled again may keep waiting without asking the kernel only if all of these
+//! conditions hold:
 //!
 //! 1. The waiter is enqueued with the same waker, and its interest is armed.
-//! 2. No event was delivered since a sequence that was read before the kernel last said "not
-//!    ready". This follows from 1: a waiter is enqueued before the kernel is asked, or only if the
-//!    sequence of the operation that asked is current, and an event takes the waker out.
-//! 3. A turn has begun since the waiter's previous poll, whether that poll asked or kept waiting. A
-//!    thread that polls and never waits thereby asks every time.
+//! 2. No event was delivered since a sequence that was read before the kernel last answered "not
+//!    ready". Condition 1 implies this. A waiter is enqueued either before the kernel is asked, or
+//!    only if the sequence of the operation that asked is current. And an event takes the waker
+//!    out.
+//! 3. A turn has begun since the waiter's previous poll, whether that poll asked the kernel or kept
+//!    waiting. So a thread that polls and never waits asks the kernel every time.
 //!
 //! The weaker condition "a turn has begun since the kernel was asked" is not enough: data that
-//! arrives after that turn would stay unseen for as long as the thread polls without another one.
-//! A waiter that was displaced starts without knowledge.
+//! arrives after that turn would go unnoticed for as long as the thread polls without another turn.
+//! A task that displaces another one at the shared waiter does not inherit its "not ready".
 //!
-//! There is one exception. The read after a short TCP read waits before any turn has begun, because
-//! that system call is the difference between two and three per request. The exception applies once
-//! until a turn has begun ([`State::enqueue_after_short_read`]).
+//! There is one exception. The read after a short TCP read waits although no turn has begun,
+//! because that system call is the difference between two and three per request. The exception is
+//! used once, and not again until a turn has begun ([`State::enqueue_after_short_read`]).
 
 use super::backoff::{Backoff, READY_AT_ONCE, REFUSED, Step};
 use super::readiness::{Readiness, Snapshot};
@@ -48,11 +49,12 @@ use std::task::Waker;
 
 /// How the system reports events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code)] // Each back end has one of them.
+#[allow(dead_code)] // Each back end uses one of them.
 pub(crate) enum Reporting {
-    /// Once per change, for as long as the interest is armed.
+    /// Edge-triggered: once per change, while the interest is armed.
     Edges,
-    /// Once, then not again until it is re-armed. Arming reports what is ready at that moment.
+    /// One-shot: once, and not again until the interest is re-armed. Arming reports what is ready
+    /// at that moment.
     OneShot,
 }
 
@@ -60,56 +62,58 @@ pub(crate) enum Reporting {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Traits {
     pub(crate) reporting: Reporting,
-    /// Whether an object without interest must be re-armed with none to be silent.
+    /// Whether an object that no task waits for must be re-armed with an empty interest after each
+    /// event, because it would otherwise be reported again.
     pub(crate) rearms_idle: bool,
-    /// Whether arming an interest that is ready already may succeed without reporting it.
+    /// Whether arming a direction that is already ready may succeed without reporting it.
     pub(crate) arms_silently: bool,
-    /// Whether an event is queued when its cause arises, and fetched although the cause may be gone by
-    /// then. Such an event does not make a waiter ready: the kernel is asked again.
+    /// Whether an event is queued when its cause arises, and is fetched even if the cause is gone
+    /// by then. Such an event does not make a waiter ready: the kernel is asked again.
     pub(crate) queues_events: bool,
 }
 
-/// Properties of the registered object that differ from those of a descriptor.
+/// The properties of a registered object that differ from those of a descriptor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Nature {
-    /// The system reports an event once and cannot be asked. So an event without a waiter is
-    /// remembered, and each event makes its waiters ready.
+    /// Whether the system reports an event only once and cannot be asked. An event that finds no
+    /// waiter is then remembered, and each event makes its waiters ready.
     pub(crate) reported_once: bool,
-    /// The object stays ready after its first event.
+    /// Whether the object stays ready after its first event.
     pub(crate) stays_ready: bool,
 }
 
 /// Why a task waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Request {
-    /// An operation of this crate returned `WouldBlock`, which is conclusive. It began after this
-    /// snapshot.
+    /// An operation of this crate returned `WouldBlock`, which is conclusive. The snapshot was
+    /// taken before the operation.
     Retry(Snapshot),
-    /// A closure returned `WouldBlock`, which may be about something else.
+    /// A closure returned `WouldBlock`, which may concern something else.
     Refused,
-    /// The task only asks for readiness.
+    /// The task asks only for readiness.
     Ready,
 }
 
 /// The result of [`State::enqueue`].
 #[derive(Debug)]
 pub(crate) enum Enqueue {
-    /// The task need not wait.
+    /// The task does not have to wait.
     Unneeded {
         ready: bool,
-        /// The waker that was to be enqueued.
+        /// The waker that was not enqueued.
         unused: Waker,
-        /// The waker of a task that has displaced this one. The caller wakes it.
+        /// The waker of another task that was enqueued in this waiter, if any. The caller calls it.
         displaced: Option<Waker>,
     },
     /// The waiter is enqueued.
     Enqueued {
-        /// The waker that it had, if any. If it is `displaced`, the caller wakes that task.
+        /// The waker to release, if any: the former one, or the new one if both are the same. If
+        /// `displaced`, the caller calls it, because it belongs to another task.
         former: Option<Waker>,
         displaced: bool,
-        /// The interest to arm, if the system has less.
+        /// The interest to arm, if the system lacks this direction.
         arm: Option<Interest>,
-        /// Whether the kernel is asked next.
+        /// Whether the caller asks the kernel next.
         ask: bool,
     },
 }
@@ -118,15 +122,15 @@ pub(crate) enum Enqueue {
 #[derive(Debug)]
 pub(crate) struct FoundReady {
     pub(crate) step: Step,
-    /// An event has taken the waiter's waker, and calls it.
+    /// Whether an event has taken the waiter's waker. The thread that delivered the event calls it.
     pub(crate) is_woken: bool,
-    /// The waiter's waker, to be dropped without the lock.
+    /// The waiter's waker. The caller drops it after releasing the lock.
     pub(crate) former: Option<Waker>,
 }
 
-/// After this many unclaimed events in a row a direction is disarmed. Reading is armed from the
-/// start. Writing is armed because a task waited, which makes another wait likely, so it gets one
-/// more.
+/// The number of unclaimed events in a row after which a direction is disarmed. Reading is armed
+/// from the start. Writing is armed only because a task waited. That makes another wait likely, so
+/// writing gets one more event.
 const UNCLAIMED_LIMIT: PerDirection<u8> = PerDirection { read: 2, write: 3 };
 
 /// The part of a source that its lock protects.
@@ -134,24 +138,24 @@ const UNCLAIMED_LIMIT: PerDirection<u8> = PerDirection { read: 2, write: 3 };
 pub(crate) struct State {
     pub(crate) generation: u32,
     nature: Nature,
-    /// What the system certainly has.
+    /// The interest that the system certainly has.
     pub(crate) armed: Interest,
-    /// A call was refused since the latest one that succeeded: the system may have more than
-    /// `armed`.
+    /// Whether a call was refused since the latest one that succeeded. If so, the system may have
+    /// more than `armed`.
     refused: bool,
     unclaimed: PerDirection<u8>,
-    /// Consecutive operations that were refused although the kernel reported "ready".
+    /// Consecutive operations that were refused although the kernel answered "ready".
     contradictions: PerDirection<Backoff>,
     /// Consecutive questions that the kernel answered "ready" without an event in between.
     immediate: PerDirection<Backoff>,
-    /// The latest turn when the kernel last answered "ready".
+    /// The turn when the kernel last answered "ready" to a task that asks for readiness.
     answered: PerDirection<Turn>,
-    /// The latest turn when a read last used the exception for short reads.
+    /// The turn when a read last used the exception for short reads.
     skipped: Option<Turn>,
-    /// Urgent data was reported, and no reader was told yet.
+    /// Whether urgent data was reported and no reader has been told yet.
     urgent: bool,
-    /// An event for readers came while no task waited, or the object stays ready. Only for objects
-    /// that are reported once.
+    /// Whether an event for readers came while no task waited, or the object stays ready. Used only
+    /// for objects that are reported once.
     missed: bool,
     pub(crate) waiters: Waiters,
 }
@@ -174,7 +178,7 @@ impl State {
         }
     }
 
-    /// Uses the slot, which is vacant, for a new object.
+    /// Uses a vacant slot for a new object.
     pub(crate) fn occupy(&mut self, nature: Nature, armed: Interest) {
         self.nature = nature;
         self.armed = armed;
@@ -187,8 +191,8 @@ impl State {
         self.missed = false;
     }
 
-    /// Vacates the slot: events that were fetched before will find another generation. The caller
-    /// discards what the waiters held, if anything, without the lock.
+    /// Vacates the slot. Events that were fetched before find another generation. The caller
+    /// releases the lock and then discards what the waiters held, if anything.
     pub(crate) fn vacate(&mut self) -> Option<Contents> {
         let step = if mutation!("generation_stays") { 0 } else { 1 };
         self.generation = self.generation.wrapping_add(step) & super::Key::GENERATION_MASK;
@@ -196,8 +200,8 @@ impl State {
         self.waiters.take_contents()
     }
 
-    /// Returns whether a waiter that is polled again keeps waiting, and the kernel need not be
-    /// asked. `latest` is the turn that began last. See the head of the file.
+    /// Returns whether a waiter that is polled again keeps waiting without asking the kernel.
+    /// `latest` is the most recently started turn. See the head of the file.
     pub(crate) fn keeps_waiting(
         &mut self,
         direction: Direction,
@@ -224,8 +228,8 @@ impl State {
         keeps
     }
 
-    /// Enqueues a waiter, or finds that it need not wait. `latest` is the turn that began last;
-    /// for [`Request::Retry`] it was read after the operation.
+    /// Enqueues a waiter, or finds that it does not have to wait. `latest` is the most recently
+    /// started turn. For [`Request::Retry`] it was read after the operation.
     #[inline]
     pub(crate) fn enqueue(
         &mut self,
@@ -267,8 +271,10 @@ impl State {
     }
 
     /// Enqueues the shared waiter of the readers, if the read after a short read may wait without a
-    /// system call. `seen` is the snapshot with `DRAINED`. Returns the waker to release and whether
-    /// its task is displaced, or else the waker that was to be enqueued.
+    /// system call. `seen` is the snapshot with `DRAINED`.
+    ///
+    /// Returns the former waker and whether its task is displaced. Returns the new waker as the
+    /// error if the caller has to read.
     #[inline]
     pub(crate) fn enqueue_after_short_read(
         &mut self,
@@ -294,7 +300,7 @@ impl State {
         Ok((former, displaced))
     }
 
-    /// Puts a waiter into the queue.
+    /// Enqueues a waiter and sets what it knows.
     #[inline]
     fn place(
         &mut self,
@@ -335,7 +341,8 @@ impl State {
         waiter.is_some_and(|waiter| waiter.knowledge == Knowledge::Ready)
     }
 
-    /// A waiter was enqueued. Returns the interest to arm for it, if the system has less.
+    /// Resets the count of unclaimed events for a new waiter. Returns the interest to arm, if the
+    /// system lacks this direction.
     #[inline]
     fn awaited(&mut self, direction: Direction) -> Option<Interest> {
         *self.unclaimed.get_mut(direction) = 0;
@@ -343,7 +350,8 @@ impl State {
         missing.then(|| self.armed.with(direction))
     }
 
-    /// As [`enqueue`](Self::enqueue), for a task that waits for an exception.
+    /// Like [`enqueue`](Self::enqueue), for a task that waits for an exception. Returns the former
+    /// waker and the interest to arm, if any.
     #[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
     pub(crate) fn enqueue_for_exception(
         &mut self,
@@ -355,7 +363,8 @@ impl State {
         (former, missing.then(|| self.armed.with_exceptions()))
     }
 
-    /// The kernel said "not ready" to an enqueued waiter. `latest` was read after the answer.
+    /// Records that the kernel answered "not ready" to an enqueued waiter. `latest` was read after
+    /// the answer.
     pub(crate) fn found_unready(
         &mut self,
         words: &PerDirection<Readiness>,
@@ -369,19 +378,19 @@ impl State {
         let Some(waiter) = self.waiters.get(direction, id) else {
             return;
         };
-        // An event that came in between has taken the waker, and dated its knowledge itself.
+        // An event that came in between has taken the waker and set the knowledge.
         let asked = matches!(
             waiter.knowledge,
             Knowledge::Nothing | Knowledge::Urgent | Knowledge::NotReadySince(_)
         );
-        // The shared waiter may be that of another task by now.
+        // The shared waiter may belong to another task by this time.
         if asked && waiter.would_wake(waker) {
             waiter.knowledge = Knowledge::NotReadySince(latest);
         }
     }
 
-    /// The kernel said "ready" to an enqueued waiter, which leaves the queue. Returns what the task
-    /// does next. `latest` was read after the answer.
+    /// Takes an enqueued waiter out of the queue, because the kernel answered "ready". Returns what
+    /// the task does next. `latest` was read after the answer.
     pub(crate) fn found_ready(
         &mut self,
         words: &PerDirection<Readiness>,
@@ -414,7 +423,7 @@ impl State {
         }
     }
 
-    /// Makes the waiter, which has left the queue, ready: its next poll reports so.
+    /// Makes a waiter that has left the queue ready: its next poll returns "ready".
     fn grant(&mut self, direction: Direction, id: WaiterId) {
         let waiter = self.waiters.get(direction, id);
         // If it is enqueued, another task has displaced this one.
@@ -423,8 +432,8 @@ impl State {
         }
     }
 
-    /// Removes a listed waiter. An event that its task was not told of is kept, if the system reports
-    /// the object once.
+    /// Removes a listed waiter. If the system reports the object once, an event that its task has
+    /// not seen is kept for the next task.
     pub(crate) fn remove_waiter(&mut self, id: WaiterId) -> Released {
         if self.nature.reported_once && self.was_made_ready(Direction::Read, id) {
             self.missed = true;
@@ -432,7 +441,7 @@ impl State {
         self.waiters.remove(id)
     }
 
-    /// The object of a waiter that was to pause cannot be refusing: the task yields only.
+    /// Lets a task yield instead of pausing, because its object cannot be refusing operations.
     pub(crate) fn yield_instead(&mut self, direction: Direction, id: WaiterId) {
         self.immediate
             .get_mut(direction)
@@ -440,7 +449,7 @@ impl State {
         self.grant(direction, id);
     }
 
-    /// Takes a waiter out of the queue, unless another task has displaced it meanwhile.
+    /// Takes a waiter out of the queue, unless another task has displaced it.
     pub(crate) fn leave(
         &mut self,
         direction: Direction,
@@ -454,20 +463,22 @@ impl State {
         self.waiters.leave(direction, id)
     }
 
-    /// Starts over with contradictions: an operation was done, or the kernel agrees that it cannot.
+    /// Resets the contradictions: an operation succeeded, or the kernel answered "not ready" as
+    /// well.
     pub(crate) fn forgive(&mut self, words: &PerDirection<Readiness>, direction: Direction) {
         self.contradictions.get_mut(direction).reset();
         words.get(direction).set_contradicted(false);
     }
 
-    /// Returns, once, whether urgent data was reported that no reader was told of.
+    /// Returns whether urgent data was reported that no reader has been told. Each report is
+    /// returned once.
     pub(crate) fn take_urgent(&mut self, id: WaiterId) -> bool {
         let waiter = self.waiters.get(Direction::Read, id);
         let told = waiter.is_some_and(|waiter| waiter.knowledge == Knowledge::Urgent);
         told || std::mem::take(&mut self.urgent)
     }
 
-    /// An event came. Returns the interest to arm or to fall back to, if it must change.
+    /// Delivers an event. Returns the interest that the system must be given, if it must change.
     #[inline]
     pub(crate) fn deliver(
         &mut self,
@@ -489,8 +500,8 @@ impl State {
         if event.intersects(Event::EXCEPTIONAL) {
             wanted.exceptions &= self.wake_for_exceptions(event, batch);
         }
-        // Progress is an edge that a task waited for. An unclaimed one may be due to a refused attempt,
-        // and one-shot events only report again what is ready.
+        // Only an edge that a task waited for is progress. An unclaimed edge may be caused by a
+        // refused attempt, and a one-shot event only reports again what is ready.
         let edges = traits.reporting == Reporting::Edges;
         if event.concerns(Direction::Write) {
             let claimed =
@@ -513,8 +524,8 @@ impl State {
             needless &= !claimed;
         }
         let change = match traits.reporting {
-            // After a refusal the system may have more than is known. What comes without need is
-            // disarmed again.
+            // After a refusal the system may have more than `armed`. So an event that no task
+            // claims disarms the surplus.
             Reporting::Edges => {
                 (wanted != self.armed || self.refused && needless).then_some(wanted)
             }
@@ -523,8 +534,8 @@ impl State {
         change.or(traits.rearms_idle.then_some(self.armed))
     }
 
-    /// An event concerns this direction. Returns whether a task waited for it; otherwise the direction
-    /// may have to be disarmed.
+    /// Delivers an event to one direction. Returns whether a task waited for it. If none did, the
+    /// direction may be removed from `wanted`.
     #[inline(always)]
     fn deliver_to(
         &mut self,
@@ -550,7 +561,8 @@ impl State {
         claimed
     }
 
-    /// A one-shot event has disarmed everything. Returns the interest of the waiters that are left.
+    /// Records that a one-shot event has disarmed everything. Returns the interest of the waiters
+    /// that are left, if any.
     fn still_awaited(&mut self) -> Option<Interest> {
         self.armed = Interest::NONE;
         let readers = self.waiters.any(Direction::Read);
@@ -562,15 +574,16 @@ impl State {
         (still != Interest::NONE).then_some(still)
     }
 
-    /// Records that the system has taken this interest.
+    /// Records that the system has accepted this interest.
     #[inline]
     pub(crate) fn has_armed(&mut self, interest: Interest) {
         self.armed = interest;
         self.refused = false;
     }
 
-    /// Disarms a direction whose arming may have failed silently: the kernel says "ready", and may
-    /// never report it. The tasks that relied on it try again, and the next one arms.
+    /// Disarms a direction that may not really be armed: arming it succeeded, but the kernel may
+    /// never report it. The tasks that relied on it try again, and the next one that waits re-arms
+    /// it.
     pub(crate) fn doubt_arming(
         &mut self,
         words: &PerDirection<Readiness>,
@@ -582,12 +595,13 @@ impl State {
         self.waiters.take(direction, WakeReason::Failure, batch);
     }
 
-    /// The system refused a change: its interest is unknown. All tasks try again and meet the error.
+    /// Records that the system refused a change, so that its interest is unknown. All tasks are
+    /// woken, try again and get the error.
     pub(crate) fn fail(&mut self, words: &PerDirection<Readiness>, batch: &mut WakeBatch) {
         self.armed = Interest::NONE;
         self.refused = true;
         for direction in Direction::BOTH {
-            // The lost events may have reported anything.
+            // The events that may be lost could have reported anything.
             words.get(direction).deliver(false);
             self.waiters.take(direction, WakeReason::Failure, batch);
         }
@@ -596,8 +610,8 @@ impl State {
         }
     }
 
-    /// Moves the wakers of tasks that wait for this event's exceptions to the batch. Returns whether
-    /// the interest stays: events that no task claims end it.
+    /// Moves the wakers of tasks that wait for this event's exceptions to the batch. Returns
+    /// whether the interest in exceptions stays armed. An event that no task claims ends it.
     #[cold]
     fn wake_for_exceptions(&mut self, event: Event, batch: &mut WakeBatch) -> bool {
         let mut claimed = false;
@@ -609,7 +623,8 @@ impl State {
         claimed || self.waiters.any_exception()
     }
 
-    /// Returns, once, whether an object that is reported once was reported while no task waited.
+    /// Returns whether an object that is reported once was reported while no task waited. Each
+    /// event is returned once, unless the object stays ready.
     fn take_missed(&mut self) -> bool {
         if !self.nature.reported_once {
             return false;

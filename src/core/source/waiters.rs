@@ -1,4 +1,4 @@
-//! The tasks that wait for one source. Pure: holds wakers, calls none.
+//! The tasks that wait for one source. Pure: stores wakers and calls none.
 //!
 //! Each direction has one *shared* waiter for the `poll_*` functions, where a later poll displaces
 //! an earlier one, and any number of *listed* waiters, one per future. The list is allocated when
@@ -9,8 +9,8 @@
 //! * A waiter is *enqueued* while it holds a waker. An event takes the wakers of its direction out,
 //!   so an enqueued waiter has seen no event since it was enqueued.
 //! * The enqueued waiters of each subject form a linked list, oldest first. An event costs one step
-//!   per enqueued waiter; entries that are vacant or idle cost nothing.
-//! * Wakers are given to the caller, which drops or calls them after it has released the lock.
+//!   per enqueued waiter. Vacant and idle entries cost nothing.
+//! * Wakers are given to the caller, which calls or drops them after it has released the lock.
 
 use super::{Direction, Exception, PerDirection, Turn};
 use crate::core::timers::TimerKey;
@@ -32,23 +32,24 @@ pub(crate) enum WaiterId {
 pub(crate) enum Knowledge {
     /// Nothing: the kernel was not asked, or an event may have come since.
     Nothing,
-    /// The kernel said "not ready". No turn later than this one had begun at the waiter's latest
-    /// poll.
+    /// The kernel answered "not ready". No turn later than this one had begun at the waiter's
+    /// latest poll.
     NotReadySince(Turn),
-    /// As `Nothing`, and an event reported urgent data: even that alone makes a reader ready.
+    /// Like `Nothing`, and an event reported urgent data, which alone makes a reader ready.
     Urgent,
-    /// As `Nothing`, and the kernel cannot be asked: the next event is the answer.
+    /// Like `Nothing`, and the kernel cannot be asked: the next event is the answer.
     OnlyEventsTell,
-    /// An event came that is newer than the kernel's "not ready".
+    /// The next poll returns "ready" without asking the kernel. An event came that is newer than
+    /// the kernel's "not ready", or the task has yielded.
     Ready,
 }
 
-/// Why wakers are taken out.
+/// Why wakers are taken.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum WakeReason {
     /// An event that was fetched in this turn.
     Event { turn: Turn, urgent: bool },
-    /// Events may have been lost, or say nothing about the present: each task finds out for itself.
+    /// Events may have been lost, or say nothing about the present. Each task checks again.
     Failure,
 }
 
@@ -56,7 +57,8 @@ pub(crate) enum WakeReason {
 pub(crate) struct Waiter {
     waker: Option<Waker>,
     pub(crate) knowledge: Knowledge,
-    /// The timer that ends a pause of the task; see `backoff`. Its owner cancels it.
+    /// The timer that ends a pause of the task; see `backoff`. The code that takes this key out
+    /// cancels the timer.
     pub(crate) pause: Option<TimerKey>,
 }
 
@@ -82,7 +84,7 @@ impl Waiter {
         self.waker.as_ref().is_some_and(|own| own.will_wake(waker))
     }
 
-    /// An event came. Returns the waker to call.
+    /// Takes the waker for an event and updates the knowledge. Returns the waker to call.
     #[inline]
     fn take_for(&mut self, reason: WakeReason) -> Option<Waker> {
         let waker = if mutation!("event_leaves_the_waker") {
@@ -106,7 +108,7 @@ impl Waiter {
     }
 }
 
-/// What a waiter held when it was removed. The caller releases it without a lock.
+/// What a waiter held when it was removed. The caller releases it while no lock is held.
 #[must_use]
 #[derive(Debug, Default)]
 pub(crate) struct Released {
@@ -147,7 +149,7 @@ impl From<Exception> for Subject {
     }
 }
 
-/// No entry.
+/// The index of no entry.
 const NONE: u32 = u32::MAX;
 
 #[derive(Debug)]
@@ -173,7 +175,7 @@ struct List {
     enqueued: [Ends; Subject::COUNT],
 }
 
-/// An empty list that has room for more entries than this is freed.
+/// An empty list with room for more entries than this is freed.
 const KEPT_CAPACITY: usize = 16;
 
 impl List {
@@ -203,7 +205,7 @@ impl List {
         }
     }
 
-    /// Takes an entry out of the list of its subject.
+    /// Removes an entry from the list of its subject.
     fn unlink(&mut self, index: u32) {
         let Some(entry) = self.entry(index) else {
             return;
@@ -246,7 +248,7 @@ impl List {
 #[derive(Debug)]
 pub(crate) struct Waiters {
     shared: PerDirection<Waiter>,
-    /// Boxed: most sources never have listed waiters.
+    /// Boxed, because most sources never have listed waiters.
     list: Option<Box<List>>,
 }
 
@@ -267,7 +269,7 @@ impl Waiters {
             previous: NONE,
             next: NONE,
         });
-        // 2^32 - 1 entries would need 300 GB.
+        // The cast is lossless: 2^32 - 1 entries would need 300 GB.
         WaiterId::Listed(index as u32)
     }
 
@@ -289,7 +291,7 @@ impl Waiters {
         Released { waker, pause }
     }
 
-    /// The waiter with this name. A listed one has one direction, which is not compared.
+    /// Returns the waiter with this id. The direction of a listed waiter is not checked.
     #[inline]
     pub(crate) fn get(&mut self, direction: Direction, id: WaiterId) -> Option<&mut Waiter> {
         match id {
@@ -301,13 +303,14 @@ impl Waiters {
         }
     }
 
-    /// Returns whether the shared waiter has this waker.
+    /// Returns whether the shared waiter holds this waker.
     #[inline]
     pub(crate) fn would_wake_shared(&self, direction: Direction, waker: &Waker) -> bool {
         self.shared.get(direction).would_wake(waker)
     }
 
-    /// Enqueues a waiter with this waker. Returns the waker that it replaces.
+    /// Enqueues a waiter with this waker. Returns the waker that it replaces, or `waker` itself if
+    /// there is no such waiter.
     #[inline]
     pub(crate) fn enqueue(
         &mut self,
@@ -343,7 +346,7 @@ impl Waiters {
         former
     }
 
-    /// Takes a waiter out of the queue and forgets what it knows. Returns its waker.
+    /// Takes a waiter out of the queue and clears its knowledge. Returns its waker.
     pub(crate) fn leave(&mut self, direction: Direction, id: WaiterId) -> Option<Waker> {
         let waiter = self.get(direction, id)?;
         waiter.knowledge = Knowledge::Nothing;
@@ -354,7 +357,7 @@ impl Waiters {
         Some(waker)
     }
 
-    /// Moves the wakers of a direction to the batch. Returns whether there was one.
+    /// Moves the wakers of a direction to the batch. Returns whether there were any.
     #[inline(always)]
     pub(crate) fn take(
         &mut self,
@@ -372,8 +375,8 @@ impl Waiters {
         batch.len() > before
     }
 
-    /// Moves the wakers of tasks that wait for an exception to the batch. Each task asks the kernel
-    /// itself whether the exception is there. Returns whether there was one.
+    /// Moves the wakers of tasks that wait for an exception to the batch. Returns whether there
+    /// were any. Each task then asks the kernel whether the exception is there.
     pub(crate) fn take_exception(&mut self, exception: Exception, batch: &mut WakeBatch) -> bool {
         let before = batch.len();
         if let Some(list) = &mut self.list {
@@ -406,7 +409,8 @@ impl Waiters {
         shared + list.map_or(0, |list| list.enqueued(direction.into()).count())
     }
 
-    /// Takes everything that the waiters hold, because their source is dropped. Most hold nothing.
+    /// Takes everything that the waiters hold, because their source is dropped. Most sources hold
+    /// nothing.
     #[inline]
     pub(crate) fn take_contents(&mut self) -> Option<Contents> {
         let PerDirection { read, write } = &mut self.shared;
@@ -438,8 +442,8 @@ pub(crate) struct Contents {
 }
 
 impl Contents {
-    /// Drops the wakers; their panics are caught. Returns the timers of pauses, for the caller to
-    /// cancel.
+    /// Drops the wakers and catches their panics. Returns the timers of pauses, which the caller
+    /// cancels.
     pub(crate) fn discard(self) -> Vec<TimerKey> {
         let PerDirection { read, write } = self.shared;
         let mut pauses = Vec::new();
@@ -478,7 +482,7 @@ mod tests {
         }
     }
 
-    /// Counts wakers that are dropped, and panics in each drop.
+    /// A waker that counts its drops, and panics in each of them.
     struct PanicsInDrop(&'static AtomicUsize);
     impl Wake for PanicsInDrop {
         fn wake(self: Arc<Self>) {
@@ -599,11 +603,11 @@ mod tests {
             waiters.take(Read, event(turn), &mut batch);
             assert_eq!(known(&mut waiters), expected);
         }
-        // A failure means nothing.
+        // A failure proves nothing.
         enqueue(&mut waiters, Read, WaiterId::Shared, since_7);
         assert!(waiters.take(Read, WakeReason::Failure, &mut batch));
         assert_eq!(known(&mut waiters), Knowledge::Nothing);
-        // Before the kernel has said "not ready", no event is new enough.
+        // Before the kernel has answered "not ready", no event is new enough.
         enqueue(&mut waiters, Read, WaiterId::Shared, Knowledge::Nothing);
         waiters.take(Read, event(100), &mut batch);
         assert_eq!(known(&mut waiters), Knowledge::Nothing);

@@ -22,13 +22,13 @@ impl Wake for Nothing {
     fn wake(self: Arc<Self>) {}
 }
 
-/// Returns a waker that differs from all others.
+/// Returns a waker that does not equal any other.
 fn waker() -> Waker {
     Arc::new(Nothing).into()
 }
 
-/// Returns the waker of tasks that need not be told apart. (`Waker::noop` may differ from itself:
-/// its table is a constant, which the compiler may duplicate.)
+/// Returns the waker for tasks that do not have to be distinguished. (`Waker::noop` may not equal
+/// itself: its table is a constant, which the compiler may duplicate.)
 fn plain() -> &'static Waker {
     static PLAIN: LazyLock<Waker> = LazyLock::new(waker);
     &PLAIN
@@ -38,7 +38,7 @@ struct Bench {
     words: PerDirection<Readiness>,
     state: State,
     batch: WakeBatch,
-    /// The turn that began last.
+    /// The most recently started turn.
     turn: Turn,
     /// The waker that was enqueued last.
     latest: Waker,
@@ -90,7 +90,7 @@ impl Bench {
         }
     }
 
-    /// Polls for readiness. Returns whether the kernel is to be asked.
+    /// Polls for readiness. Returns whether the kernel has to be asked.
     fn asks(&mut self, id: WaiterId, waker: &Waker) -> bool {
         match self.enqueue(Read, id, Request::Ready, waker) {
             Enqueue::Enqueued { ask, .. } => ask,
@@ -98,19 +98,19 @@ impl Bench {
         }
     }
 
-    /// Polls for readiness. The waiter is ready, and the kernel is not asked.
+    /// Polls for readiness, and asserts that the waiter is ready without a question to the kernel.
     fn assert_ready(&mut self, id: WaiterId) {
         let enqueued = self.enqueue(Read, id, Request::Ready, plain());
         assert!(matches!(enqueued, Enqueue::Unneeded { ready: true, .. }));
     }
 
-    /// The kernel says "not ready" to a reader.
+    /// Has the kernel answer "not ready" to a reader.
     fn say_no(&mut self, id: WaiterId) {
         let (words, waker) = (&self.words, &self.latest);
         self.state.found_unready(words, Read, id, waker, self.turn);
     }
 
-    /// The kernel says "ready".
+    /// Has the kernel answer "ready".
     fn say_yes(&mut self, direction: Direction, request: Request) -> Step {
         let (words, latest) = (&self.words, self.turn);
         self.state
@@ -122,7 +122,7 @@ impl Bench {
         self.turn = Turn(self.turn.0 + 1);
     }
 
-    /// A turn begins and delivers an event.
+    /// Begins a turn and delivers an event.
     fn deliver(&mut self, event: Event, traits: Traits) -> Option<Interest> {
         self.begin_turn();
         self.state
@@ -135,7 +135,7 @@ impl Bench {
         id
     }
 
-    /// Returns the interest to arm.
+    /// Enqueues a task that waits for an exception. Returns the interest to arm.
     fn enqueue_for_exception(&mut self, id: WaiterId) -> Option<Interest> {
         let waker = plain().clone();
         let (_former, arm) = self.state.enqueue_for_exception(id, waker);
@@ -235,7 +235,7 @@ fn only_an_event_of_a_later_turn_answers_a_question() {
     let mut bench = Bench::new(Interest::READ);
     let waker = waker();
     assert!(bench.asks(Shared, &waker));
-    // Fetched before the answer, delivered after it.
+    // The event is fetched before the answer and delivered after it.
     bench.turn = Turn(1);
     bench.say_no(Shared);
     bench.turn = Turn(0);
@@ -268,7 +268,8 @@ fn event_between_operation_and_wait_makes_it_try_again() {
     assert!(matches!(enqueued, Enqueue::Unneeded { ready: false, .. }));
 }
 
-/// A short read, and the read that follows. Returns whether that one waits without a system call.
+/// Records a short read and polls the read that follows. Returns whether that read waits without a
+/// system call.
 fn skips(bench: &mut Bench, waker: &Waker) -> bool {
     let word = bench.words.get(Read);
     word.note_drained(word.snapshot());
@@ -484,7 +485,7 @@ fn urgent_data_is_remembered_until_a_reader_is_told() {
     bench.deliver(Event::READABLE, EDGES);
     assert!(bench.state.take_urgent(Shared));
     assert!(!bench.state.take_urgent(Shared));
-    // A reader waits for it, and comes back.
+    // A reader waits, is woken by urgent data, and polls again.
     bench.wait(Read);
     bench.deliver(Event::PRIORITY, EDGES);
     assert!(bench.asks(Shared, plain()));
@@ -573,7 +574,7 @@ fn object_that_stays_ready_is_always_ready_after_its_event() {
     }
 }
 
-// When the kernel says "ready", and nothing gets done.
+// When the kernel answers "ready", and nothing gets done.
 
 #[test]
 fn refused_operation_proceeds_then_yields_then_pauses() {
@@ -619,7 +620,7 @@ fn readiness_again_and_again_yields_and_is_then_granted() {
     }
     let pause = Step::Pause(Duration::from_millis(1));
     assert_eq!(bench.say_yes(Read, Request::Ready), pause);
-    // An event that no task waits for may be due to a refused attempt.
+    // An event that no task waits for may be caused by a refused attempt.
     bench.deliver(Event::READABLE, EDGES);
     let pause = Step::Pause(Duration::from_millis(2));
     assert_eq!(bench.say_yes(Read, Request::Ready), pause);
@@ -662,7 +663,7 @@ fn event_that_was_queued_wakes_the_task_which_asks_again() {
     bench.deliver(Event::READABLE, queued);
     assert_eq!(bench.batch.len(), 1);
     assert!(bench.asks(Shared, plain()));
-    // More than data is news.
+    // An event that reports more than data needs no further question.
     bench.say_no(Shared);
     bench.begin_turn();
     bench.deliver(Event::HANG_UP, queued);
@@ -713,7 +714,7 @@ fn answer_to_a_displaced_task_says_nothing_to_the_next_one() {
     bench.begin_turn();
     assert!(
         bench.asks(Shared, &second),
-        "its own question has no answer yet"
+        "the kernel has not answered the second task yet"
     );
 }
 
