@@ -1,12 +1,12 @@
-//! How the leader is chosen. Pure: it waits for nothing and wakes no thread; it returns the thread
-//! that must be nudged.
+//! How the leader is chosen. Pure: nothing here waits or wakes a thread. Functions return the
+//! thread that the caller must nudge.
 //!
 //! # Idea
 //!
-//! One word names the *leader*, the thread that polls the system for all, and whether it is inside
-//! the wait. A leader that returns from a wait keeps the role while it runs its tasks ("away"),
-//! because it usually comes back soon. Any idle thread may take the role from it then. So the role
-//! costs one compare-and-swap per wait, one per return, and no lock.
+//! One word names the *leader*, the thread that polls the system for all threads, and says whether
+//! it is inside the wait. A leader that returns from a wait keeps the role while it runs its tasks
+//! ("away"), because it usually comes back soon. Meanwhile, any idle thread may take the role from
+//! it. So the role costs one compare-and-swap per wait and one per return, and no lock.
 //!
 //! ```text
 //!                    ① try_lead                      ① try_lead (any idle thread)
@@ -17,38 +17,45 @@
 //!          └──────────────────────────────────────────────────────── ③ abandon ────────────────┘
 //! ```
 //!
-//! An idle thread that finds a waiting leader *stands by*. One standby thread is the *watcher*, the
-//! others park. A leader that leaves its wait while threads stand by makes sure that the watcher's
-//! alarm is set. If the leader stays away, the alarm goes off and the watcher takes over.
+//! An idle thread that finds a waiting leader *stands by*. One standby thread is the *watcher*, and
+//! the others park. If threads stand by when a leader leaves its wait, the leader makes sure that
+//! the watcher's alarm is set. If the leader stays away, the alarm goes off and the watcher takes
+//! over.
 //!
-//! # The words
+//! # States
 //!
-//! * `leader`: the leader's id, `WAITING`, and `FALLBACK_INSIDE`. The latter says that the fallback
-//!   thread is inside its wait, or about to be, even if a `block_on` thread has taken the role. It
-//!   counts as waiting: a thread that moves the next deadline, or leaves a wait, makes sure that the
-//!   timer is armed for it.
-//! * `standby_count`: the length of the list of standby threads, written under its lock.
+//! * `leader`: the leader's id, `WAITING`, and `FALLBACK_INSIDE`. The last one says that the
+//!   fallback thread is inside its wait, or about to enter it, even if a `block_on` thread has
+//!   taken the role. Such a fallback thread counts as waiting: a thread that moves the earliest
+//!   deadline, or leaves a wait, makes sure that the system's timer is programmed for it.
+//! * `standby_count`: the length of the list of standby threads, written under the list's lock.
 //!
 //! # Rules
 //!
-//! * A thread that waits for events leads, or stands by while another one leads, or is on its way to
-//!   `try_lead`.
-//! * A standby thread reads `leader` *after* it is counted; a leader reads `standby_count` *after*
-//!   it has left. Both are sequentially consistent, so either the standby thread sees that no leader
-//!   waits, or the leader sets the alarm.
-//! * While threads stand by, one is the watcher. A watcher that leaves names a successor, which is
-//!   nudged. If that one leaves instead of watching, it names the next.
+//! * A thread that waits for events leads, or stands by while another thread leads, or is about to
+//!   call `try_lead`.
+//! * While threads stand by, one of them is the watcher. A watcher that leaves names a successor,
+//!   which is nudged. If the successor leaves instead of watching, it names the next one.
 //! * The fallback thread takes the role only if it is vacant, or from a leader that stayed away. A
-//!   `block_on` thread takes it from the fallback thread at any time, even from inside the wait. The
-//!   displaced thread finds out when its wait ends, and passes on what it used up.
-//! * The kernel may wake any of the threads inside a wait. Nothing here depends on which.
+//!   `block_on` thread takes the role from the fallback thread at any time, even from inside the
+//!   wait. The displaced thread finds out when its wait ends. It then passes on the notification or
+//!   the deadline that its wait used up.
+//! * The kernel may wake any of the threads inside a wait. Nothing here depends on which one.
+//!
+//! # Orderings
+//!
+//! A standby thread reads `leader` *after* it is counted. A leader reads `standby_count` *after* it
+//! has left its wait. All of these accesses are sequentially consistent, so at least one of two
+//! things happens: the standby thread sees that no leader waits, or the leader sees the standby
+//! thread and sets the alarm.
 //!
 //! # Rejected
 //!
-//! * A lock around the wait: a thread that wants the role would sleep in the lock and not hear its
-//!   own waker.
-//! * Handing the role over at each return: on one processor that is two context switches per event.
-//! * A watcher that looks at the leader every millisecond: an idle process would wake up.
+//! * A lock around the wait: a thread that wants the role would sleep in the lock and miss the
+//!   calls of its own waker.
+//! * Handing over the role at each return: on one processor this costs two context switches per
+//!   event.
+//! * A watcher that checks the leader every millisecond: an idle process would keep waking up.
 
 use crate::core::sync::atomic::{AtomicUsize, Ordering};
 use crate::core::sync::{Mutex, write_before_read};
@@ -60,8 +67,9 @@ pub(crate) struct ThreadId(usize);
 impl ThreadId {
     pub(crate) const FALLBACK: ThreadId = ThreadId(1);
 
-    /// The thread with this running number. After 2^29 threads (32-bit systems) two threads may
-    /// share an id. If both are alive, both may believe to lead, which costs wake-ups.
+    /// Returns the id of the thread with this running number. After 2^29 threads (on 32-bit
+    /// systems) two threads may share an id. If both are alive, both may believe that they lead,
+    /// and wake-ups may be lost.
     pub(crate) fn numbered(number: usize) -> ThreadId {
         ThreadId(2 + number % (usize::MAX >> 3))
     }
@@ -90,7 +98,7 @@ impl Leader {
         self.0 >> 2 == 0
     }
 
-    /// The value after this thread has become the leader and waits.
+    /// Returns the value after this thread has become the leader and waits.
     fn waiting(self, id: ThreadId) -> Leader {
         let inside = if id == ThreadId::FALLBACK {
             FALLBACK_INSIDE
@@ -100,17 +108,17 @@ impl Leader {
         Leader(id.0 << 2 | WAITING | inside)
     }
 
-    /// The value after the leader has left its wait.
+    /// Returns the value after the leader has left its wait.
     fn away(self, id: ThreadId) -> Leader {
         Leader(id.0 << 2).with_inside_of(self, id)
     }
 
-    /// The value after the thread `id`, which left its wait, was displaced.
+    /// Returns the value after the displaced thread `id` has left its wait.
     fn without(self, id: ThreadId) -> Leader {
         Leader(self.0 & !FALLBACK_INSIDE).with_inside_of(self, id)
     }
 
-    /// Keeps `FALLBACK_INSIDE` unless it is the fallback thread that has left its wait.
+    /// Keeps `FALLBACK_INSIDE` of the former value, unless the fallback thread has left its wait.
     fn with_inside_of(self, before: Leader, left: ThreadId) -> Leader {
         if left == ThreadId::FALLBACK {
             self
@@ -120,33 +128,33 @@ impl Leader {
     }
 }
 
-/// From whom a thread may take the role.
+/// The leaders that a thread may take the role from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
-    /// From any leader that does not wait.
+    /// Any leader that does not wait.
     Away,
-    /// Only if it is vacant, or if the thread itself was the leader.
+    /// None: the role must be vacant, or the thread itself must have led last.
     Vacant,
 }
 
 /// The answer to an offer to lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lead {
-    /// The thread is the leader. It now begins its turn.
+    /// The thread is the leader and begins its turn.
     Granted {
-        /// Another thread was the leader. That thread may still run the wakers of its turn.
+        /// Whether another thread was the leader. That thread may still run the wakers of its turn.
         from_other: bool,
-        /// The fallback thread is still inside its wait.
+        /// Whether the fallback thread is still inside its wait.
         fallback_inside: bool,
     },
-    /// Another thread waits for events.
+    /// Another thread has the role, and this thread may not take it.
     Occupied,
 }
 
 /// How a standby thread sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standby {
-    /// On the watch.
+    /// As the watcher, on the alarm clock.
     Watcher,
     /// On its own condition variable.
     Parked,
@@ -197,8 +205,8 @@ impl<H: Clone> Roles<H> {
         }
     }
 
-    /// ② Leaves the wait. Returns whether the thread still has the role; otherwise another one has
-    /// taken it meanwhile.
+    /// ② Leaves the wait. Returns whether the thread still has the role. If not, another thread has
+    /// taken it.
     pub(crate) fn leave(&self, me: ThreadId) -> bool {
         let mut current = self.load();
         loop {
@@ -218,7 +226,8 @@ impl<H: Clone> Roles<H> {
         }
     }
 
-    /// ③ The thread will not come back. Returns whether it had the role, which is vacant now.
+    /// ③ Gives up the role of a thread that will not come back. Returns whether the thread had the
+    /// role, which is then vacant.
     pub(crate) fn abandon(&self, me: ThreadId) -> bool {
         let mut current = self.load();
         while current.is(me) && !current.is_waiting() {
@@ -230,13 +239,13 @@ impl<H: Clone> Roles<H> {
         false
     }
 
-    /// Returns whether the thread was the last to lead, and is away.
+    /// Returns whether the thread was the last to lead and is away.
     pub(crate) fn was_last(&self, me: ThreadId) -> bool {
         let current = self.load();
         current.is(me) && !current.is_waiting()
     }
 
-    /// Returns whether a leader waits for events, or has announced that it is about to.
+    /// Returns whether a leader is inside the wait or has announced that it is about to enter it.
     #[inline]
     pub(crate) fn leader_waits(&self) -> bool {
         self.load().is_waiting()
@@ -253,10 +262,10 @@ impl<H: Clone> Roles<H> {
         self.load().0 & FLAGS != 0
     }
 
-    /// Returns whether threads stand by and rely on the leader to come back.
+    /// Returns whether any thread stands by and relies on the leader to come back.
     #[inline]
     pub(crate) fn any_stands_by(&self) -> bool {
-        // SeqCst: see the rules. Partner of the store in `publish`.
+        // SeqCst: see the head of the file. Partner of the store in `publish`.
         write_before_read();
         let least = if mutation!("leader_overlooks_standby") {
             1
@@ -266,7 +275,8 @@ impl<H: Clone> Roles<H> {
         self.standby_count.load(Ordering::SeqCst) > least
     }
 
-    /// A thread that found the role occupied stands by. `None` if it must offer to lead again.
+    /// Adds a thread that found the role occupied to the standby threads. Returns `None` if the
+    /// thread must offer to lead again.
     pub(crate) fn stand_by(&self, me: ThreadId, handle: H) -> Option<Standby> {
         let mut standby = self.standby.lock();
         standby.threads.push((me, handle));
@@ -284,8 +294,8 @@ impl<H: Clone> Roles<H> {
         Some(Standby::Parked)
     }
 
-    /// A thread stands by no longer. If it was the watcher, another standby thread is the watcher
-    /// now. The caller nudges that thread, which may be parked.
+    /// Removes a standby thread. If it was the watcher, the first remaining standby thread becomes
+    /// the watcher. The caller nudges the returned thread, which may be parked.
     pub(crate) fn leave_standby(&self, me: ThreadId) -> Option<H> {
         let mut standby = self.standby.lock();
         standby.remove(me);
@@ -302,12 +312,12 @@ impl<H: Clone> Roles<H> {
         successor.filter(|_| !mutation!("successor_is_not_nudged"))
     }
 
-    /// Returns whether a standby thread has become the watcher.
+    /// Returns whether this standby thread is the watcher.
     pub(crate) fn is_watcher(&self, me: ThreadId) -> bool {
         self.standby.lock().watcher == Some(me)
     }
 
-    /// Returns a standby `block_on` thread: a better leader than the fallback thread.
+    /// Returns a standby `block_on` thread, which is a better leader than the fallback thread.
     pub(crate) fn candidate(&self) -> Option<H> {
         let standby = self.standby.lock();
         let mut threads = standby.threads.iter();
@@ -323,8 +333,8 @@ impl<H: Clone> Roles<H> {
     #[inline]
     fn load(&self) -> Leader {
         write_before_read();
-        // SeqCst: partner of `replace` on one side, of the standby count and of the timers' flag on
-        // the other.
+        // SeqCst: partner of `replace`. The other threads write the standby count or the timers'
+        // flag before they read this word. The leader writes this word before it reads those two.
         Leader(self.leader.load(Ordering::SeqCst))
     }
 
@@ -337,7 +347,7 @@ impl<H: Clone> Roles<H> {
     }
 }
 
-/// Returns whether a thread may take the role from the present leader.
+/// Returns whether a thread may take the role from the current leader.
 fn may_take(current: Leader, me: ThreadId, claim: Claim) -> bool {
     let from_fallback = current.is(ThreadId::FALLBACK) && me != ThreadId::FALLBACK;
     if current.is_waiting() {
