@@ -1,4 +1,4 @@
-//! A thread's sleep, and what ends it.
+//! How a thread sleeps, and what ends its sleep.
 //!
 //! # States
 //!
@@ -7,24 +7,27 @@
 //!        └───────────③ notify──▶ notified ◀──③ notify──────┘      (② and take return "notified")
 //! ```
 //!
-//! ③ learns from the state that it replaces *how* the thread sleeps: inside the reactor's wait, on
-//! its own condition variable, or on the watch. It ends that sleep. A thread that runs needs no
-//! system call.
+//! ③ replaces the state. The state that it finds says *how* the thread sleeps: inside the reactor's
+//! wait, on its own condition variable, or on the watch. The notifying thread ends that sleep. A
+//! thread that runs needs no system call.
 //!
 //! A *nudge* ends a sleep without notifying: the thread looks at the roles again, and its future is
 //! not polled. The nudge is a flag beside the state, because it must not be lost if the thread is
-//! about to sleep. The nudging thread sets the flag and then reads the state; the sleeping thread
-//! sets the state and then reads the flag (both SeqCst).
+//! about to sleep.
 //!
 //! # Orderings
 //!
-//! ③ is AcqRel: its Release publishes what the waking thread did to the Acquire in ① (when it
-//! fails), ② and `take`. This also holds if the state is "notified" already, because the swap writes
-//! again.
+//! ③ is AcqRel. Its Release publishes what the waking thread did before it. The Acquire in ① (when
+//! it fails), in ② and in `take` makes that visible. This also holds if the state is already
+//! "notified", because the swap writes again.
+//!
+//! The nudging thread sets the flag and then reads the state. The sleeping thread sets the state
+//! and then reads the flag. All four accesses are SeqCst, so at least one of the two threads sees
+//! the other's write.
 //!
 //! # Rejected
 //!
-//! Returning early from ③ if the state is "notified" already: without a write, what the second
+//! Returning early from ③ if the state is already "notified": without a write, what the second
 //! waking thread did would not be published.
 
 use super::roles::ThreadId;
@@ -45,11 +48,11 @@ pub(crate) enum Sleep {
     Polling,
     /// On its own condition variable.
     Parked,
-    /// On the watch.
+    /// As the watcher, on the alarm clock.
     Watching,
 }
 
-/// The state machine alone.
+/// The state machine, without the condition variable.
 #[derive(Debug)]
 pub(crate) struct ParkState {
     word: AtomicU8,
@@ -64,7 +67,8 @@ impl ParkState {
         }
     }
 
-    /// ① Begins a sleep. Returns false if the thread was notified or nudged: it must not sleep.
+    /// ① Begins a sleep. Returns false if the thread must not sleep, because it was notified or
+    /// nudged.
     pub(crate) fn begin(&self, sleep: Sleep) -> bool {
         let to = match sleep {
             Sleep::Polling => POLLING,
@@ -92,13 +96,13 @@ impl ParkState {
         true
     }
 
-    /// Clears the nudge. Later ones are meant for the next sleep.
+    /// Clears the nudge. Later nudges apply to the next sleep.
     pub(crate) fn forget_nudges(&self) {
         self.nudged.store(false, Ordering::SeqCst);
     }
 
-    /// Ends a sleep outside of the reactor's wait, or prevents the next one. Returns the sleep that
-    /// the caller must end.
+    /// Ends a sleep outside of the reactor's wait, or prevents the next one. Returns the kind of
+    /// sleep that the caller must end.
     pub(crate) fn nudge(&self) -> Option<Sleep> {
         self.nudged.store(true, Ordering::SeqCst);
         if !mutation!("nudge_without_fence") {
@@ -115,10 +119,11 @@ impl ParkState {
         None
     }
 
-    /// ② Ends a sleep, for whatever reason. Returns whether the thread was notified. The notification
-    /// stays.
+    /// ② Ends a sleep for any reason. Returns whether the thread was notified. The notification is
+    /// kept.
     pub(crate) fn end(&self) -> bool {
-        // Only the owner writes the sleeping states: the value is the one of `begin`, or "notified".
+        // Only the owner writes the sleeping states. So the value is the one that `begin` wrote, or
+        // "notified", or "running" after a nudge.
         let current = self.word.load(Ordering::Acquire);
         if current != NOTIFIED {
             let _ =
@@ -128,7 +133,7 @@ impl ParkState {
         self.is_notified()
     }
 
-    /// Returns whether a sleep that was begun was neither ended nor interrupted.
+    /// Returns whether a sleep has begun and was neither ended nor interrupted.
     pub(crate) fn is_asleep(&self) -> bool {
         !matches!(self.word.load(Ordering::Acquire), RUNNING | NOTIFIED)
     }
@@ -139,11 +144,11 @@ impl ParkState {
 
     /// Takes the notification, if there is one. Only the owner calls this, while it is awake.
     pub(crate) fn take(&self) -> bool {
-        // The load comes first: most calls find nothing, and a swap is a full barrier.
+        // The load comes first, because most calls find nothing and a swap is a full barrier.
         self.is_notified() && self.word.swap(RUNNING, Ordering::AcqRel) == NOTIFIED
     }
 
-    /// ③ Notifies the thread. Returns the sleep that the caller must end.
+    /// ③ Notifies the thread. Returns the kind of sleep that the caller must end.
     pub(crate) fn notify(&self) -> Option<Sleep> {
         if mutation!("second_notification_writes_nothing") && self.is_notified() {
             return None;
@@ -162,7 +167,7 @@ impl ParkState {
     }
 }
 
-/// A thread's name in the protocol, its state, and the condition variable on which it parks.
+/// The id of a thread in the protocol, its state, and the condition variable on which it parks.
 #[derive(Debug)]
 pub(crate) struct Parker {
     pub(crate) id: ThreadId,
@@ -181,7 +186,8 @@ impl Parker {
         }
     }
 
-    /// Sleeps on the condition variable until the thread is notified or nudged, or for `limit`.
+    /// Sleeps on the condition variable until the thread is notified or nudged, or for at most
+    /// `limit`.
     pub(crate) fn park(&self, limit: Option<Duration>) {
         let mut guard = self.lock.lock();
         if !self.state.begin(Sleep::Parked) {
@@ -204,8 +210,8 @@ impl Parker {
 
     /// Ends a sleep on the condition variable.
     pub(crate) fn unpark(&self) {
-        // The lock is taken and released: the sleeper either has not read the state yet, or is
-        // inside the wait.
+        // Taking the lock makes sure that the sleeping thread either has not read the state yet or
+        // is inside the wait.
         if !mutation!("unpark_skips_the_lock") {
             drop(self.lock.lock());
         }
@@ -263,7 +269,7 @@ mod tests {
             assert!(!state.begin(sleep), "the nudge is remembered");
             assert!(!state.end());
         }
-        // A thread inside the reactor's wait has nothing to look at.
+        // A nudge does not end a sleep inside the reactor's wait.
         assert!(state.begin(Sleep::Polling));
         assert_eq!(state.nudge(), None);
         assert_eq!(state.notify(), Some(Sleep::Polling));
