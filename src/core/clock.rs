@@ -1,7 +1,8 @@
-//! Deadlines as one machine word.
+//! Deadlines in one machine word.
 //!
-//! A `std::time::Instant` takes 16 bytes and two comparisons. The queue, the armed deadline and the decision "is this
-//! earlier?" work on nanoseconds since the clock was made: 64 bits last for 584 years.
+//! A `std::time::Instant` takes 16 bytes, and comparing two takes two comparisons. The queue, the
+//! programmed deadline and the question "is this earlier?" use nanoseconds since the clock was
+//! created. 64 bits last for 584 years.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +11,10 @@ use std::time::{Duration, Instant};
 pub(crate) struct Deadline(u64);
 
 impl Deadline {
-    /// Later than every deadline that can be asked for.
+    /// A deadline that is later than every deadline that can be requested.
     pub(crate) const NEVER: Deadline = Deadline(u64::MAX);
 
-    /// The base of a clock is zero.
+    /// Creates a deadline from nanoseconds since the clock's base.
     pub(crate) const fn from_nanos(nanos: u64) -> Self {
         Deadline(nanos)
     }
@@ -32,13 +33,14 @@ impl Deadline {
         Deadline(self.0.saturating_add(whole_nanos(span)))
     }
 
-    /// How long from `now` until this deadline; zero if it has passed.
+    /// Returns the time from `now` until this deadline, or zero if it has passed.
     pub(crate) fn after(self, now: Deadline) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(now.0))
     }
 }
 
-/// The base that deadlines are counted from. A plain value, so that a reactor can have its own time.
+/// The base that deadlines are counted from. A plain value, so that each reactor can have its own
+/// time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     base: Instant,
@@ -55,7 +57,8 @@ impl Clock {
         self.deadline(Instant::now())
     }
 
-    /// Instants before the base are due already, those beyond 584 years are just below [`Deadline::NEVER`].
+    /// Converts an instant to a deadline. Instants before the base are already due. Instants more
+    /// than 584 years after it become the last deadline before [`Deadline::NEVER`].
     pub(crate) fn deadline(self, instant: Instant) -> Deadline {
         let since = instant.saturating_duration_since(self.base);
         Deadline(whole_nanos(since).min(u64::MAX - 1))

@@ -1,9 +1,12 @@
-//! What can be checked without a system: pure state machines, and the few types that they share.
+//! The parts that can be tested without the operating system: pure state machines, and the few
+//! types that they share.
 //!
-//! Nothing in here makes a system call. Loom, the property tests and the fuzz targets compile this folder as it is.
+//! Nothing in this folder makes a system call. Loom, the property tests and the fuzz targets
+//! compile it unchanged.
 
-/// Returns whether a named mistake is planted at this place. Always false, except in a build for
-/// loom that was asked for this mistake: `cargo xtask loom` plants each and expects a model to fail.
+/// Evaluates to whether a named mistake is planted at this point. Always false, except in a loom
+/// build that was asked for this mistake. `cargo xtask loom` plants each mistake in turn and
+/// expects a model to fail.
 macro_rules! mutation {
     ($name:literal) => {
         cfg!(async_io_loom) && $crate::core::sync::is_planted($name)

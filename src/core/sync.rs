@@ -1,7 +1,7 @@
 //! Locks and atomics: those of std, or those of loom when the models run (`--cfg async_io_loom`).
 //!
-//! The mutex ignores poisoning. No foreign code (wakers, closures) runs under one of our locks, so
-//! only a bug of this crate could poison one. Refusing to work from then on would turn one failed
+//! The mutex ignores poisoning. No foreign code (wakers, closures) runs under a lock of this crate,
+//! so only a bug of this crate could poison one. Refusing to work after that would turn one failed
 //! operation into a dead process.
 
 #[cfg(async_io_loom)]
@@ -11,10 +11,10 @@ use std::sync as imp;
 
 pub(crate) use imp::atomic;
 
-/// Orders a sequentially consistent write before the read of another location.
+/// Orders a sequentially consistent write before a later read of another location.
 ///
-/// Outside of loom, SeqCst accesses are sufficient. Loom treats those as AcqRel, and models only
-/// fences as sequentially consistent.
+/// Outside of loom, the SeqCst accesses are sufficient, and this function does nothing. Loom treats
+/// such accesses as AcqRel and models only fences as sequentially consistent.
 #[inline(always)]
 pub(crate) fn write_before_read() {
     #[cfg(async_io_loom)]
@@ -32,7 +32,7 @@ pub(crate) fn is_planted(name: &str) -> bool {
     PLANTED.get_or_init(|| std::env::var("ASYNC_IO_MUTATION").unwrap_or_default()) == name
 }
 
-/// There are no mistakes outside of loom.
+/// Returns false: mistakes are planted only under loom.
 #[cfg(not(async_io_loom))]
 pub(crate) const fn is_planted(_name: &str) -> bool {
     false

@@ -1,13 +1,14 @@
 //! Calling wakers.
 //!
-//! A waker is foreign code: it may take locks, call back into this crate, block, or panic. So wakers
-//! are collected while locks are held, and called when none is held. A panic is caught, and the
-//! other wakers of the batch are still called: a lost wake-up of an unrelated task would be worse
-//! than a panic that is swallowed.
+//! A waker is foreign code: it may take locks, call back into this crate, block, or panic. So
+//! wakers are collected while locks are held, and called when no lock is held. A panic is caught,
+//! and the other wakers of the batch are still called: losing the wake-up of an unrelated task
+//! would be worse than swallowing a panic.
 //!
 //! A waker may also call `block_on`, or wait for another thread. What it waits for may depend on a
-//! waker later in the same batch. So a thread that calls several wakers keeps the rest in an
-//! [`UncalledWakers`], where a nested `block_on` and a thread that takes over the reactor find it.
+//! later waker of the same batch. So a thread that calls several wakers keeps the rest in an
+//! [`UncalledWakers`]. A nested `block_on`, or a thread that takes over the reactor, finds them
+//! there.
 
 use crate::core::sync::Mutex;
 use crate::core::sync::atomic::{AtomicUsize, Ordering};
@@ -15,11 +16,11 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
-/// A buffer for more wakers than this is freed after use.
+/// A buffer with room for more wakers than this is freed after use.
 const KEPT_CAPACITY: usize = 1024;
 
-/// Wakers that were taken from their waiters and are called when no lock is held. Dropping a batch
-/// calls none.
+/// Wakers that were taken from their waiters, to be called when no lock is held. Dropping a batch
+/// calls none of them.
 #[derive(Debug, Default)]
 pub(crate) struct WakeBatch {
     wakers: Vec<Waker>,
@@ -62,17 +63,17 @@ pub(crate) struct UncalledWakers {
     wakers: Mutex<VecDeque<Waker>>,
     /// The length of the list, written under the lock.
     ///
-    /// Relaxed: the owner sees its own writes. Another thread reads it after it has taken the role of
-    /// leader, and the role's word orders the two.
+    /// Relaxed: the owner sees its own writes. Another thread reads the count after it has taken
+    /// the role of leader, and the exchange of the role orders the two.
     count: AtomicUsize,
 }
 
 impl UncalledWakers {
-    /// Takes over the wakers of a batch.
+    /// Takes the wakers of a batch.
     pub(crate) fn append(&self, batch: &mut WakeBatch) {
         let mut wakers = self.wakers.lock();
         if wakers.is_empty() {
-            // The two swap their buffers, which copies nothing.
+            // The two lists swap their buffers, which copies nothing.
             let empty = Vec::from(std::mem::take(&mut *wakers));
             *wakers = std::mem::replace(&mut batch.wakers, empty).into();
         } else {
@@ -83,15 +84,15 @@ impl UncalledWakers {
         batch.free_large_buffer();
     }
 
-    /// Hands all wakers over to a batch.
+    /// Moves all wakers to a batch.
     pub(crate) fn drain_into(&self, batch: &mut WakeBatch) {
         let mut wakers = self.wakers.lock();
         batch.wakers.extend(wakers.drain(..));
         self.count.store(0, Ordering::Relaxed);
     }
 
-    /// Calls all wakers, first in first out. Several threads may do so at once: each waker is called
-    /// by one of them.
+    /// Calls all wakers, first in first out. Several threads may call this function at once: each
+    /// waker is called by one of them.
     #[inline]
     pub(crate) fn run(&self) {
         while self.count.load(Ordering::Relaxed) > 0 {
@@ -112,7 +113,7 @@ impl UncalledWakers {
     }
 }
 
-/// Calls a waker; a panic is caught.
+/// Calls a waker and catches its panic.
 #[inline]
 pub(crate) fn wake(waker: Waker) {
     if mutation!("panic_of_a_waker_escapes") {
@@ -122,12 +123,12 @@ pub(crate) fn wake(waker: Waker) {
     guarded(|| waker.wake());
 }
 
-/// Calls a waker and keeps it; a panic is caught.
+/// Calls a waker by reference and catches its panic.
 pub(crate) fn wake_by_ref(waker: &Waker) {
     guarded(|| waker.wake_by_ref());
 }
 
-/// Drops a waker; a panic is caught.
+/// Drops a waker and catches its panic.
 #[inline]
 pub(crate) fn discard(waker: Option<Waker>) {
     if let Some(waker) = waker {
@@ -135,7 +136,7 @@ pub(crate) fn discard(waker: Option<Waker>) {
     }
 }
 
-/// Calls foreign code; a panic is caught.
+/// Calls foreign code and catches its panic.
 #[inline]
 pub(crate) fn guarded(call: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
@@ -143,8 +144,8 @@ pub(crate) fn guarded(call: impl FnOnce()) {
     }
 }
 
-/// Drops what a panic has thrown. It is foreign, and its drop may panic again. That second payload
-/// is leaked.
+/// Drops the payload of a panic. The payload is foreign, and its drop may panic again. The second
+/// payload is leaked.
 #[cold]
 pub(crate) fn discard_payload(payload: Box<dyn std::any::Any + Send>) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
@@ -166,7 +167,7 @@ mod tests {
         }
     }
 
-    /// Counts its wake-ups and what becomes of its payloads, and panics in both.
+    /// A waker that panics with a payload that panics when it is dropped. Counts both panics.
     struct Panics(&'static AtomicUsize);
     impl Wake for Panics {
         fn wake(self: Arc<Self>) {
