@@ -1,11 +1,14 @@
 //! How a task waits for a source.
 //!
-//! The order is always: enqueue the waiter, arm the interest, ask the kernel. What happens before the
-//! kernel is asked is in its answer; what happens after that finds the waiter. `core::source::state`
-//! decides whether the kernel is asked; this file carries that out.
+//! # Idea
 //!
-//! An operation of this crate on a known type needs no question: its `WouldBlock` is the kernel's
-//! answer, and the sequence says whether an event came since.
+//! The order is always: enqueue the waiter, arm the interest, ask the kernel. The kernel's answer
+//! includes everything that happens before the question. Everything that happens after it finds the
+//! waiter enqueued. `core::source::state` decides whether the kernel is asked, and this file
+//! carries that out.
+//!
+//! An operation of this crate on a known type needs no question. Its `WouldBlock` is the kernel's
+//! answer, and the sequence tells whether an event has come since.
 
 use super::poller::Poller;
 use super::{Reactor, Target};
@@ -25,20 +28,20 @@ use std::time::Duration;
 pub(crate) enum Waited {
     /// The task is enqueued: its waker will be called.
     Enqueued,
-    /// The operation is to be tried again. The waker will not be called.
+    /// The caller tries the operation again. The waker will not be called.
     TryAgain,
     /// The object is ready. The waker will not be called.
     Ready,
-    /// The executor is to run other tasks before this one continues. The caller wakes the task.
+    /// The executor has to run other tasks before this one continues. The caller wakes the task.
     Yield,
-    /// The task is to pause. The caller schedules a timer; see [`Reactor::set_pause`].
+    /// The task has to pause. The caller schedules a timer; see [`Reactor::set_pause`].
     Pause(Duration),
 }
 
 /// The state of a pause; see `core::source::backoff`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pausing {
-    /// There is none.
+    /// The task does not pause.
     No,
     /// The task is paused: its waker will be called.
     Yes,
@@ -54,11 +57,11 @@ pub(crate) struct WaitPoint {
 }
 
 impl<P: Poller> Reactor<P> {
-    /// Waits, or returns why that is not necessary.
+    /// Waits, or returns why the task does not have to wait.
     ///
     /// # Errors
     ///
-    /// The system refuses to report the object, or to say whether it is ready.
+    /// The system refuses to report the object, or to answer whether it is ready.
     #[inline]
     pub(crate) fn wait_for(
         &self,
@@ -68,7 +71,7 @@ impl<P: Poller> Reactor<P> {
         waker: &Waker,
     ) -> io::Result<Waited> {
         let WaitPoint { direction, id } = at;
-        // Foreign code: cloned before the lock is taken.
+        // The waker is cloned before the lock is taken, because `clone` is foreign code.
         let own = waker.clone();
         let latest = match (request, id) {
             (Request::Retry(_), WaiterId::Listed(_)) => self.turns.latest_after_call(),
@@ -114,8 +117,8 @@ impl<P: Poller> Reactor<P> {
                 }
                 Err(error) => {
                     let mut others = WakeBatch::default();
-                    // The caller's own waker may be among them: a spurious wake-up of a task that
-                    // gets an error.
+                    // The caller's own waker may be among them. That causes a spurious wake-up of a
+                    // task that gets an error.
                     slot.state.fail(words, &mut others);
                     failure = Some((error, others));
                 }
@@ -133,8 +136,8 @@ impl<P: Poller> Reactor<P> {
         }
     }
 
-    /// Waits without a system call because the latest read was short, as of this snapshot. Returns
-    /// whether that is safe; otherwise the caller reads.
+    /// Waits without a system call, because the latest read was short as of this snapshot. Returns
+    /// whether that is safe. If not, the caller reads.
     #[inline]
     pub(crate) fn wait_after_short_read(
         &self,
@@ -142,7 +145,7 @@ impl<P: Poller> Reactor<P> {
         seen: Snapshot,
         waker: &Waker,
     ) -> bool {
-        // Foreign code: cloned before the lock is taken.
+        // The waker is cloned before the lock is taken, because `clone` is foreign code.
         let own = waker.clone();
         let latest = self.turns.latest();
         let word = target.source.word(Direction::Read);
@@ -162,7 +165,7 @@ impl<P: Poller> Reactor<P> {
         }
     }
 
-    /// Returns whether a waiter that is polled again keeps waiting, and the kernel need not be asked.
+    /// Returns whether a waiter that is polled again keeps waiting without asking the kernel.
     #[inline]
     pub(crate) fn keeps_waiting(
         &self,
@@ -175,7 +178,7 @@ impl<P: Poller> Reactor<P> {
         state.keeps_waiting(at.direction, at.id, waker, latest)
     }
 
-    /// Asks the kernel whether an enqueued task has to wait at all.
+    /// Asks the kernel whether an enqueued task has to wait.
     fn ask(
         &self,
         target: &Target<'_, P::Raw>,
@@ -197,13 +200,14 @@ impl<P: Poller> Reactor<P> {
                 return Err(error);
             }
         };
-        // Read after the answer: only events of later turns are newer than it.
+        // Read after the answer, because only events of later turns are newer than it.
         let latest = self.turns.latest_after_call();
         let mut slot = target.source.lock();
         let ready = match answer {
             Answer::Yes => true,
             Answer::No => false,
-            // Urgent data is reported until a task takes it, so each event makes ready once.
+            // The kernel reports urgent data until a task takes it, so each event makes a reader
+            // ready once.
             Answer::OnlyUrgent => slot.state.take_urgent(id),
         };
         if !ready {
@@ -228,7 +232,8 @@ impl<P: Poller> Reactor<P> {
         })
     }
 
-    /// A task asks for readiness again and again. It pauses if its object may be refusing operations.
+    /// Decides what a task does that asks for readiness again and again. The task pauses if its
+    /// object may be refusing operations, and yields otherwise.
     #[cold]
     fn pause_or_yield(
         &self,
@@ -241,13 +246,13 @@ impl<P: Poller> Reactor<P> {
             target.source.lock().state.yield_instead(direction, id);
             return Waited::Yield;
         }
-        // The task stays out of the queue: its own attempts may cause events.
+        // The task stays out of the queue, because its own attempts may cause events.
         target.source.word(direction).set_contradicted(true);
         Waited::Pause(pause)
     }
 
-    /// The kernel says "ready", or nothing. If arming may have failed silently, the tasks that rely
-    /// on it try again.
+    /// Makes the tasks that rely on an interest try again if arming it may have failed silently.
+    /// Called when the kernel answers "ready" or returns an error.
     fn doubt_arming(
         &self,
         target: &Target<'_, P::Raw>,
@@ -262,7 +267,7 @@ impl<P: Poller> Reactor<P> {
         others
     }
 
-    /// An operation has succeeded after contradictions: its waiter pauses no longer.
+    /// Resets the contradictions after an operation has succeeded, and ends the waiter's pause.
     #[cold]
     pub(crate) fn forgive(&self, target: &Target<'_, P::Raw>, at: WaitPoint) {
         let mut slot = target.source.lock();
@@ -271,7 +276,7 @@ impl<P: Poller> Reactor<P> {
         let pause = waiter.and_then(|waiter| waiter.pause.take());
         drop(slot);
         let waker = pause.and_then(|timer| self.timers.remove(timer));
-        // The task that pauses as the shared waiter may be another one.
+        // Another task may be pausing as the shared waiter.
         release(waker, at.id == WaiterId::Shared);
     }
 
@@ -284,12 +289,13 @@ impl<P: Poller> Reactor<P> {
             None => Some(timer),
         };
         drop(slot);
-        // Another task that pauses as the shared waiter is displaced.
+        // If another task pauses as the shared waiter, it is displaced.
         let waker = former.and_then(|timer| self.timers.remove(timer));
         release(waker, at.id == WaiterId::Shared);
     }
 
-    /// Returns whether a waiter pauses. If it does, it waits with this waker from now on.
+    /// Returns whether a waiter pauses. If it does, the given waker replaces the one that it pauses
+    /// with.
     #[cold]
     pub(crate) fn pausing(
         &self,
@@ -320,7 +326,7 @@ impl<P: Poller> Reactor<P> {
         Pausing::Yes
     }
 
-    /// Asks the kernel whether an object is ready now, for a task whose pause is over.
+    /// Asks the kernel whether an object is ready, for a task that has paused.
     #[cold]
     pub(crate) fn is_ready_now(&self, target: &Target<'_, P::Raw>, direction: Direction) -> bool {
         matches!(P::ready_now(target.raw, direction), Ok(Answer::Yes))
@@ -330,8 +336,9 @@ impl<P: Poller> Reactor<P> {
         wake::discard(timer.and_then(|timer| self.timers.remove(timer)));
     }
 
-    /// Waits for an exception, as a listed waiter. Returns whether it is there; then the waker will
-    /// not be called. The kernel is asked each time, and its answer is the result.
+    /// Waits for an exception, as a listed waiter. Returns whether the exception is there. If it
+    /// is, the waker will not be called. The kernel is asked each time, and its answer is the
+    /// result.
     #[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
     pub(crate) fn wait_for_exception(
         &self,
@@ -367,11 +374,11 @@ impl<P: Poller> Reactor<P> {
         answer
     }
 
-    /// Removes a listed waiter. Its waker is dropped at once and will not be called.
+    /// Removes a listed waiter. Its waker is dropped immediately and will not be called.
     pub(crate) fn remove_waiter(&self, target: &Target<'_, P::Raw>, id: WaiterId) {
         let mut slot = target.source.lock();
         if slot.state.generation != target.key.generation {
-            return; // The object was dropped, and its waiters with it.
+            return; // The object and all of its waiters were dropped.
         }
         let released = slot.state.remove_waiter(id);
         drop(slot);
@@ -380,7 +387,8 @@ impl<P: Poller> Reactor<P> {
     }
 }
 
-/// Releases the former waker of a waiter. A displaced task is woken, so that it polls again.
+/// Releases the former waker of a waiter. If its task is displaced, the waker is called, so that
+/// the task polls again.
 fn release(former: Option<Waker>, displaced: bool) {
     match former {
         Some(former) if displaced => wake::wake(former),
@@ -388,7 +396,7 @@ fn release(former: Option<Waker>, displaced: bool) {
     }
 }
 
-/// The wakers of tasks that try again, if there are any.
+/// The wakers of the tasks that try again, if there are any.
 struct Others(Option<WakeBatch>);
 
 impl Others {
