@@ -1,4 +1,5 @@
-//! The table of sources: found by slot without a lock, told apart by generation.
+//! The table of sources. A source is found by its slot without a lock, and the generation tells
+//! apart the objects that used the slot.
 //!
 //! Slots live in buckets that double in size and are never moved or freed, so a reference to a slot
 //! is valid for as long as the registry. A bucket consists of pieces, which are allocated one by one
@@ -37,14 +38,15 @@ use crate::core::sync::{Mutex, thread_number};
 use std::io;
 use std::sync::OnceLock;
 
-/// The first bucket has 2^5 slots, each further one as many as all before it and 32 more.
+/// The first bucket has 2^5 slots. Each further bucket has 32 slots more than all buckets before it
+/// together.
 const FIRST_BITS: u32 = 5;
 const BUCKETS: usize = (Key::SLOT_BITS - FIRST_BITS) as usize;
 
 /// A piece has at most 2^8 slots.
 const PIECE_BITS: u32 = 8;
 
-/// The number of slots in all buckets. Pollers use tokens of higher slots for themselves.
+/// The number of slots in all buckets. Pollers use the tokens of higher slots for themselves.
 const CAPACITY: u32 = (((1u64 << Key::SLOT_BITS) - (1 << FIRST_BITS)) & 0xFFFF_FFFF) as u32;
 
 /// How many shelves there are, and how many cells a shelf has. Loom explores one small shelf.
@@ -57,7 +59,7 @@ const NONE: u32 = u32::MAX;
 /// Slots that are allocated together.
 type Piece<T> = OnceLock<Box<[T]>>;
 
-/// A table of `T`s, each in a slot that is taken and given back.
+/// A table of `T`s, each in a slot that is reserved and given back.
 #[derive(Debug)]
 pub(crate) struct Registry<T> {
     buckets: [OnceLock<Box<[Piece<T>]>>; BUCKETS],
@@ -126,7 +128,8 @@ impl<T: Default> Registry<T> {
         }
     }
 
-    /// Returns the content of a slot that `take` has returned before; `None` for any other number.
+    /// Returns the content of a slot that `take` has returned before, or `None` for any other
+    /// number.
     #[inline]
     pub(crate) fn get(&self, slot: u32) -> Option<&T> {
         let place = Location::of(slot)?;
@@ -148,12 +151,12 @@ impl<T: Default> Registry<T> {
         }
     }
 
-    /// Allocates the piece of a slot that was just reserved for the first time.
+    /// Allocates the piece of a slot that was reserved for the first time.
     #[cold]
     fn allocate(&self, slot: u32) -> io::Result<(u32, &T)> {
         let place = Location::of(slot).ok_or_else(full)?;
-        // Threads that need the same piece at the same time wait for one of them to make it. That
-        // takes as long as allocating a few hundred slots.
+        // Threads that need the same piece at the same time wait until one of them has created it.
+        // That takes as long as allocating a few hundred slots.
         let pieces = self.buckets[place.bucket].get_or_init(|| {
             let count = 1usize << place.bucket_bits().saturating_sub(PIECE_BITS);
             (0..count).map(|_| OnceLock::new()).collect()
@@ -206,7 +209,7 @@ impl<T: Default> Registry<T> {
     }
 }
 
-/// Where a slot is.
+/// The location of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Location {
     bucket: usize,
@@ -227,7 +230,7 @@ impl Location {
         })
     }
 
-    /// The bucket has two to this power slots.
+    /// Returns the base-2 logarithm of the number of slots in the bucket.
     fn bucket_bits(self) -> u32 {
         self.bucket as u32 + FIRST_BITS
     }
