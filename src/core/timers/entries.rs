@@ -1,4 +1,5 @@
-//! The entries of the timers: waker, place in the heap, and the keys that name them.
+//! The entries of the timers: their wakers, their positions in the heap, and the keys that name
+//! them.
 //!
 //! # Keys
 //!
@@ -14,8 +15,8 @@
 //!
 //! # Memory
 //!
-//! Entries are allocated in chunks of [`CHUNK`] and never move. Growing allocates one chunk. A
-//! chunk without a timer is freed if another one is empty; one empty chunk is kept, so at least
+//! Entries are allocated in chunks of [`CHUNK`] and never move. Growing allocates one chunk. An
+//! empty chunk is freed if another one is empty as well. So one empty chunk is kept, and at least
 //! [`CHUNK`] timers are inserted or removed between an allocation and the next free. Only the lists
 //! of chunks are ever copied, at 48 bytes per chunk. They keep their capacity.
 //!
@@ -151,8 +152,8 @@ impl Entries {
         limit * CHUNK
     }
 
-    /// Takes a free entry for a new timer. Its node is at `position`, or it is [`IDLE`]. The caller
-    /// has checked that the table is not full.
+    /// Takes a free entry for a new timer. `position` is the position of the timer's node, or
+    /// [`IDLE`]. The caller has checked that the table is not full.
     #[inline]
     pub(super) fn take(&mut self, waker: Waker, position: u32) -> TimerKey {
         if self.open == END {
@@ -177,7 +178,7 @@ impl Entries {
         key
     }
 
-    /// Frees an entry and returns its waker. No key names the entry any longer.
+    /// Frees an entry and returns its waker. Afterwards, no key names the entry.
     #[inline]
     pub(super) fn release(&mut self, entry: u32) -> Option<Waker> {
         let (number, index) = split(entry);
@@ -472,7 +473,8 @@ mod tests {
             }
             entries.check();
         }
-        // The chunk of a retired entry stays, because a new one could not start with a generation.
+        // The chunk of a retired entry is kept, because a new chunk would have no generation to
+        // start with.
         assert!(!entries.chunks[0].entries.is_empty());
     }
 }

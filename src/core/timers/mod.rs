@@ -1,10 +1,14 @@
 //! Pending deadlines: the pure [`queue`], and the wrapper that shares it between threads.
 //!
 //! The wrapper is a lock and a flag. The flag lets a turn of the reactor skip an empty queue
-//! without taking the lock. An inserting thread sets the flag, under the lock, before it checks
-//! whether a thread sleeps. A thread that is about to sleep announces that before it reads the
-//! flag. Both are sequentially consistent, so at least one of the two threads sees the other (see
-//! `Shell::earliest_moved` and `Shell::lead`).
+//! without taking the lock.
+//!
+//! # Orderings
+//!
+//! An inserting thread sets the flag, under the lock, before it checks whether a thread sleeps. A
+//! thread that is about to sleep announces that before it reads the flag. Both are sequentially
+//! consistent, so at least one of the two threads sees the other (see `Shell::earliest_moved` and
+//! `Shell::lead`).
 
 mod entries;
 mod nodes;
@@ -56,7 +60,7 @@ impl Timers {
         }
     }
 
-    /// Adds a timer. Also returns whether no deadline is earlier.
+    /// Adds a timer. Returns its key, and whether no deadline is earlier.
     ///
     /// With the deadline `NEVER` the timer is idle until it is reset. Returns the waker if there are
     /// too many timers.
@@ -76,7 +80,7 @@ impl Timers {
     /// Changes the deadline of a timer. Returns whether no deadline is earlier, or `None` if the
     /// timer has fired.
     ///
-    /// Among timers with the same deadline, it fires last.
+    /// Among timers with the same deadline, the timer fires last.
     pub(crate) fn reset(&self, key: TimerKey, deadline: Deadline) -> Option<bool> {
         let mut queue = self.queue.lock();
         let found = queue.reset(key, deadline);
@@ -98,7 +102,7 @@ impl Timers {
         self.queue.lock().set_waker(key, waker)
     }
 
-    /// Returns true if the timer has neither fired nor been removed. It may be idle.
+    /// Returns whether the timer has neither fired nor been removed. It may be idle.
     pub(crate) fn is_pending(&self, key: TimerKey) -> bool {
         self.queue.lock().is_pending(key)
     }

@@ -8,8 +8,8 @@
 //! added or removed between an allocation and the next free. Only the list of chunks is ever
 //! copied, at 8 bytes per chunk. It keeps its capacity.
 //!
-//! A lane without a node holds [`Node::NONE`], which is never due. Code that compares children does
-//! not need to know how many there are.
+//! A lane without a node holds [`Node::NONE`], which is never due. So code that compares children
+//! does not have to know how many there are.
 
 use crate::core::clock::Deadline;
 
@@ -165,7 +165,7 @@ impl Nodes {
             return (0, Node::NONE);
         };
         let Group(children) = &chunk[position % CHUNK_GROUPS];
-        // Without branches: which child is the earliest cannot be predicted.
+        // No branches, because which child is the earliest cannot be predicted.
         let earlier = |one: usize, other: usize| {
             if children[other] < children[one] {
                 other

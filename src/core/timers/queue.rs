@@ -46,10 +46,10 @@ use crate::core::wake::WakeBatch;
 use std::task::Waker;
 use std::time::Duration;
 
-/// The longest time after its deadline that a timer may be woken where timers are dense.
+/// The longest time by which the wake-up of a timer may be delayed where timers are dense.
 const WINDOW: Duration = Duration::from_micros(180);
 
-/// The number of timers within the window, among the top of the heap, from which timers are dense.
+/// The number of timers within the window, at the top of the heap, from which timers are dense.
 const DENSE: usize = 8;
 
 #[derive(Debug, Default)]
@@ -102,7 +102,7 @@ impl Queue {
         if self.is_before_parent(end, node) {
             self.rise(end, node);
         } else {
-            // The common case: the entry has its position already.
+            // The common case: the entry already has its position.
             self.nodes.set(end, node);
         }
         Ok(key)
@@ -111,7 +111,7 @@ impl Queue {
     /// Changes the deadline of a timer, which keeps its waker. Returns false if the timer has
     /// fired.
     pub(crate) fn reset(&mut self, key: TimerKey, deadline: Deadline) -> bool {
-        // Before the position is read: this may move nodes.
+        // This may move nodes, so it comes before the position is read.
         let order = self.next_order();
         let Some(position) = self.entries.find(key) else {
             return false;
@@ -151,7 +151,7 @@ impl Queue {
         }
     }
 
-    /// Returns true if the timer has neither fired nor been removed.
+    /// Returns whether the timer has neither fired nor been removed.
     pub(crate) fn is_pending(&self, key: TimerKey) -> bool {
         self.entries.find(key).is_some()
     }
@@ -227,7 +227,7 @@ impl Queue {
         }
     }
 
-    /// Returns whether a node must not stay at `position`, because the parent is later.
+    /// Returns whether a node must not stay at `position`, because its parent is later.
     #[inline]
     fn is_before_parent(&self, position: usize, node: Node) -> bool {
         position > 0 && node < self.nodes.get(parent(position))

@@ -114,7 +114,7 @@ proptest! {
     }
 }
 
-/// Deadlines around the window, so that dense and sparse sets both come up.
+/// Returns deadlines around the window, so that both dense and sparse sets occur.
 fn close_deadlines() -> impl Strategy<Value = Vec<u64>> {
     let window = WINDOW.as_nanos() as u64;
     (0..4 * window).prop_flat_map(|width| proptest::collection::vec(0..=width, 1..60))
@@ -151,7 +151,7 @@ fn dense_timers_share_a_wake_up() {
     let half = Deadline::from_nanos(0).plus(WINDOW / 2);
     let end = Deadline::from_nanos(0).plus(WINDOW);
     assert!((Deadline::from_nanos(1)..=end).contains(&queue.wake_up_time()));
-    // All at once is no reason to wait.
+    // Timers with one common deadline do not wait longer than that deadline.
     let mut queue = Queue::default();
     for _ in 0..1000 {
         queue.insert(half, Waker::noop().clone()).unwrap();
@@ -170,7 +170,7 @@ fn as_many_as_are_dense_share_a_wake_up_and_one_less_does_not() {
         }
         let expected = Deadline::from_nanos(if shares { count as u64 } else { 1 });
         assert_eq!(queue.wake_up_time(), expected);
-        // What comes after the window does not count.
+        // A timer after the window does not count.
         let late = Deadline::from_nanos(1).plus(2 * WINDOW);
         queue.insert(late, Waker::noop().clone()).unwrap();
         assert_eq!(queue.wake_up_time(), expected);
@@ -192,7 +192,7 @@ fn timers_left_over_by_the_limit_are_not_delayed() {
     assert!(queue.wake_up_time() > queue.next());
 }
 
-/// Wakers that write a number to a log.
+/// Returns a waker that writes a number to a log.
 fn numbered(log: &Arc<Mutex<Vec<usize>>>, name: usize) -> Waker {
     let log = log.clone();
     Waker::from(Arc::new(Named { name, log }))
@@ -322,7 +322,7 @@ fn memory_is_given_back_after_a_peak() {
         let keys = insert_many(&mut queue, 10_000);
         let peak = queue.count_chunks();
         assert!(peak > 2000);
-        // A tenth of the timers, the last ones to be removed, may each hold a chunk.
+        // The last tenth of the timers may keep a tenth of the chunks.
         let (first, last) = (&keys[..9_000], &keys[9_000..]);
         first.iter().for_each(|key| drop(queue.remove(*key)));
         assert!(queue.count_chunks() <= peak / 10 + 2);
