@@ -1,15 +1,16 @@
 //! What a reactor owns (sources, timers, a poller), and its turn: wait, dispatch, expire.
 //!
-//! A reactor is a plain value: it starts no thread and knows no global. The driver decides which
-//! thread calls [`Reactor::turn`]. A turn collects wakers and calls none, so that the driver can give
-//! up its role before foreign code runs. A turn is never cut short: if a system call about one source
-//! fails, only the waiters of that source are affected.
+//! A reactor is a plain value: it starts no thread and uses no global state. The driver decides
+//! which thread calls [`Reactor::turn`]. A turn collects wakers and calls none, so that the driver
+//! can give up its role before foreign code runs. A turn is never cut short: if a system call about
+//! one source fails, only the waiters of that source are affected.
 //!
 //! # Without a poller
 //!
-//! The poller is made when an operation needs it. If it cannot be made, that operation returns the
-//! error. Timers and `block_on` must still work, so a turn then sleeps on a condition variable until
-//! the next deadline. When the poller is made later, that sleep ends, and the next turn uses it.
+//! The poller is created when an operation first needs it. If that fails, the operation returns the
+//! error. Timers and `block_on` must still work, so a turn then sleeps on a condition variable
+//! until the next deadline. When the poller is created later, that sleep ends, and the next turn
+//! uses the poller.
 
 pub(crate) mod poller;
 pub(crate) mod waiting;
@@ -29,11 +30,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// At most this many timers fire in one turn. The rest fires in the next one, after the sources have
-/// had their turn.
+/// The largest number of timers that fire in one turn. The rest fires in the next turn, after the
+/// sources have been served.
 const EXPIRED_PER_TURN: usize = 1024;
 
-/// After the poller has failed for good, a wait lasts at most this long until it is tried again.
+/// The longest time that a turn sleeps while the poller is broken. Then opening the poller is tried
+/// again.
 const RETRY_BROKEN: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
@@ -42,16 +44,16 @@ pub(crate) struct Reactor<P: Poller> {
     pub(crate) timers: Timers,
     registry: Registry<Source<P::Raw>>,
     poller: OnceLock<P>,
-    /// Held while the poller is made, and by threads that sleep without one: `true` means "look
+    /// Held while the poller is created, and by threads that sleep without one. `true` means "check
     /// again".
     bare: Mutex<bool>,
     bare_woken: Condvar,
-    /// The poller's wait fails, and it could not be opened again.
+    /// Whether the poller's wait has failed and the poller could not be opened again.
     broken: AtomicBool,
     turns: Turns,
 }
 
-/// One registration: the source, its name, and what the system calls the object.
+/// One registration: the source, its key, and the system's name for the object.
 #[derive(Debug)]
 pub(crate) struct Target<'a, R> {
     pub(crate) source: &'a Source<R>,
@@ -86,7 +88,8 @@ impl<P: Poller> Reactor<P> {
         self.clock
     }
 
-    /// Returns the poller, which is made now if there is none. Each call tries again after a failure.
+    /// Returns the poller, and creates it if there is none. After a failure, the next call tries
+    /// again.
     #[inline]
     pub(crate) fn poller(&self) -> io::Result<&P> {
         match self.poller.get() {
@@ -100,7 +103,7 @@ impl<P: Poller> Reactor<P> {
         let mut look_again = self.bare.lock();
         if self.poller.get().is_none() {
             let made = P::new(self.clock)?;
-            // The lock is held: no other thread has set it since the check.
+            // The lock is held, so no other thread has set the poller since the check.
             let _ = self.poller.set(made);
             *look_again = true;
             self.bare_woken.notify_all();
@@ -111,7 +114,8 @@ impl<P: Poller> Reactor<P> {
             .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
 
-    /// Does one pass: waits, dispatches the events, and expires the timers.
+    /// Performs one pass: waits, dispatches the events, and expires the timers. Returns whether a
+    /// notification may have been used up.
     fn pass(&self, wait: bool, events: &mut P::Events, batch: &mut WakeBatch) -> bool {
         let turn = self.turns.begin();
         let _span = trace::react();
@@ -122,7 +126,7 @@ impl<P: Poller> Reactor<P> {
         } else {
             Until::Now
         };
-        // A wait without a poller does not touch the events.
+        // Cleared here, because a wait without a poller does not touch the events.
         events.clear();
         let notified = self.wait(until, events, batch);
         for (key, event) in events.iter() {
@@ -133,7 +137,7 @@ impl<P: Poller> Reactor<P> {
         notified
     }
 
-    /// Returns whether a notification may have been used up.
+    /// Waits for events. Returns whether a notification may have been used up.
     fn wait(&self, until: Until, events: &mut P::Events, batch: &mut WakeBatch) -> bool {
         let Some(poller) = self.poller.get() else {
             return self.wait_bare(until);
@@ -144,13 +148,14 @@ impl<P: Poller> Reactor<P> {
         if poller.wait(events, until).is_ok() {
             return events.was_notified();
         }
-        // The program has closed the poller's descriptor. The waiting tasks find out by trying again.
+        // The program has closed the poller's descriptor. The waiting tasks find out when they try
+        // again.
         let _ = self.reopen(poller, events, batch);
         events.clear();
         true
     }
 
-    /// Sleeps without a poller.
+    /// Sleeps without a poller. Returns true, because a notification may have been used up.
     fn wait_bare(&self, until: Until) -> bool {
         let mut limit = match until {
             Until::Now => Some(Duration::ZERO),
@@ -172,7 +177,9 @@ impl<P: Poller> Reactor<P> {
         true
     }
 
-    /// Opens the poller again and registers everything, or else makes all tasks try again.
+    /// Opens the poller again and registers all objects with it, unless another thread has already
+    /// done that. Adds the wakers of all tasks to the batch, even if the poller stays broken. The
+    /// tasks then try again.
     #[cold]
     fn reopen(&self, poller: &P, failed: &P::Events, batch: &mut WakeBatch) -> io::Result<()> {
         let reopened = poller.reopen(failed);
@@ -191,7 +198,7 @@ impl<P: Poller> Reactor<P> {
             if reopened.is_err() {
                 continue;
             }
-            // If the old set is still there, it has the object, and perhaps a wrong interest.
+            // If the old set still exists, it has the object, perhaps with a wrong interest.
             let _ = poller.deregister(raw);
             let interest = P::first_interest(raw);
             if poller.register(raw, key, interest).is_ok() {
@@ -201,8 +208,8 @@ impl<P: Poller> Reactor<P> {
         reopened.map(drop)
     }
 
-    /// Delivers an event to its source. If a system call fails, all waiters of this source try again
-    /// and meet the error.
+    /// Delivers an event to its source. If a system call fails, all waiters of this source are
+    /// woken, try again and get the error.
     #[inline]
     fn dispatch(&self, key: Key, event: Event, turn: Turn, batch: &mut WakeBatch) {
         let Some(source) = self.registry.get(key.slot) else {
@@ -225,7 +232,7 @@ impl<P: Poller> Reactor<P> {
         }
     }
 
-    /// Changes the interest of a source after an event. The source's lock is held.
+    /// Changes the interest of a source after an event. The caller holds the source's lock.
     fn fall_back_to(
         &self,
         interest: Interest,
@@ -269,7 +276,8 @@ impl<P: Poller> Reactor<P> {
             slot: number,
             generation: slot.state.generation,
         };
-        // Under the lock: an event of the new registration must not find the slot half made.
+        // Under the lock, because an event of the new registration must not find a half-initialized
+        // slot.
         if let Err(error) = poller.register(raw, key, interest) {
             slot.raw = None;
             let _ = slot.state.vacate();
@@ -318,8 +326,8 @@ impl<P: Poller> Turning for Reactor<P> {
         if let Some(poller) = self.poller.get() {
             poller.notify();
         }
-        // A thread may sleep without the poller beside it: it went to sleep before the poller was
-        // made, or while it is broken. That is rare, so the lock is taken only then.
+        // Without a poller, or while the poller is broken, a thread may sleep on the condition
+        // variable. That is rare, so the lock is taken only then.
         if self.poller.get().is_none() || self.broken.load(Ordering::Relaxed) {
             *self.bare.lock() = true;
             self.bare_woken.notify_all();
