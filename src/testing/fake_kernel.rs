@@ -1,6 +1,6 @@
 //! Scripted pollers with one object each. They imitate systems that cannot be run here: one-shot
-//! reporting, events per direction, hang-ups without a flag or without an interest, spurious events,
-//! and refused calls.
+//! reporting, events per direction, hang-ups without a flag or without an interest, spurious
+//! events, and refused calls.
 //!
 //! `docs/platforms.md` lists the system that each behaviour is taken from.
 

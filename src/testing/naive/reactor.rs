@@ -468,7 +468,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         waiter.is_granted = false;
         waiter.is_left_over = false;
         if let Some(former) = former.filter(|_| !is_same && waiter.at.id == WaiterId::Shared) {
-            // The former task is displaced, and is woken to find out.
+            // The former task is displaced, so its waker is called.
             former.expect_call();
         }
     }

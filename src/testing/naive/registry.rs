@@ -28,7 +28,7 @@ pub fn registry(script: &[u8]) {
                 taken.push(0);
             }
             let before = content.fetch_add(1, Ordering::Relaxed);
-            assert_eq!(before, taken[slot as usize], "the content stays");
+            assert_eq!(before, taken[slot as usize], "the content is kept");
             taken[slot as usize] += 1;
             inside.push((slot, content));
         } else if !inside.is_empty() {

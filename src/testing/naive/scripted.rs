@@ -157,7 +157,11 @@ impl<const ONE_SHOT: bool> poller::Poller for Scripted<ONE_SHOT> {
                 it.refused.push(object);
                 return Err(io::ErrorKind::StorageFull.into());
             }
-            assert_eq!(it.objects[object].key, Some(key), "registered");
+            assert_eq!(
+                it.objects[object].key,
+                Some(key),
+                "the object is registered"
+            );
             it.arm(raw, key, interest);
             Ok(())
         })
@@ -167,7 +171,7 @@ impl<const ONE_SHOT: bool> poller::Poller for Scripted<ONE_SHOT> {
         kernel(|it| {
             let object = &mut it.objects[usize::from(raw)];
             object.interest = Interest::NONE;
-            assert!(object.key.take().is_some(), "registered");
+            assert!(object.key.take().is_some(), "the object is registered");
         });
         Ok(())
     }
