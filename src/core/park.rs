@@ -11,7 +11,7 @@
 //! wait, on its own condition variable, or on the watch. The notifying thread ends that sleep. A
 //! thread that runs needs no system call.
 //!
-//! A *nudge* ends a sleep without notifying: the thread looks at the roles again, and its future is
+//! A *nudge* ends a sleep without notifying: the thread checks the roles again, and its future is
 //! not polled. The nudge is a flag beside the state, because it must not be lost if the thread is
 //! about to sleep.
 //!

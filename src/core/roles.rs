@@ -430,7 +430,7 @@ mod tests {
         );
         assert!(roles.leave(FALLBACK));
         roles.try_lead(ONE, Claim::Away);
-        assert!(!roles.abandon(ONE), "a waiting leader has not gone");
+        assert!(!roles.abandon(ONE), "a waiting leader keeps the role");
         roles.leave(ONE);
         assert_eq!(roles.try_lead(FALLBACK, Claim::Away), granted(true, false));
     }

@@ -232,8 +232,8 @@ impl<P: Poller> Reactor<P> {
         })
     }
 
-    /// Decides what a task does that asks for readiness again and again. The task pauses if its
-    /// object may be refusing operations, and yields otherwise.
+    /// Decides what a task does that asks for readiness repeatedly. The task pauses if its object
+    /// may be refusing operations, and yields otherwise.
     #[cold]
     fn pause_or_yield(
         &self,

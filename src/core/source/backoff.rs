@@ -1,10 +1,10 @@
-//! How a task is slowed down when the kernel reports "ready" and nothing gets done.
+//! How a task is slowed down when the kernel reports "ready" but the task may make no progress.
 //!
 //! Two cases look alike to the reactor:
 //!
 //! * A closure returns `WouldBlock`, and the kernel reports the closure's object as ready. The
 //!   closure may refer to something other than the object. This is certainly a contradiction.
-//! * A task asks for readiness again and again, the kernel answers "ready" at once each time, and
+//! * A task asks for readiness repeatedly, the kernel answers "ready" at once each time, and
 //!   no event comes in between. The task may be refused each time: `poll(2)` reports an unconnected
 //!   Unix datagram socket as writable even if the receiver's queue is full. Or it may make progress
 //!   each time, such as a writer with a fast peer. The reactor cannot tell which.

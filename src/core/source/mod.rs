@@ -3,7 +3,8 @@
 //! * [`readiness`]: what is remembered between events, in one atomic word per direction.
 //! * [`waiters`]: the tasks that wait.
 //! * [`state`]: the decisions: which tasks to wake, and what to ask of the system.
-//! * [`backoff`]: how a task is slowed down when the kernel reports "ready" and nothing gets done.
+//! * [`backoff`]: how a task is slowed down when the kernel reports "ready" but the task may make
+//!   no progress.
 //!
 //! A [`Source`] is a slot of the registry. Slots live as long as their registry and are reused with
 //! a new generation. A thread may use an outdated [`Key`] at any time: under the lock it finds that

@@ -486,7 +486,7 @@ mod tests {
     struct PanicsInDrop(&'static AtomicUsize);
     impl Wake for PanicsInDrop {
         fn wake(self: Arc<Self>) {
-            unreachable!("a discarded waker is not called");
+            unreachable!("a discarded waker must not be called");
         }
     }
     impl Drop for PanicsInDrop {

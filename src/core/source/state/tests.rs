@@ -574,7 +574,7 @@ fn object_that_stays_ready_is_always_ready_after_its_event() {
     }
 }
 
-// When the kernel answers "ready", and nothing gets done.
+// When the kernel answers "ready" but the task may make no progress.
 
 #[test]
 fn refused_operation_proceeds_then_yields_then_pauses() {
