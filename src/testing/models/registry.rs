@@ -102,7 +102,7 @@ fn two_objects_are_added_while_one_is_removed() {
     });
 }
 
-/// Excluded: of two slots that are given back at once, one is lost or given out twice.
+/// Excluded: two slots are given back at the same time, and one of them is lost or given out twice.
 #[test]
 fn two_slots_are_given_back_at_once() {
     explore("two_slots_are_given_back_at_once", || {
