@@ -1,35 +1,42 @@
 //! The table of sources. A source is found by its slot without a lock, and the generation tells
 //! apart the objects that used the slot.
 //!
-//! Slots live in buckets that double in size and are never moved or freed, so a reference to a slot
-//! is valid for as long as the registry. A bucket consists of pieces, which are allocated one by one
-//! when the first of their slots is needed: no allocation is larger than a piece, except for the
-//! list of a bucket's pieces.
+//! Slots live in buckets that double in size. Buckets are never moved or freed, so a reference to a
+//! slot is valid for as long as the registry. A bucket consists of pieces, and each piece is
+//! allocated when the first of its slots is needed. So no allocation is larger than a piece, except
+//! for a bucket's list of pieces.
 //!
 //! # Vacant slots
 //!
-//! A slot that is given back goes to a cell of the calling thread's shelf, and the thread takes it
-//! from there again: its memory is most likely in the cache, and two threads with different shelves
-//! share nothing. A thread whose shelf is full, or empty, uses the list that all threads share.
+//! A thread that gives a slot back puts it into a cell of its *shelf*, and later takes it from
+//! there again. The memory of that slot is most likely in the cache, and two threads with different
+//! shelves share nothing. A thread with a full or an empty shelf uses the list that all threads
+//! share.
 //!
-//! * A cell holds a slot or [`NONE`]. It is emptied by a swap and filled by a compare-exchange, so one
-//!   thread gets each slot that was put in.
-//! * A shelf may serve several threads, and a thread that has ended leaves its slots to the others of
-//!   its shelf. Until all slots of the table are in use, at most one shelf's worth of vacant slots per
-//!   shelf stays out of reach of a thread that needs one.
+//! * A cell holds a slot or [`NONE`]. A swap empties it and a compare-exchange fills it, so exactly
+//!   one thread gets each slot that was put in.
+//! * Several threads may use the same shelf. A thread that ends leaves its slots to the other
+//!   threads of its shelf.
+//! * A thread takes a slot from another shelf only if the shared list is empty and all slots of the
+//!   table have been used. Until then, at most [`CELLS`] vacant slots per shelf are out of reach of
+//!   a thread that needs one.
 //!
-//! Orderings: filling a cell (Release) is the partner of emptying it (Acquire). What a slot contains
-//! has its own lock.
+//! # Orderings
+//!
+//! Filling a cell (Release) is the partner of emptying it (Acquire). The content of a slot has its
+//! own lock.
 //!
 //! # Rejected
 //!
-//! * One vector of sources behind a lock: each event of each thread would take it.
-//! * Sources with a reference count: an increment and a decrement per event, and an allocation per
-//!   source.
-//! * Buckets that are allocated whole: one with 2^14 slots blocks its threads for a millisecond.
-//! * One list of vacant slots behind a lock: 75 more instructions per registration, and all threads
-//!   write to one cache line.
-//! * A linked stack of vacant slots: the tag that protects its head needs 64-bit atomics, which some
+//! * One vector of sources behind a lock: each event of each thread would take the lock.
+//! * Sources with a reference count: each event would cost an increment and a decrement, and each
+//!   source an allocation.
+//! * Buckets that are allocated whole: a bucket with 2^14 slots blocks its threads for a
+//!   millisecond.
+//! * One list of vacant slots behind a lock: this costs 75 more instructions per registration, and
+//!   all threads write to one cache line.
+//! * A linked stack of vacant slots: the tag that protects its head needs 64-bit atomics, which
+//!   some targets lack.
 //!   targets lack.
 
 use crate::core::source::Key;
@@ -49,7 +56,7 @@ const PIECE_BITS: u32 = 8;
 /// The number of slots in all buckets. Pollers use the tokens of higher slots for themselves.
 const CAPACITY: u32 = (((1u64 << Key::SLOT_BITS) - (1 << FIRST_BITS)) & 0xFFFF_FFFF) as u32;
 
-/// How many shelves there are, and how many cells a shelf has. Loom explores one small shelf.
+/// The number of shelves, and the number of cells of each shelf. Loom explores one small shelf.
 const SHELVES: usize = if cfg!(async_io_loom) { 1 } else { 16 };
 const CELLS: usize = if cfg!(async_io_loom) { 2 } else { 16 };
 
@@ -67,7 +74,7 @@ pub(crate) struct Registry<T> {
     shared: Mutex<Shared>,
 }
 
-/// Vacant slots at hand for some of the threads. It has a cache line of its own.
+/// Vacant slots for some of the threads. A shelf fills one cache line of its own.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Shelf([AtomicU32; CELLS]);
@@ -77,11 +84,11 @@ impl Shelf {
         Shelf(std::array::from_fn(|_| AtomicU32::new(NONE)))
     }
 
-    /// Takes a slot out of a cell.
+    /// Takes a slot out of a cell, if any cell holds one.
     #[inline]
     fn take(&self) -> Option<u32> {
         self.0.iter().find_map(|cell| {
-            // Relaxed: an outdated value makes the thread look elsewhere.
+            // Relaxed: a stale value only makes the thread look elsewhere.
             let seen = cell.load(Ordering::Relaxed);
             if seen == NONE || mutation!("slot_is_given_out_twice") {
                 return (seen != NONE).then_some(seen);
@@ -91,7 +98,7 @@ impl Shelf {
         })
     }
 
-    /// Puts a slot into an empty cell. Returns whether there was one.
+    /// Puts a slot into an empty cell. Returns false if there is none.
     #[inline]
     fn put(&self, slot: u32) -> bool {
         self.0.iter().any(|cell| {
@@ -108,11 +115,11 @@ impl Shelf {
     }
 }
 
-/// What the threads share whose shelves are full or empty.
+/// The part that all threads share. A thread uses it if its shelf is full or empty.
 #[derive(Debug)]
 struct Shared {
     vacant: Vec<u32>,
-    /// Slots from here on were never used.
+    /// The first slot that was never used. All later slots are unused as well.
     unused: u32,
 }
 
@@ -189,7 +196,7 @@ impl<T: Default> Registry<T> {
         self.shelves.iter().find_map(Shelf::take).ok_or_else(full)
     }
 
-    /// Returns a slot to the vacant ones.
+    /// Makes a slot vacant again.
     #[inline]
     pub(crate) fn give_back(&self, slot: u32) {
         if !self.shelf().put(slot) {
