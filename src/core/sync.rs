@@ -38,8 +38,9 @@ pub(crate) const fn is_planted(_name: &str) -> bool {
     false
 }
 
-/// Returns a number of the calling thread. Threads that run at the same time mostly have different
-/// ones. Loom's threads share one, so that they meet.
+/// Returns the number of the calling thread. Threads that run at the same time mostly have
+/// different numbers. Under loom all threads have the same number, so that they use the same
+/// memory.
 #[inline]
 pub(crate) fn thread_number() -> usize {
     use std::cell::Cell;

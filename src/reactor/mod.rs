@@ -262,7 +262,7 @@ impl<P: Poller> Reactor<P> {
     ///
     /// # Errors
     ///
-    /// There is no poller, the registry is full, or the system refuses the object.
+    /// Fails if there is no poller, if the registry is full, or if the system refuses the object.
     #[inline]
     pub(crate) fn insert(&self, raw: P::Raw) -> io::Result<Target<'_, P::Raw>> {
         let poller = self.poller()?;

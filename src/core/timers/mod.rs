@@ -62,8 +62,8 @@ impl Timers {
 
     /// Adds a timer. Returns its key, and whether no deadline is earlier.
     ///
-    /// With the deadline `NEVER` the timer is idle until it is reset. Returns the waker if there are
-    /// too many timers.
+    /// With the deadline `NEVER` the timer is idle until it is reset. Returns the waker if there
+    /// are too many timers.
     #[inline]
     pub(crate) fn insert(
         &self,
