@@ -33,7 +33,7 @@ enum Step {
     Run(usize),
     /// Polls a waiting task that was not woken, with a different waker if the flag is set.
     Poll(usize, bool),
-    /// Enqueues a task whose operation found nothing.
+    /// Enqueues a task after its operation found nothing.
     Enqueue(usize),
     /// Asks the kernel for an enqueued task, or records the answer.
     Ask(usize),

@@ -2,10 +2,10 @@
 //!
 //! # Idea
 //!
-//! With edge-triggered reporting, the kernel reports each change once. A task whose operation would
-//! block may wait only if no event was delivered since before the operation began. So every
-//! delivery increments a sequence number, and a waiting task presents the number that it read
-//! before its operation.
+//! With edge-triggered reporting, the kernel reports each change once. After an operation would
+//! have blocked, a task may wait only if no event was delivered since before the operation began.
+//! So every delivery increments a sequence number, and a waiting task presents the number that it
+//! read before its operation.
 //!
 //! ```text
 //!     31                     8 7          0
