@@ -1,48 +1,317 @@
-//! Async I/O and timers, for any executor.
+//! Asynchronous I/O and timers that work with any executor.
 //!
-//! Two tools:
+//! [`Async<T>`](Async) makes any object asynchronous that the operating system can poll, such as a
+//! socket or a pipe, and [`Timer`] is a future or stream that completes at points in time.
+//! [`block_on`] runs a future, and processes I/O events and timers while the future waits; if no
+//! thread is free to do so, one background thread does.
 //!
-//! * [`Async`] makes an I/O object of the standard library asynchronous, or any other object that the operating system
-//!   can poll: sockets, pipes, terminals, inotify, timerfds, process descriptors.
-//! * [`Timer`] is a future or a stream that completes at points in time: never early, and by itself as exact as the system
-//!   allows. Where timers are dense, they may share a wake-up.
+//! # Example
 //!
-//! They work in every executor: the waiting is done by threads inside [`block_on`], and where there is none, or it is
-//! busy, by one thread named `async-io`, which is started when it is first needed.
+//! A server and a client on one thread:
 //!
-//! # Examples
+//! ```
+//! use async_io::{Async, block_on};
+//! use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
+//! use std::net::{TcpListener, TcpStream};
 //!
-//! Connect to a host, or give up after ten seconds:
+//! # fn main() -> std::io::Result<()> {
+//! block_on(async {
+//!     let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
+//!     let address = listener.get_ref().local_addr()?;
 //!
-//! ```no_run
-//! use async_io::{Async, Timer};
-//! use futures_lite::FutureExt;
-//! use std::io;
-//! use std::net::{TcpStream, ToSocketAddrs};
-//! use std::time::Duration;
-//!
-//! # fn main() -> io::Result<()> {
-//! let address = "example.org:80".to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
-//!
-//! let stream = async_io::block_on(async {
-//!     let timeout = async {
-//!         Timer::after(Duration::from_secs(10)).await;
-//!         Err(io::ErrorKind::TimedOut.into())
+//!     let server = async {
+//!         let (mut stream, _peer) = listener.accept().await?;
+//!         let mut request = [0; 5];
+//!         stream.read_exact(&mut request).await?;
+//!         stream.write_all(&request).await
 //!     };
-//!     Async::<TcpStream>::connect(address).or(timeout).await
-//! })?;
-//! # drop(stream);
-//! # Ok(())
+//!     let client = async {
+//!         let mut stream = Async::<TcpStream>::connect(address).await?;
+//!         stream.write_all(b"hello").await?;
+//!         let mut reply = [0; 5];
+//!         stream.read_exact(&mut reply).await?;
+//!         Ok(reply)
+//!     };
+//!
+//!     let ((), reply) = future::try_zip(server, client).await?;
+//!     assert_eq!(&reply, b"hello");
+//!     Ok(())
+//! })
 //! # }
 //! ```
 //!
-//! # Platforms
+//! # How waiting works
 //!
-//! Linux, Android, macOS, iOS, the BSDs, illumos, Solaris, Windows, Redox and Haiku. What only some of them have is in [`os`].
+//! An operation makes its system call first. If the call succeeds or fails, the future is ready. If
+//! the call would block, the task waits:
+//!
+//! 1. The waker of the task is stored with the object. The object is registered with the operating
+//!    system from the moment it becomes an `Async`.
+//! 2. One thread at a time asks the system for events, on behalf of all tasks of the process.
+//! 3. When the object is ready, or a timer is due, that thread calls the wakers of the tasks that
+//!    wait for it. Their executors poll them again, and the operation is tried again.
+//!
+//! Every thread inside [`block_on`] can take this role. If there is none, or if the thread that has
+//! the role is busy for about a millisecond, a thread named `async-io` takes over. It starts when
+//! the first wait needs it, and runs until the process ends. It calls wakers and polls no future
+//! itself.
+//!
+//! # Choosing an executor
+//!
+//! `block_on` runs one future. That is enough for futures that are combined into one, by functions
+//! such as `zip` and `or`. To spawn tasks, add an executor. Any executor works; this example uses
+//! [`async-executor`](https://docs.rs/async-executor):
+//!
+//! ```
+//! use async_executor::LocalExecutor;
+//! use async_io::{Timer, block_on};
+//! use std::time::Duration;
+//!
+//! let executor = LocalExecutor::new();
+//! let task = executor.spawn(async {
+//!     Timer::after(Duration::from_millis(5)).await;
+//!     "done"
+//! });
+//! assert_eq!(block_on(executor.run(task)), "done");
+//! ```
+//!
+//! * Run the executor inside `block_on`, on one thread or on several. These threads then process
+//!   I/O events themselves.
+//! * An executor that has its own threads works as well. The `async-io` thread then processes the
+//!   events, and each wake-up crosses from that thread to the executor's.
+//! * This crate implements the traits of [`futures_io`]. Code that needs the traits of tokio can
+//!   use an adapter such as [`tokio-util`](https://docs.rs/tokio-util)'s `compat` module.
+//!
+//! # Cancellation
+//!
+//! Dropping a future of this crate cancels its wait. A single operation that has not completed has
+//! had no effect: a dropped `accept` loses no connection, and a dropped `read` or `recv` loses no
+//! data. Dropping `connect` closes its socket.
+//!
+//! A combinator that makes several operations, such as `read_exact` or `write_all`, may have
+//! completed some of them when it is dropped. To continue later, call `read` or `write` and keep
+//! the count.
+//!
+//! # Timeouts
+//!
+//! Race the operation with a [`Timer`]:
+//!
+//! ```
+//! use async_io::{Async, Timer, block_on};
+//! use futures_lite::{AsyncReadExt, future};
+//! use std::io;
+//! use std::net::{TcpListener, TcpStream};
+//! use std::time::Duration;
+//!
+//! /// Reads, or fails with `TimedOut` when the time is up.
+//! async fn read_within(
+//!     limit: Duration,
+//!     stream: &mut Async<TcpStream>,
+//!     buffer: &mut [u8],
+//! ) -> io::Result<usize> {
+//!     let timeout = async {
+//!         Timer::after(limit).await;
+//!         Err(io::ErrorKind::TimedOut.into())
+//!     };
+//!     future::or(stream.read(buffer), timeout).await
+//! }
+//!
+//! # fn main() -> io::Result<()> {
+//! block_on(async {
+//!     // This listener accepts nothing, so the connection stays silent.
+//!     let listener = TcpListener::bind(("127.0.0.1", 0))?;
+//!     let mut stream = Async::<TcpStream>::connect(listener.local_addr()?).await?;
+//!
+//!     let result = read_within(Duration::from_millis(5), &mut stream, &mut [0; 16]).await;
+//!     assert_eq!(result.map_err(|error| error.kind()), Err(io::ErrorKind::TimedOut));
+//!     Ok(())
+//! })
+//! # }
+//! ```
+//!
+//! `or` polls its first future first, so data that is there wins against a time limit that is over.
+//! The read that loses is dropped, and the stream can be used again.
+//!
+//! # Sharing one `Async<T>`
+//!
+//! Operations take `&self`, so several tasks can use one object through a reference or an
+//! [`Arc`](std::sync::Arc). For example, one future reads a connection while another one writes to
+//! it:
+//!
+//! ```
+//! # use async_io::{Async, block_on};
+//! # use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
+//! # use std::net::{Shutdown, TcpListener, TcpStream};
+//! #
+//! # fn main() -> std::io::Result<()> {
+//! # block_on(async {
+//! # let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
+//! # let peer = async {
+//! #     let (stream, _) = listener.accept().await?;
+//! #     futures_lite::io::copy(&stream, &stream).await?;
+//! #     Ok::<_, std::io::Error>(())
+//! # };
+//! # let address = listener.get_ref().local_addr()?;
+//! # let connection = async {
+//! let stream = Async::<TcpStream>::connect(address).await?;
+//! let (mut reader, mut writer) = (&stream, &stream);
+//!
+//! let write = async {
+//!     writer.write_all(b"hello").await?;
+//!     stream.get_ref().shutdown(Shutdown::Write)
+//! };
+//! let mut received = Vec::new();
+//! let read = reader.read_to_end(&mut received);
+//!
+//! future::try_zip(write, read).await?;
+//! # assert_eq!(received, b"hello");
+//! # Ok(())
+//! # };
+//! # future::try_zip(peer, connection).await?;
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! Any number of tasks may use the methods that return futures. Only one task per direction should
+//! use [`AsyncRead`](futures_io::AsyncRead), [`AsyncWrite`](futures_io::AsyncWrite) or a `poll_*`
+//! function at a time. Two such tasks displace and wake each other in turn, which is correct but
+//! wasteful.
+//!
+//! # Standard input and files
+//!
+//! A regular file is always ready, so there is nothing to wait for. Linux and Android refuse to
+//! register one with [`PermissionDenied`](std::io::ErrorKind::PermissionDenied). Use a thread pool
+//! for files, for example [`async-fs`](https://docs.rs/async-fs) or
+//! [`blocking`](https://docs.rs/blocking).
+//!
+//! Do not wrap standard input, output or error. Non-blocking mode belongs to the open file
+//! description, which other programs share: the shell may get `WouldBlock` errors. Use a thread
+//! that reads standard input, and a channel:
+//!
+//! ```no_run
+//! # fn main() -> std::io::Result<()> {
+//! let (sender, lines) = async_channel::bounded(16);
+//! std::thread::spawn(move || {
+//!     for line in std::io::stdin().lines() {
+//!         if sender.send_blocking(line).is_err() {
+//!             break;
+//!         }
+//!     }
+//! });
+//!
+//! async_io::block_on(async {
+//!     while let Ok(line) = lines.recv().await {
+//!         println!("read {}", line?);
+//!     }
+//!     Ok(())
+//! })
+//! # }
+//! ```
+//!
+//! # Foreign libraries
+//!
+//! [`Async::new`] takes every type that implements `AsFd` (on Windows `AsSocket`), not only those
+//! of `std`. Call the methods of a foreign type through [`read_with`](Async::read_with) and
+//! [`write_with`](Async::write_with):
+//!
+//! ```
+//! use async_io::{Async, block_on};
+//! use socket2::{Domain, Socket, Type};
+//! use std::io::Read;
+//! use std::net::{Ipv4Addr, SocketAddr};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! block_on(async {
+//!     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+//!     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+//!     let socket = Async::new(socket)?;
+//!
+//!     let address = socket.get_ref().local_addr()?;
+//!     socket.write_with(|socket| socket.send_to(b"hi", &address)).await?;
+//!
+//!     let mut buffer = [0; 16];
+//!     let count = socket.read_with(|mut socket| socket.read(&mut buffer)).await?;
+//!     assert_eq!(&buffer[..count], b"hi");
+//!     Ok(())
+//! })
+//! # }
+//! ```
+//!
+//! **A library that keeps its descriptor.** Borrow the descriptor and wait for it. The borrow
+//! ensures that the library cannot close a descriptor that is still registered:
+//!
+//! ```
+//! # #[cfg(unix)]
+//! # fn main() -> std::io::Result<()> {
+//! # use std::io::{Read, Write};
+//! use async_io::{Async, block_on};
+//! use std::os::fd::AsFd;
+//!
+//! # let (connection, mut peer) = std::os::unix::net::UnixStream::pair()?;
+//! # connection.set_nonblocking(true)?;
+//! # peer.write_all(b"hi")?;
+//! // `connection` belongs to the library, which has put it into non-blocking mode.
+//! let watch = Async::new_nonblocking(connection.as_fd())?;
+//! block_on(watch.readable())?;
+//! # assert_eq!((&connection).read(&mut [0; 16])?, 2);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(unix))]
+//! # fn main() {}
+//! ```
+//!
+//! [`Async::new`] on a borrowed descriptor changes the mode for the library as well. A descriptor
+//! can be registered only once at a time. Drop the first `Async` before the next one is made, or
+//! duplicate the descriptor.
+//!
+//! **When `WouldBlock` is trusted.** The methods of this crate trust it, and so do `AsyncRead` and
+//! `AsyncWrite` for the sockets and pipes of `std`: the task waits without another system call. A
+//! closure or a foreign type may return it for another reason, for example because a TLS record is
+//! incomplete. So the kernel is asked, by a system call that does not wait, whether the object is
+//! ready. If the kernel says "ready" again and again, the operation is repeated with pauses of up
+//! to 10 ms in between.
+//!
+//! **A library with a buffer.** Data in the buffer of a library does not make a descriptor
+//! readable. Call the library until it returns `WouldBlock`, then wait.
+//!
+//! # Platform notes
+//!
+//! * **Linux and Android**: any descriptor that epoll takes, watched by edges. Timers have a
+//!   resolution of nanoseconds.
+//! * **macOS, iOS and the BSDs**: any descriptor that a kqueue takes. Signals and processes are in
+//!   `os::kqueue`.
+//! * **illumos, Solaris, Redox, Haiku**: any descriptor that the system can poll.
+//! * **Windows**: `Async` takes sockets; processes and other handles are in `os::windows`. Timers
+//!   are rounded up to whole milliseconds.
+//!
+//! The tests run on Linux, and for Windows under Wine. For the other systems the crate is only
+//! type-checked. `docs/platforms.md` in the source package has the details, and the module [`os`]
+//! has what only some systems offer.
+//!
+//! A child process made by `fork` cannot use the reactor of its parent and gets errors. Call `exec`
+//! first.
+//!
+//! # Performance notes
+//!
+//! * Registering an object costs a system call, and deregistering it another one. So keep an
+//!   `Async` for as long as its object is used. On Linux, a read that waits makes no further system
+//!   call.
+//! * Prefer the methods and the `AsyncRead` and `AsyncWrite` implementations of this crate to
+//!   `get_ref` with `readable`. Such a wait costs an additional system call.
+//! * A timer that is set and dropped before it fires usually costs no system call on Linux, so a
+//!   timeout for every operation is cheap.
+//! * Where eight or more timers are due within 180 µs, they may share a wake-up and fire up to 180
+//!   µs late.
+//! * A task that computes for a long time delays the other tasks of its thread. I/O and timers of
+//!   other threads are delayed by about 0.5 to 1.5 ms, until another thread takes over.
+//! * Futures that `block_on` polls directly need no second thread. Tasks of an executor start the
+//!   `async-io` thread. It sleeps while a thread inside `block_on` processes the events.
 //!
 //! # Features
 //!
-//! * `tracing`: spans and events at TRACE level, about what the driver does.
+//! * `tracing`: emits spans and events of the [`tracing`](https://docs.rs/tracing) crate, at level
+//!   TRACE. Off by default.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(
@@ -53,7 +322,7 @@
     clippy::print_stderr
 )]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
-// Under the model checker only the pure modules are there, and not all of what they offer is used.
+// Loom compiles only the pure modules, and its models do not use all of their items.
 #![cfg_attr(async_io_loom, allow(dead_code, unused_imports))]
 
 #[cfg(not(any(unix, windows)))]
