@@ -1,4 +1,4 @@
-//! The futures that wait for readiness: borrowed and owned, for both directions.
+//! The futures that wait for readiness: borrowed and owned, in both directions.
 
 use crate::Async;
 use crate::adapter::registration::ListedWaiter;
@@ -92,21 +92,104 @@ macro_rules! readiness_future {
 }
 
 readiness_future! {
-    /// Waits until an object can be read without blocking; made by [`Async::readable`].
+    /// Future that waits until an object can be read without blocking.
+    ///
+    /// Returned by [`Async::readable`], which documents errors and repeated waits. The future does
+    /// nothing until it is polled. Polled again after it has completed, it is ready again.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future ends the wait and releases its waker immediately.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+    /// socket.get_ref().send_to(b"hi", socket.get_ref().local_addr()?)?;
+    /// let readable: async_io::Readable<'_, UdpSocket> = socket.readable();
+    /// async_io::block_on(readable)
+    /// # }
+    /// ```
     Readable<'a, T>, &'a Async<T>, Direction::Read, "readable"
 }
 
 readiness_future! {
-    /// Waits until an object can be read without blocking; made by [`Async::readable_owned`].
+    /// Future that waits until an object can be read without blocking, and keeps the object alive.
+    ///
+    /// Returned by [`Async::readable_owned`]. Otherwise like [`Readable`].
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future ends the wait and releases its waker immediately.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::{Async, ReadableOwned};
+    /// use std::net::UdpSocket;
+    /// use std::sync::Arc;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let socket = Arc::new(Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?);
+    /// socket.get_ref().send_to(b"hi", socket.get_ref().local_addr()?)?;
+    /// let readable: ReadableOwned<UdpSocket> = socket.readable_owned();
+    /// async_io::block_on(readable)
+    /// # }
+    /// ```
     ReadableOwned<T>, Arc<Async<T>>, Direction::Read, "readable_owned"
 }
 
 readiness_future! {
-    /// Waits until an object can be written without blocking; made by [`Async::writable`].
+    /// Future that waits until an object can be written without blocking.
+    ///
+    /// Returned by [`Async::writable`], which documents errors and repeated waits. The future does
+    /// nothing until it is polled. Polled again after it has completed, it is ready again.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future ends the wait and releases its waker immediately.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+    /// let writable: async_io::Writable<'_, UdpSocket> = socket.writable();
+    /// async_io::block_on(writable)
+    /// # }
+    /// ```
     Writable<'a, T>, &'a Async<T>, Direction::Write, "writable"
 }
 
 readiness_future! {
-    /// Waits until an object can be written without blocking; made by [`Async::writable_owned`].
+    /// Future that waits until an object can be written without blocking, and keeps the object
+    /// alive.
+    ///
+    /// Returned by [`Async::writable_owned`]. Otherwise like [`Writable`].
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future ends the wait and releases its waker immediately.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::{Async, WritableOwned};
+    /// use std::net::UdpSocket;
+    /// use std::sync::Arc;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let socket = Arc::new(Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?);
+    /// let writable: WritableOwned<UdpSocket> = socket.writable_owned();
+    /// async_io::block_on(writable)
+    /// # }
+    /// ```
     WritableOwned<T>, Arc<Async<T>>, Direction::Write, "writable_owned"
 }

@@ -1,4 +1,4 @@
-//! [`Timer`]: points in time as a future and as a stream.
+//! [`Timer`]: a future and stream that completes at points in time.
 
 use crate::core::clock::Deadline;
 use crate::core::timers::TimerKey;
@@ -10,35 +10,50 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// How long a poll pauses at most if no thread can be started to drive the timers.
+/// The longest pause of a poll if no thread can be started to drive the timers.
 const PAUSE_WITHOUT_DRIVER: Duration = Duration::from_millis(1);
 
-/// A future or stream that emits timed events.
+/// A future and stream that completes at points in time.
 ///
-/// As a future it completes once, with the [`Instant`] that it was set for. As a stream it emits that instant; an interval
-/// goes on with the next, for ever. The stream never ends: a timer that will not fire (again) is just pending.
+/// As a future, a timer completes with the [`Instant`] that it was set for. As a stream, it yields
+/// that instant, and an interval then continues with the next one. The stream never ends: a timer
+/// that will not fire again stays pending. Polling it after that does not panic.
 ///
-/// A timer is never early. How late it is depends on the system: on Linux tens of microseconds on an idle machine, on
-/// other systems up to the resolution of their wait. Where many are due close together (eight or more within 180 µs), they
-/// may share a wake-up, and the first of them then comes up to 180 µs late; a timer by itself does not wait for others.
+/// # Precision
 ///
-/// An interval has no drift: each event is due one period after the time that the last one was *due*. Events that were
-/// missed are not skipped or merged, they are emitted one after the other at once, each with its own instant.
+/// A timer never fires early. How late it fires depends on the system: tens of microseconds on an
+/// idle Linux machine. Where eight or more timers are due within 180 µs, they may share a wake-up,
+/// and the first of them then fires up to 180 µs late. A lone timer is not delayed.
 ///
-/// # Tasks
+/// An interval does not drift: each event is due one period after the previous one was *due*.
+/// Events that a task was too late for are not skipped or merged. They are yielded one after the
+/// other without waiting, each with its own instant.
 ///
-/// A pending timer wakes the task that polled it last. Setting it anew keeps the task: it is woken for the new time without
-/// having to poll again, also if it has been woken for the old one already. So is a task that got an event of an interval, for
-/// the next one. A task that has got the last event is not kept.
+/// # Which task is woken
+///
+/// A pending timer wakes the task that polled it last. It keeps the waker of that task in these
+/// cases, so that the task need not poll again:
+///
+/// * The timer is set or cleared, even if it has woken the task for the previous deadline.
+/// * An interval has yielded an event: the task is woken for the next one.
+///
+/// After its last event, a timer keeps no waker.
 ///
 /// # Cancellation
 ///
-/// Dropping a timer takes it back at once, and it gives its waker back at once. Dropping it loses nothing else.
+/// Dropping a timer cancels it and releases its waker immediately.
 ///
-/// # Errors and panics
+/// # Errors
 ///
-/// None. Times beyond the range of [`Instant`] mean "never". If the `async-io` thread is needed and cannot be started, the
-/// timer still fires: each poll then pauses its thread for up to a millisecond, and wakes its task.
+/// A timer has no errors, and its methods do not panic. A time that is out of the range of
+/// [`Instant`] means "never". If a timer needs the `async-io` thread and that thread cannot be
+/// started, the timer still fires: each poll blocks its thread for up to a millisecond and then
+/// wakes its task.
+///
+/// # Platform notes
+///
+/// On Windows, and on systems that have `poll()` and not `ppoll()`, a wait is rounded up to whole
+/// milliseconds. Everywhere else its resolution is nanoseconds.
 ///
 /// # Examples
 ///
@@ -51,7 +66,7 @@ const PAUSE_WITHOUT_DRIVER: Duration = Duration::from_millis(1);
 /// });
 /// ```
 ///
-/// Every millisecond, three times:
+/// An interval:
 ///
 /// ```
 /// use async_io::Timer;
@@ -71,30 +86,30 @@ const PAUSE_WITHOUT_DRIVER: Duration = Duration::from_millis(1);
 pub struct Timer {
     /// When the timer fires next; `None` if it will not.
     when: Option<Instant>,
-    /// The time from one event to the next. It is so large that the sum overflows if there is only
-    /// one event.
+    /// The time from one event to the next. [`ONCE`] if there is only one event.
     period: Duration,
-    /// The task that polled the timer and was not given an event since.
+    /// The task that polled the timer last. `None` before the first poll and after the last event.
     listener: Option<Listener>,
 }
 
 /// The task that a timer wakes.
 ///
-/// The queue has a copy of the waker, which is used up when the deadline comes. If the timer is set
-/// again before its task has polled it, the task must be woken for the new time as well.
+/// The queue has a copy of the waker, which it uses up when it fires the timer. If the timer is set
+/// again before its task has polled it, the task must be woken for the new deadline as well. That
+/// is what this copy is for.
 #[derive(Debug)]
 struct Listener {
-    /// The timer in the queue. The key is outdated if the queue has fired it. `None` if the queue is
-    /// full.
+    /// The timer in the queue. The key is outdated if the queue has fired it. `None` if the queue
+    /// was full.
     key: Option<TimerKey>,
     waker: Waker,
 }
 
-/// A period after which there is no next event.
+/// The period of a timer that fires once: adding it to any instant overflows.
 const ONCE: Duration = Duration::MAX;
 
 impl Timer {
-    /// A timer that never fires, until it is set.
+    /// Creates a timer that never fires unless it is set.
     ///
     /// # Examples
     ///
@@ -111,7 +126,10 @@ impl Timer {
         }
     }
 
-    /// A timer that fires once, after `duration`. If that is beyond the range of [`Instant`], it never fires.
+    /// Creates a timer that fires once, after `duration`.
+    ///
+    /// The time counts from this call, not from the first poll. If the deadline is out of the range
+    /// of [`Instant`], the timer never fires.
     ///
     /// # Examples
     ///
@@ -131,7 +149,9 @@ impl Timer {
         }
     }
 
-    /// A timer that fires once, at `instant`; at once if that has passed.
+    /// Creates a timer that fires once, at `instant`.
+    ///
+    /// If `instant` has passed, the first poll completes.
     ///
     /// # Examples
     ///
@@ -150,8 +170,10 @@ impl Timer {
         }
     }
 
-    /// A timer that fires every `period`, for the first time one period from now. If that is beyond the range of
-    /// [`Instant`], it never fires.
+    /// Creates a timer that fires every `period`, for the first time one period from this call.
+    ///
+    /// If that deadline is out of the range of [`Instant`], the timer never fires. If `period` is
+    /// zero, every poll yields an event.
     ///
     /// # Examples
     ///
@@ -176,7 +198,10 @@ impl Timer {
         }
     }
 
-    /// A timer that fires at `start`, and every `period` after that.
+    /// Creates a timer that fires at `start`, and every `period` after that.
+    ///
+    /// If `start` has passed, the events from `start` to the present are yielded without
+    /// waiting.
     ///
     /// # Examples
     ///
@@ -199,7 +224,9 @@ impl Timer {
         }
     }
 
-    /// Whether the timer will fire: it is set, and if it fires once, it has not yet.
+    /// Returns whether the timer will fire.
+    ///
+    /// Returns false if the timer was not set, was cleared, or has yielded its last event.
     ///
     /// # Examples
     ///
@@ -220,9 +247,11 @@ impl Timer {
         self.when.is_some()
     }
 
-    /// Sets the timer to fire `duration` from now. If that is beyond the range of [`Instant`], it never fires.
+    /// Sets the timer to fire after `duration`, instead of its previous deadline.
     ///
-    /// The task that polls the timer is woken for the new time. The period of an interval stays: it goes on from there.
+    /// A task that waits for the timer is woken at the new deadline and need not poll again. An
+    /// interval keeps its period and continues from the new deadline. If the deadline is out of the
+    /// range of [`Instant`], the timer never fires.
     ///
     /// # Examples
     ///
@@ -238,7 +267,10 @@ impl Timer {
         self.set(Instant::now().checked_add(duration));
     }
 
-    /// Sets the timer to fire at `instant`. Otherwise like [`set_after`](Timer::set_after).
+    /// Sets the timer to fire at `instant`, instead of its previous deadline.
+    ///
+    /// A task that waits for the timer is woken at the new deadline and need not poll again. An
+    /// interval keeps its period and continues from the new deadline.
     ///
     /// # Examples
     ///
@@ -254,8 +286,10 @@ impl Timer {
         self.set(Some(instant));
     }
 
-    /// Makes the timer an interval that fires every `period`, for the first time one period from now. If that is beyond
-    /// the range of [`Instant`], it never fires. The task that polls the timer is woken for the new times.
+    /// Sets the timer to fire every `period`, for the first time one period from this call.
+    ///
+    /// A task that waits for the timer is woken at the new deadline and need not poll again. If
+    /// that deadline is out of the range of [`Instant`], the timer never fires.
     ///
     /// # Examples
     ///
@@ -276,8 +310,9 @@ impl Timer {
         self.set(Instant::now().checked_add(period));
     }
 
-    /// Makes the timer an interval that fires at `start`, and every `period` after that. The task that polls the timer is
-    /// woken for the new times.
+    /// Sets the timer to fire at `start`, and every `period` after that.
+    ///
+    /// A task that waits for the timer is woken at the new deadline and need not poll again.
     ///
     /// # Examples
     ///
@@ -298,7 +333,10 @@ impl Timer {
         self.set(Some(start));
     }
 
-    /// Makes the timer never fire, until it is set again. The task that polled it is kept for that.
+    /// Cancels the timer: it does not fire unless it is set again.
+    ///
+    /// A task that waits for the timer keeps waiting, and is woken if the timer is set again and
+    /// fires.
     ///
     /// # Examples
     ///
@@ -322,27 +360,28 @@ impl Timer {
         }
     }
 
-    /// Emits an event that is due, and advances to the next one.
+    /// Advances from an event that is due to the next one.
     fn fire(&mut self, when: Instant, waker: &Waker) {
         self.when = when.checked_add(self.period);
         match self.when {
-            // The task is woken for the next event even if it does not poll the timer before.
+            // The task is woken for the next event even if it does not poll the timer before that.
             Some(next) => self.wait(next, waker),
             None => self.release_task(),
         }
     }
 
-    /// Wakes the task at `when`.
+    /// Enqueues the task: its waker is called at `when`.
     fn wait(&mut self, when: Instant, waker: &Waker) {
         let driver = Driver::global();
         let deadline = driver.reactor.clock().deadline(when);
         let promise = driver.promise(waker);
-        // With a poller, timers are exact. Without one they still fire.
+        // With a poller, timers are exact. Without one they still fire, so an error is no problem.
         let _ = driver.reactor.poller();
         match &mut self.listener {
             Some(listener) => {
                 listener.set_task(waker);
-                // Another poll is no new scheduling: the order among equal deadlines stays.
+                // A poll does not schedule the timer again, so that it keeps its place among timers
+                // with the same deadline.
                 if !listener.waits_until(deadline) {
                     listener.wait_until(deadline);
                 }
@@ -355,11 +394,13 @@ impl Timer {
         }
     }
 
-    /// A timer that was cleared while a task waited keeps that task. The task of the latest poll is
-    /// kept, also if the timer had fired and its task has not polled it: the event was taken back.
+    /// Polls a timer that will not fire. If it was cleared while a task waited, it keeps the waker
+    /// of the latest poll. This includes a timer that had fired and was cleared before its task
+    /// polled it.
     fn keep_task(&mut self, waker: &Waker) {
         if let Some(listener) = &mut self.listener {
-            // For the time when the timer is set again. A failure is met by the poll after that.
+            // The timer may be set again, and then a thread must drive it. If the promise fails,
+            // the next poll of the timer that is set handles that.
             let _ = Driver::global().promise(waker);
             listener.set_task(waker);
         }
@@ -377,7 +418,7 @@ impl Timer {
 
 impl Listener {
     fn new(deadline: Deadline, waker: &Waker) -> Self {
-        // Foreign code: cloned before anything changes, because `clone` may panic.
+        // Clone the waker before changing any state: `clone` is user code and may panic.
         let own = waker.clone();
         Listener {
             key: Driver::global().schedule(None, deadline, waker),
@@ -385,7 +426,7 @@ impl Listener {
         }
     }
 
-    /// Makes the task with this waker the one to wake.
+    /// Replaces the task that is woken by the one with this waker.
     fn set_task(&mut self, waker: &Waker) {
         if self.waker.will_wake(waker) {
             return;
@@ -408,10 +449,10 @@ impl Listener {
             .is_some_and(|key| timers.has_deadline(key, deadline))
     }
 
-    /// Wakes the task at a deadline; `NEVER` for as long as there is none.
+    /// Schedules the timer for a deadline. With `NEVER` it becomes idle.
     fn wait_until(&mut self, deadline: Deadline) {
         let driver = Driver::global();
-        // A timer that has fired and is cleared needs no entry in the queue.
+        // If the queue has fired the timer, a cleared timer needs no new entry in it.
         let is_pending = || {
             let key = self.key;
             key.is_some_and(|key| driver.reactor.timers.is_pending(key))
@@ -422,8 +463,10 @@ impl Listener {
     }
 }
 
-/// No thread can be started that would drive this timer, or there are too many timers, and there is no
-/// error to return: the task polls again, after a pause that keeps it from spinning.
+/// Makes the task poll again, after a pause that keeps it from spinning.
+///
+/// Called if no thread can be started that would drive the timer, or if the queue is full. A timer
+/// cannot return an error.
 #[cold]
 fn wait_without_driver(when: Instant, waker: &Waker) {
     let left = when.saturating_duration_since(Instant::now());

@@ -1,4 +1,4 @@
-//! [`Async<T>`]: an I/O object together with its registration.
+//! [`Async<T>`](Async): an I/O object and its registration.
 
 mod convert;
 mod incoming;
@@ -31,55 +31,61 @@ use std::task::{Context, Poll};
 
 /// An I/O object that tasks can wait for.
 ///
-/// It puts the object into non-blocking mode and registers it with the reactor. Operations that would
-/// block wait, as futures:
+/// Creating one puts the object into non-blocking mode and registers it with the reactor. There are
+/// three ways to use it:
 ///
-/// * The common types of std have methods: [`accept`](Async#method.accept) of a `TcpListener`,
-///   [`recv_from`](Async#method.recv_from) of a `UdpSocket`, and so on.
-/// * If `T` reads or writes, `Async<T>` implements [`AsyncRead`](futures_io::AsyncRead) or
-///   [`AsyncWrite`](futures_io::AsyncWrite). So does `&Async<T>` if `&T` reads or writes.
-/// * [`read_with`](Async::read_with) and [`write_with`](Async::write_with) take a closure, and
-///   [`readable`](Async::readable) and [`writable`](Async::writable) only wait.
+/// * The common types of `std` have methods, such as [`accept`](Async#method.accept) for a
+///   `TcpListener` or [`recv_from`](Async#method.recv_from) for a `UdpSocket`.
+/// * If `T` implements `Read` or `Write`, `Async<T>` implements
+///   [`AsyncRead`](futures_io::AsyncRead) or [`AsyncWrite`](futures_io::AsyncWrite). If `&T`
+///   implements them, so does `&Async<T>`.
+/// * For everything else, [`read_with`](Async::read_with) and [`write_with`](Async::write_with) run
+///   a closure, and [`readable`](Async::readable) and [`writable`](Async::writable) only wait.
 ///
-/// # Several tasks
+/// # Use by several tasks
 ///
-/// Any number of tasks may use the methods that return futures at the same time. `AsyncRead` and
-/// [`poll_readable`](Async::poll_readable) are for one task at a time, and so are `AsyncWrite` and
-/// [`poll_writable`](Async::poll_writable): two tasks that poll the same direction displace and wake
-/// each other in turn. One task may read while another one writes, through shared references.
+/// Any number of tasks can use the methods that return futures at the same time. One task can read
+/// while another one writes, through shared references. But only one task at a time should use
+/// `AsyncRead` or [`poll_readable`](Async::poll_readable), and only one `AsyncWrite` or
+/// [`poll_writable`](Async::poll_writable). Two tasks that poll the same direction displace and
+/// wake each other in turn. That is correct but wasteful.
 ///
 /// # Closing
 ///
-/// Closing an asynchronous writer ([`poll_close`](futures_io::AsyncWrite::poll_close)) flushes it and
-/// does *not* shut a socket down. Shut it down through [`get_ref`](Async::get_ref), or drop the
-/// `Async`.
+/// [`poll_close`](futures_io::AsyncWrite::poll_close) flushes the object and does *not* shut a
+/// socket down. Shut it down through [`get_ref`](Async::get_ref), or drop the `Async`.
 ///
-/// # Files
-///
-/// Regular files are always ready, so there is nothing to wait for. Linux and Android refuse to
-/// register them ([`PermissionDenied`](io::ErrorKind::PermissionDenied)); a kqueue and `poll()` accept
-/// them. Do not wrap standard input and output either: non-blocking mode is a property of the object
-/// that they are connected to, which other programs share.
+/// Dropping an `Async` deregisters the object and then drops it. A waker that a `poll_*` function
+/// has stored is dropped and not called.
 ///
 /// # A read after a short read
 ///
-/// A read from a TCP socket that returns fewer bytes than requested has emptied the receive queue. So
-/// the next `poll_read` may wait without a system call, once, inside [`block_on`](crate::block_on). A
-/// read that is polled once right after a short read may therefore return `Pending` although data has
-/// just arrived; the task is woken then.
+/// A read from a TCP socket that returns fewer bytes than requested has emptied the receive queue.
+/// So, on Linux and Android and inside [`block_on`](crate::block_on), the next `poll_read` may
+/// return `Pending` once without a system call. If data has just arrived, the task is woken. Code
+/// that polls a read only once must not take that `Pending` as proof that there is no data.
+///
+/// # Cancellation
+///
+/// Dropping a future that an `Async` returned cancels its operation, which has had no effect then.
+/// The method pages name the exceptions.
 ///
 /// # Panics
 ///
-/// Panics only if a closure panics.
+/// The methods do not panic by themselves. A panic of a closure or of [`Waker::clone`] is
+/// propagated, and the object stays usable.
 ///
-/// # Platforms
+/// [`Waker::clone`]: std::task::Waker
 ///
-/// On Unix, any object whose descriptor can be polled. On Windows, sockets; for other handles there is
-/// `os::windows::Waitable`.
+/// # Platform notes
 ///
-/// On Linux and Android, set `SO_RCVLOWAT` and an upper-layer protocol (kernel TLS) of a TCP socket
-/// before it becomes an `Async`. If they are set later, data may be read late. Taking the socket out
-/// with [`into_inner`](Async::into_inner) and wrapping it again is sufficient.
+/// * On Unix, `T` can be any type whose descriptor can be polled. On Windows it is a socket;
+///   `os::windows::Waitable` takes other handles.
+/// * Linux and Android refuse to register a regular file. Other systems accept it and report it as
+///   ready all the time.
+/// * On Linux and Android, set `SO_RCVLOWAT`, or an upper-layer protocol such as kernel TLS, before
+///   a TCP socket becomes an `Async`. Otherwise data may be read late. Taking the socket out with
+///   [`into_inner`](Async::into_inner) and wrapping it again is sufficient.
 ///
 /// # Examples
 ///
@@ -104,7 +110,8 @@ use std::task::{Context, Poll};
 /// ```
 pub struct Async<T> {
     registration: Registration,
-    /// Dropped after it is deregistered: its number must not be used again while the poller knows it.
+    /// Dropped after it is deregistered: the system must not assign its number to another object
+    /// while the poller has it.
     io: ManuallyDrop<T>,
 }
 
@@ -114,14 +121,20 @@ impl<T> Unpin for Async<T> {}
 impl<T: AsFd> Async<T> {
     /// Puts an object into non-blocking mode and registers it.
     ///
+    /// `T` can also be a borrowed descriptor or a reference: `Async<BorrowedFd<'_>>` and
+    /// `Async<&T>` leave the object with its owner. Non-blocking mode belongs to the open file
+    /// description. It applies to duplicates of the descriptor as well, and remains when the
+    /// `Async` is dropped.
+    ///
     /// # Errors
     ///
-    /// The object is dropped if it cannot be registered:
+    /// If the object cannot be registered, it is dropped and an error is returned:
     ///
-    /// * [`PermissionDenied`](io::ErrorKind::PermissionDenied), on Linux and Android, for a regular file, a directory or a
-    ///   device such as `/dev/null`,
-    /// * [`AlreadyExists`](io::ErrorKind::AlreadyExists) if this descriptor is registered (a duplicate may be),
-    /// * whatever the system says of a bad descriptor, or of limits that are reached.
+    /// * [`PermissionDenied`](io::ErrorKind::PermissionDenied) for a regular file, a directory or a
+    ///   device such as `/dev/null`, on Linux and Android.
+    /// * [`AlreadyExists`](io::ErrorKind::AlreadyExists) if this descriptor is registered already.
+    ///   A duplicate of it can be registered.
+    /// * Any error that the system returns for a bad descriptor or a limit that is reached.
     ///
     /// # Examples
     ///
@@ -142,12 +155,13 @@ impl<T: AsFd> Async<T> {
 
     /// Registers an object that is in non-blocking mode already.
     ///
-    /// The mode is neither set nor looked at. If the object is in blocking mode, operations that would wait block their
-    /// thread instead.
+    /// The mode is neither set nor checked. If the object is in blocking mode, an operation that
+    /// should wait blocks its thread instead. [`readable`](Async::readable) and
+    /// [`writable`](Async::writable) work in both modes.
     ///
     /// # Errors
     ///
-    /// As for [`new`](Async::new).
+    /// Returns the same errors as [`new`](Async::new).
     ///
     /// # Examples
     ///
@@ -172,10 +186,16 @@ impl<T: AsFd> Async<T> {
 impl<T: AsSocket> Async<T> {
     /// Puts a socket into non-blocking mode and registers it.
     ///
+    /// `T` can also be a borrowed socket or a reference: `Async<BorrowedSocket<'_>>` and
+    /// `Async<&T>` leave the socket with its owner. Non-blocking mode remains when the `Async` is
+    /// dropped.
+    ///
     /// # Errors
     ///
-    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if this socket is registered; whatever the system says of a bad
-    /// socket. The socket is dropped then.
+    /// If the socket cannot be registered, it is dropped and an error is returned:
+    ///
+    /// * [`AlreadyExists`](io::ErrorKind::AlreadyExists) if this socket is registered already.
+    /// * Any error that the system returns for a bad socket or a limit that is reached.
     ///
     /// # Examples
     ///
@@ -194,18 +214,36 @@ impl<T: AsSocket> Async<T> {
         Self::new_nonblocking(io)
     }
 
-    /// Registers a socket that is in non-blocking mode already. The mode is neither set nor looked at.
+    /// Registers a socket that is in non-blocking mode already.
+    ///
+    /// The mode is neither set nor checked. If the socket is in blocking mode, an operation that
+    /// should wait blocks its thread instead.
     ///
     /// # Errors
     ///
-    /// As for [`new`](Async::new).
+    /// Returns the same errors as [`new`](Async::new).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let socket = UdpSocket::bind(("127.0.0.1", 0))?;
+    /// socket.set_nonblocking(true)?;
+    /// let socket = Async::new_nonblocking(socket)?;
+    /// # drop(socket);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new_nonblocking(io: T) -> io::Result<Async<T>> {
         Self::register(raw::of(&io), io)
     }
 }
 
 impl<T> Async<T> {
-    /// Registers an object by what the system calls it.
+    /// Registers an object under its raw name.
     pub(crate) fn register(raw: RawSource, io: T) -> io::Result<Async<T>> {
         Ok(Async {
             registration: Registration::new(raw)?,
@@ -213,11 +251,12 @@ impl<T> Async<T> {
         })
     }
 
-    /// The object inside.
+    /// Returns a reference to the inner I/O object.
     ///
-    /// It is in non-blocking mode. Operations on it that would block fail with
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock); combine them with [`readable`](Async::readable) and
-    /// [`writable`](Async::writable).
+    /// The object is in non-blocking mode: an operation that would block fails with
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock). To wait in that case, use
+    /// [`readable`](Async::readable) or [`writable`](Async::writable), or call the operation
+    /// through [`read_with`](Async::read_with) or [`write_with`](Async::write_with).
     ///
     /// # Examples
     ///
@@ -235,11 +274,12 @@ impl<T> Async<T> {
         &self.io
     }
 
-    /// The object inside, for changes.
+    /// Returns a mutable reference to the inner I/O object.
     ///
     /// # Safety
     ///
-    /// The object must not be dropped or replaced: its descriptor is registered with the reactor.
+    /// The caller must not drop or replace the object: its descriptor is registered with the
+    /// reactor.
     ///
     /// # Examples
     ///
@@ -249,7 +289,7 @@ impl<T> Async<T> {
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let mut listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
-    /// // SAFETY: the listener stays where it is.
+    /// // SAFETY: the listener is neither dropped nor replaced.
     /// let inner: &mut TcpListener = unsafe { listener.get_mut() };
     /// inner.set_ttl(64)?;
     /// # Ok(())
@@ -260,11 +300,15 @@ impl<T> Async<T> {
         &mut self.io
     }
 
-    /// Takes the object out of the reactor and returns it. It stays in non-blocking mode.
+    /// Deregisters the object and returns it.
+    ///
+    /// The object stays in non-blocking mode. A waker that a `poll_*` function has stored is
+    /// dropped and not called.
     ///
     /// # Errors
     ///
-    /// If the system refuses to deregister the object (it was closed behind our back), the object is dropped.
+    /// If the system refuses to deregister the object, because the program has closed its
+    /// descriptor, the object is dropped and an error is returned.
     ///
     /// # Examples
     ///
@@ -283,30 +327,34 @@ impl<T> Async<T> {
     pub fn into_inner(self) -> io::Result<T> {
         let deregistered = self.registration.deregister();
         let mut this = ManuallyDrop::new(self);
-        // SAFETY: `this` is never dropped as a whole, so the object is moved out exactly once. The other field has no drop.
+        // SAFETY: `this` is never dropped as a whole, so the object is moved out exactly once. The
+        // other field has no `Drop`.
         let io = unsafe { ManuallyDrop::take(&mut this.io) };
         deregistered.map(|()| io)
     }
 
     /// Waits until the object can be read without blocking.
     ///
-    /// "Can be read" includes the end of the stream, a peer that has closed its side, errors, and
-    /// urgent data. Several tasks may wait at once. All of them are woken, and one of them may take the
-    /// data. So try the operation, and wait again if it would block.
+    /// The end of a stream, a peer that has closed its side, an error and urgent data count as
+    /// readable. Several tasks can wait at the same time. All of them are woken, and one of them
+    /// may take the data before the others run. So try the operation, and wait again if it would
+    /// block.
     ///
-    /// The future completes in its first poll if the operating system reports the object as readable.
-    /// A task that is answered like this again and again, without an event in between, yields to its
-    /// executor from the fifth time on. If the object may be refusing the operation all the same (a
-    /// datagram socket after `shutdown(Read)`), the task then pauses for 1 to 10 ms before each answer.
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future ends the wait at once and releases its waker. Nothing is lost.
+    /// If the operating system reports the object as readable now, the future completes in its
+    /// first poll. If this happens several times in a row, without an event in between, the future
+    /// lets other tasks run before it completes, from the fifth time on. If the object may be
+    /// refusing the operation although it is reported as readable, the future later also waits for
+    /// 1 to 10 ms. An example of such an object is a datagram socket after `shutdown(Read)`.
     ///
     /// # Errors
     ///
-    /// Returns an error if the system cannot report this object any more, or if the wait needs the
-    /// `async-io` thread and it cannot be started.
+    /// Returns an error if the system cannot watch this object, or if the wait needs the `async-io`
+    /// thread and that thread cannot be started.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future ends the wait and releases its waker immediately. No event is lost for
+    /// other waits.
     ///
     /// # Examples
     ///
@@ -335,7 +383,14 @@ impl<T> Async<T> {
         Readable::new(self)
     }
 
-    /// Like [`readable`](Async::readable), but owns a reference to the object and so can outlive the borrow.
+    /// Waits until the object can be read without blocking, and keeps the object alive.
+    ///
+    /// The future owns a reference to the object, so it can be `'static`. Otherwise this is like
+    /// [`readable`](Async::readable).
+    ///
+    /// # Errors
+    ///
+    /// Returns the same errors as [`readable`](Async::readable).
     ///
     /// # Examples
     ///
@@ -359,10 +414,18 @@ impl<T> Async<T> {
 
     /// Waits until the object can be written without blocking.
     ///
-    /// This includes errors and a peer that has hung up, because a write that fails does not block.
-    /// Otherwise like [`readable`](Async::readable). An object that may be refusing the operation is an
-    /// unconnected Unix datagram socket, which the system reports as writable while the receiver's queue
-    /// is full.
+    /// An error and a peer that has hung up count as writable, because a write that fails does not
+    /// block. Otherwise this is like [`readable`](Async::readable). An object that may be refusing
+    /// the operation is a Unix datagram socket: the system reports it as writable even if the queue
+    /// of the receiver is full.
+    ///
+    /// # Errors
+    ///
+    /// Returns the same errors as [`readable`](Async::readable).
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future ends the wait and releases its waker immediately.
     ///
     /// # Examples
     ///
@@ -382,7 +445,14 @@ impl<T> Async<T> {
         Writable::new(self)
     }
 
-    /// Like [`writable`](Async::writable), but owns a reference to the object and so can outlive the borrow.
+    /// Waits until the object can be written without blocking, and keeps the object alive.
+    ///
+    /// The future owns a reference to the object, so it can be `'static`. Otherwise this is like
+    /// [`writable`](Async::writable).
+    ///
+    /// # Errors
+    ///
+    /// Returns the same errors as [`readable`](Async::readable).
     ///
     /// # Examples
     ///
@@ -405,21 +475,23 @@ impl<T> Async<T> {
 
     /// Polls whether the object can be read without blocking.
     ///
-    /// `Ready` means that the operating system reports the object as readable now, or has done so since
-    /// this task last got `Pending`. So both orders work: try the operation and poll if it would block,
-    /// or poll and then try.
+    /// `Ready` means that the operating system reports the object as readable now, or has reported
+    /// it since this task last got `Pending`. So a task can try the operation first and poll if it
+    /// would block, or poll first and then try.
     ///
-    /// Each direction has one waker for the `poll_*` functions, which
-    /// [`AsyncRead`](futures_io::AsyncRead) uses as well: a poll by another task wakes the earlier task
-    /// and replaces its waker. A task that does not want to wait any longer need not do anything. Its
-    /// waker may be called once, and is dropped with the object.
-    ///
-    /// Repeated answers without an event in between are slowed down as in
-    /// [`readable`](Async::readable).
+    /// The `poll_*` functions and [`AsyncRead`](futures_io::AsyncRead) share one waker per
+    /// direction. A poll by another task replaces the waker and wakes the earlier task. If `Ready`
+    /// is returned several times in a row, without an event in between, the task is slowed down as
+    /// in [`readable`](Async::readable).
     ///
     /// # Errors
     ///
-    /// As for [`readable`](Async::readable).
+    /// Returns the same errors as [`readable`](Async::readable).
+    ///
+    /// # Cancellation
+    ///
+    /// A task that no longer wants to wait need not do anything. Its waker is kept until the next
+    /// event or poll, which may wake the task once more, or until the object is dropped.
     ///
     /// # Examples
     ///
@@ -441,12 +513,19 @@ impl<T> Async<T> {
             .poll_ready(Direction::Read, WaiterId::Shared, cx)
     }
 
-    /// Polls whether the object can be written without blocking. All that is said of
-    /// [`poll_readable`](Async::poll_readable) holds here for the other direction.
+    /// Polls whether the object can be written without blocking.
+    ///
+    /// This is like [`poll_readable`](Async::poll_readable) for the other direction: the waker is
+    /// shared with [`AsyncWrite`](futures_io::AsyncWrite).
     ///
     /// # Errors
     ///
-    /// As for [`readable`](Async::readable).
+    /// Returns the same errors as [`readable`](Async::readable).
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`poll_readable`](Async::poll_readable), the waker is kept until the next event or
+    /// poll.
     ///
     /// # Examples
     ///
@@ -475,9 +554,10 @@ impl<T> Async<T> {
 impl<T> Drop for Async<T> {
     #[allow(unsafe_code)]
     fn drop(&mut self) {
-        // A failure means that the object was closed behind our back; there is nothing left to undo.
+        // An error means that the program has closed the descriptor. Then nothing is registered.
         let _ = self.registration.deregister();
-        // SAFETY: this is the drop of the whole value, and `into_inner` prevents it when it has taken the object.
+        // SAFETY: the value is dropped as a whole. `into_inner`, which moves the object out,
+        // prevents that.
         unsafe { ManuallyDrop::drop(&mut self.io) };
     }
 }
