@@ -1,13 +1,14 @@
-//! Conversions from and to what the operating system hands out.
+//! Conversions from and to the types of `std` and of the operating system.
 
 use super::Async;
 use std::io;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 
-/// Converting a type of std is [`Async::new`].
+/// Implements `TryFrom` for types of `std`.
 macro_rules! try_from_std {
     ($($type:ty),* $(,)?) => {
         $(
+            /// Calls [`Async::new`] and returns its errors.
             impl TryFrom<$type> for Async<$type> {
                 type Error = io::Error;
 
@@ -42,6 +43,7 @@ mod unix {
         }
     }
 
+    /// Converts the descriptor to `T`, and calls [`Async::new`].
     impl<T: AsFd + From<OwnedFd>> TryFrom<OwnedFd> for Async<T> {
         type Error = io::Error;
 
@@ -50,6 +52,7 @@ mod unix {
         }
     }
 
+    /// Calls [`Async::into_inner`]. The descriptor stays in non-blocking mode.
     impl<T: Into<OwnedFd>> TryFrom<Async<T>> for OwnedFd {
         type Error = io::Error;
 
@@ -77,6 +80,7 @@ mod windows {
         }
     }
 
+    /// Converts the socket to `T`, and calls [`Async::new`].
     impl<T: AsSocket + From<OwnedSocket>> TryFrom<OwnedSocket> for Async<T> {
         type Error = io::Error;
 
@@ -85,6 +89,7 @@ mod windows {
         }
     }
 
+    /// Calls [`Async::into_inner`]. The socket stays in non-blocking mode.
     impl<T: Into<OwnedSocket>> TryFrom<Async<T>> for OwnedSocket {
         type Error = io::Error;
 

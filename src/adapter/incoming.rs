@@ -1,4 +1,4 @@
-//! The stream of accepted connections, of TCP and of Unix sockets.
+//! The stream of accepted connections, for TCP and Unix sockets.
 
 use super::Async;
 use super::registration::ListedWaiter;
@@ -10,16 +10,16 @@ use std::marker::PhantomPinned;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Accepts connections without end. `L` is the listener's type, `S` the type of an accepted
-/// connection, `A` the type of the peer's address.
+/// An endless stream of accepted connections. `L` is the type of the listener, `S` that of an
+/// accepted connection, `A` that of the address of a peer.
 pub(super) struct Incoming<'a, L, S, A> {
     listener: &'a Async<L>,
     accept: fn(&L) -> io::Result<(S, A)>,
-    /// Registers a connection.
+    /// Registers an accepted connection.
     register: fn(&Async<L>, S) -> io::Result<Async<S>>,
     waiter: ListedWaiter,
-    /// No field is pinned. But the public signatures return `impl Stream`, which was not `Unpin` in
-    /// 2.6.0; callers pin it.
+    /// No field is pinned. But the `impl Stream` of the public signatures is not `Unpin` in
+    /// async-io 2.6.0, and an auto trait that leaks through it would become part of the API.
     _pinned: PhantomPinned,
 }
 
@@ -55,8 +55,8 @@ impl<L, S, A> Stream for Incoming<'_, L, S, A> {
             || (this.accept)(listener),
         );
         if accepted.is_ready() {
-            // A task that was polled before its event came is still enqueued, and may not poll again
-            // for a long time.
+            // If the connection came before its event, the waiter is still enqueued. The task may
+            // not poll again for a long time, so it must not be woken.
             this.waiter.remove();
         }
         let register = |(stream, _)| (this.register)(this.listener, stream);

@@ -9,36 +9,54 @@ use std::io::{Stderr, StderrLock, Stdin, StdinLock, Stdout, StdoutLock};
 use std::net::TcpStream;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
-/// Types whose I/O traits do not drop their underlying I/O object.
+/// A promise that the I/O traits of a type do not drop its I/O object.
 ///
-/// [`Async`](crate::Async) hands out `&mut T` to the implementations of [`Read`] and [`Write`]. They must not drop or
-/// replace the descriptor that is registered with the reactor: another thread may be using its number.
+/// [`Async<T>`](crate::Async) passes `&mut T` to the implementations of [`Read`] and [`Write`].
+/// They must not drop or replace the descriptor that is registered with the reactor: another thread
+/// may be using its number. Nearly all types meet this requirement. But any crate can implement the
+/// traits, so each type has to promise it.
 ///
-/// Nearly every type is like that; but since the traits are implemented in foreign crates, each type has to promise it.
+/// The promise is needed only for [`AsyncRead`](futures_io::AsyncRead) and
+/// [`AsyncWrite`](futures_io::AsyncWrite) of an owned `Async<T>`. They are implemented for
+/// `&Async<T>` without it.
 ///
 /// # Safety
 ///
-/// No method of the type's I/O traits ([`Read`] and [`Write`]) drops or replaces the I/O object whose descriptor the
-/// type's `AsFd` (on Windows `AsSocket`) returns.
+/// No method of [`Read`] or [`Write`] drops or replaces the I/O object that the `AsFd`
+/// implementation (on Windows `AsSocket`) of the type refers to.
 ///
 /// # Examples
 ///
 /// ```
 /// use async_io::IoSafe;
+/// use std::io::{self, Read};
 /// use std::net::TcpStream;
 ///
-/// struct Logged(TcpStream);
+/// /// A connection that counts the bytes it has received.
+/// struct Counted {
+///     stream: TcpStream,
+///     received: usize,
+/// }
 ///
-/// // SAFETY: the type's I/O traits only forward to the stream.
-/// unsafe impl IoSafe for Logged {}
+/// impl Read for Counted {
+///     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+///         let count = self.stream.read(buffer)?;
+///         self.received += count;
+///         Ok(count)
+///     }
+/// }
+///
+/// // SAFETY: `read` forwards to the stream and leaves it in place.
+/// unsafe impl IoSafe for Counted {}
 /// ```
 pub unsafe trait IoSafe {}
 
-/// The implementations below are alike: the I/O traits of these types make system calls, or forward to the inner type.
+/// Implements [`IoSafe`] for types whose I/O traits make system calls or forward to the inner type.
 macro_rules! io_safe {
     ($($type:ty),* $(,)?) => {
         $(
-            // SAFETY: the type's `Read` and `Write` make system calls on the object and leave it in place.
+            // SAFETY: `Read` and `Write` of the type make system calls on the object and leave it
+            // in place.
             unsafe impl IoSafe for $type {}
         )*
     };
@@ -62,7 +80,7 @@ io_safe! {
 io_safe!(std::os::unix::net::UnixStream);
 
 #[cfg(not(async_io_no_pipe))]
-#[allow(clippy::incompatible_msrv)] // The build script has found these types.
+#[allow(clippy::incompatible_msrv)] // The build script checks that `std` has these types.
 mod pipe {
     use super::IoSafe;
 
@@ -81,5 +99,5 @@ unsafe impl<T: IoSafe + ?Sized> IoSafe for &mut T {}
 unsafe impl<T: IoSafe + ?Sized> IoSafe for Box<T> {}
 // SAFETY: forwards to the inner object.
 unsafe impl<T: Clone + IoSafe> IoSafe for Cow<'_, T> {}
-// SAFETY: through a shared reference nothing can be moved out or replaced.
+// SAFETY: nothing can be moved out or replaced through a shared reference.
 unsafe impl<T: ?Sized> IoSafe for &T {}

@@ -67,8 +67,8 @@ use std::task::{Context, Poll};
 ///
 /// # Cancellation
 ///
-/// Dropping a future that an `Async` returned cancels its operation, which has had no effect then.
-/// The method pages name the exceptions.
+/// If a future that an `Async` returned is dropped before it completes, its operation has had no
+/// effect.
 ///
 /// # Panics
 ///
@@ -416,8 +416,8 @@ impl<T> Async<T> {
     ///
     /// An error and a peer that has hung up count as writable, because a write that fails does not
     /// block. Otherwise this is like [`readable`](Async::readable). An object that may be refusing
-    /// the operation is a Unix datagram socket: the system reports it as writable even if the queue
-    /// of the receiver is full.
+    /// the operation is an unconnected Unix datagram socket: the system reports it as writable even
+    /// if the queue of the receiver is full.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Operations as closures: `read_with` and its family.
+//! Operations that are given as closures: `read_with` and its variants.
 
 use super::Async;
 use super::registration::ListedWaiter;
@@ -8,23 +8,26 @@ use std::future::poll_fn;
 use std::io;
 
 impl<T> Async<T> {
-    /// Runs a reading operation until it does not block.
+    /// Runs a reading operation, and waits and repeats it while it would block.
     ///
-    /// The closure is called at once, and again whenever the object may have become readable, until it
-    /// returns something other than an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock). Every
-    /// other error, also [`Interrupted`](io::ErrorKind::Interrupted), is returned.
+    /// The first poll calls the closure. If the closure returns an error of kind
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock), the task waits until the object may be readable,
+    /// and the closure is called again. Any other result is returned, including the error
+    /// [`Interrupted`](io::ErrorKind::Interrupted).
     ///
-    /// The closure should do one thing that fails with `WouldBlock` because *this* object cannot be
-    /// read. If it fails like this for another reason while the object is readable, it is called again
-    /// with pauses in between, which grow up to 10 ms. A poll during a pause does not call it.
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future while it waits loses nothing: a closure that would block has done nothing.
+    /// The closure should make one operation, and should return `WouldBlock` only if *this* object
+    /// cannot be read. If it returns `WouldBlock` again and again although the object is readable,
+    /// it is called with pauses in between, which grow to 10 ms. A poll during a pause does not
+    /// call it.
     ///
     /// # Errors
     ///
     /// Returns the errors of the closure, and those of [`readable`](Async::readable).
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped while it waits, nothing is lost, because the latest call of the
+    /// closure returned `WouldBlock`.
     ///
     /// # Examples
     ///
@@ -48,12 +51,19 @@ impl<T> Async<T> {
             .await
     }
 
-    /// Runs a reading operation that changes the object, as often as it would block. Otherwise like
-    /// [`read_with`](Async::read_with).
+    /// Runs a reading operation that needs a mutable reference, and waits and repeats it while it
+    /// would block.
+    ///
+    /// Otherwise this is like [`read_with`](Async::read_with).
     ///
     /// # Safety
     ///
-    /// The closure must not drop or replace the object: its descriptor is registered with the reactor.
+    /// The closure must not drop or replace the object: its descriptor is registered with the
+    /// reactor.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of the closure, and those of [`readable`](Async::readable).
     ///
     /// # Examples
     ///
@@ -67,7 +77,7 @@ impl<T> Async<T> {
     ///     let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
     ///     let mut stream = Async::<TcpStream>::connect(listener.get_ref().local_addr()?).await?;
     ///     drop(listener.accept().await?);
-    ///     // SAFETY: the stream stays where it is.
+    ///     // SAFETY: the closure neither drops nor replaces the stream.
     ///     let count = unsafe { stream.read_with_mut(|stream| stream.read(&mut [0; 16])).await? };
     ///     assert_eq!(count, 0);
     ///     Ok(())
@@ -82,12 +92,19 @@ impl<T> Async<T> {
         self.operate_mut(Direction::Read, op).await
     }
 
-    /// Runs a writing operation, as often as it would block. All that is said of [`read_with`](Async::read_with) holds
-    /// here for the other direction.
+    /// Runs a writing operation, and waits and repeats it while it would block.
+    ///
+    /// This is like [`read_with`](Async::read_with) for the other direction: the closure should
+    /// return [`WouldBlock`](io::ErrorKind::WouldBlock) only if *this* object cannot be written.
     ///
     /// # Errors
     ///
-    /// The closure's, and those of [`writable`](Async::writable).
+    /// Returns the errors of the closure, and those of [`writable`](Async::writable).
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped while it waits, nothing was written, because the latest call of the
+    /// closure returned `WouldBlock`.
     ///
     /// # Examples
     ///
@@ -110,12 +127,19 @@ impl<T> Async<T> {
             .await
     }
 
-    /// Runs a writing operation that changes the object, as often as it would block. Otherwise like
-    /// [`write_with`](Async::write_with).
+    /// Runs a writing operation that needs a mutable reference, and waits and repeats it while it
+    /// would block.
+    ///
+    /// Otherwise this is like [`write_with`](Async::write_with).
     ///
     /// # Safety
     ///
-    /// The closure must not drop or replace the object: its descriptor is registered with the reactor.
+    /// The closure must not drop or replace the object: its descriptor is registered with the
+    /// reactor.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of the closure, and those of [`writable`](Async::writable).
     ///
     /// # Examples
     ///
@@ -128,7 +152,7 @@ impl<T> Async<T> {
     /// async_io::block_on(async {
     ///     let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
     ///     let mut stream = Async::<TcpStream>::connect(listener.get_ref().local_addr()?).await?;
-    ///     // SAFETY: the stream stays where it is.
+    ///     // SAFETY: the closure neither drops nor replaces the stream.
     ///     let count = unsafe { stream.write_with_mut(|stream| stream.write(b"hi")).await? };
     ///     assert_eq!(count, 2);
     ///     Ok(())
@@ -143,7 +167,7 @@ impl<T> Async<T> {
         self.operate_mut(Direction::Write, op).await
     }
 
-    /// Runs an operation of a user's closure, or of this crate.
+    /// Runs an operation of this crate or of a closure.
     #[inline]
     pub(super) async fn operate<R>(
         &self,

@@ -1,5 +1,5 @@
-//! `AsyncRead` and `AsyncWrite`: try the system call, wait as the shared waiter of the direction if
-//! it would block.
+//! `AsyncRead` and `AsyncWrite`: a poll tries the system call and, if that would block, waits as
+//! the shared waiter of the direction.
 
 use super::registration::Registration;
 use super::{Async, IoSafe, would_block};
@@ -12,8 +12,9 @@ use std::task::{Context, Poll};
 
 /// Reads through `read`.
 ///
-/// A `TcpStream` is read by a system call of this crate, which is what its `Read` does, without the
-/// detour through the C library; and the read after a short one may wait without a system call.
+/// A `TcpStream` is read by a system call of this crate. It is the same call as that of its `Read`,
+/// without the detour through the C library. The read after a short one may wait without a system
+/// call.
 #[inline]
 fn poll_read<T>(
     registration: &Registration,
@@ -43,17 +44,17 @@ fn poll_read_vectored<T>(
     }
 }
 
-/// A system call takes at least this many buffers (POSIX), and std passes no more than it takes. A
-/// read that fills these may have left data behind.
+/// The number of buffers that a system call takes at least (POSIX). `std` passes no more buffers
+/// than the system takes, so a read that fills this many may have left data behind.
 const FEWEST_BUFFERS: usize = 16;
 
-/// Returns how many bytes one system call certainly reads, if they are there.
+/// Returns how many bytes one system call certainly reads if they are available.
 fn capacity(bufs: &[IoSliceMut<'_>]) -> usize {
     let lengths = bufs.iter().take(FEWEST_BUFFERS).map(|buf| buf.len());
     lengths.fold(0, usize::saturating_add)
 }
 
-/// Writes through `write`; to a `TcpStream` by a system call of this crate.
+/// Writes through `write`. A `TcpStream` is written to by a system call of this crate.
 #[inline]
 fn poll_write<T>(
     registration: &Registration,
@@ -81,6 +82,7 @@ fn poll<T, R>(
     registration.poll_shared(direction, would_block::of::<T>(), cx, operation)
 }
 
+/// Reads from the object. While the read would block, the task waits until the object is readable.
 impl<T: IoSafe + Read> AsyncRead for Async<T> {
     #[inline]
     fn poll_read(
@@ -104,6 +106,7 @@ impl<T: IoSafe + Read> AsyncRead for Async<T> {
     }
 }
 
+/// Reads through a shared reference, so that another task can write at the same time.
 impl<T> AsyncRead for &Async<T>
 where
     for<'a> &'a T: Read,
@@ -128,6 +131,9 @@ where
     }
 }
 
+/// Writes to the object. While the write would block, the task waits until the object is writable.
+///
+/// `poll_close` flushes the object and does not shut a socket down.
 impl<T: IoSafe + Write> AsyncWrite for Async<T> {
     #[inline]
     fn poll_write(
@@ -163,6 +169,7 @@ impl<T: IoSafe + Write> AsyncWrite for Async<T> {
     }
 }
 
+/// Writes through a shared reference, so that another task can read at the same time.
 impl<T> AsyncWrite for &Async<T>
 where
     for<'a> &'a T: Write,

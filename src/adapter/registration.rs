@@ -1,5 +1,5 @@
-//! A registration with the reactor, as the public types hold it: everything about waiting that does
-//! not depend on `T`.
+//! A registration with the reactor, as the public types hold it. It has everything about waiting
+//! that does not depend on `T`.
 
 use super::would_block::WouldBlock;
 use crate::core::source::readiness::Snapshot;
@@ -17,7 +17,8 @@ use std::io;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// Names a source of a driver. Has no `Drop`: its owner deregisters it, before the object is closed.
+/// Names a source of a driver. It has no `Drop`: the owner deregisters it before it closes the
+/// object.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Registration {
     driver: &'static Driver,
@@ -37,7 +38,7 @@ impl Registration {
         self.target.raw
     }
 
-    /// Returns what is known about a direction, for the `Debug` output.
+    /// Returns the state of a direction, for the `Debug` output.
     pub(crate) fn summary(&self, direction: Direction) -> Summary {
         self.target.source.summary(direction)
     }
@@ -52,7 +53,7 @@ impl Registration {
         self.target.source.word(direction).snapshot()
     }
 
-    /// Tries an operation until it returns something other than `WouldBlock`. In between the task
+    /// Tries an operation until it returns something other than `WouldBlock`. In between, the task
     /// waits as the shared waiter of the direction. Each poll tries the operation.
     #[inline]
     pub(crate) fn poll_shared<R>(
@@ -66,8 +67,8 @@ impl Registration {
         self.poll_operation(direction, would_block, id, cx, operation)
     }
 
-    /// As [`poll_shared`](Self::poll_shared), with a waiter of the future's own. A poll that may keep
-    /// waiting, or falls into a pause, does not try the operation.
+    /// As [`poll_shared`](Self::poll_shared), with a waiter that belongs to one future. A poll that
+    /// may keep waiting, or that comes during a pause, does not try the operation.
     #[inline]
     pub(crate) fn poll_listed<R>(
         &self,
@@ -86,7 +87,7 @@ impl Registration {
         self.poll_operation(direction, would_block, id, cx, operation)
     }
 
-    /// Returns whether a future that is polled again waits without trying its operation.
+    /// Returns whether a future that is polled again keeps waiting without trying its operation.
     fn goes_on_waiting(
         &self,
         at: WaitPoint,
@@ -114,12 +115,13 @@ impl Registration {
         cx: &mut Context<'_>,
         mut operation: impl FnMut() -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        // With one-shot reporting, arming reports again what is ready. A contradiction would turn
-        // the wait into a busy loop.
+        // With one-shot reporting, arming reports again what is ready. If `WouldBlock` contradicted
+        // that, the wait would be a busy loop. So the kernel is asked, and contradictions are
+        // counted.
         let conclusive =
             would_block == WouldBlock::Conclusive && Poller::TRAITS.reporting == Reporting::Edges;
         loop {
-            // Read before the operation: an event after this moment makes it try again.
+            // Read before the operation: after a later event, the operation is tried again.
             let seen = self.snapshot(direction);
             match operation() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -152,8 +154,8 @@ impl Registration {
         }
     }
 
-    /// Reads from a `TcpStream`: like [`poll_shared`](Self::poll_shared), but the read after one that
-    /// was shorter than its buffer waits without a system call, if that is safe.
+    /// Reads from a `TcpStream`. This is like [`poll_shared`](Self::poll_shared), but a read after
+    /// one that was shorter than its buffer waits without a system call, if that is safe.
     #[inline]
     pub(crate) fn poll_read_stream(
         &self,
@@ -197,7 +199,8 @@ impl Registration {
     #[inline]
     fn waits_after_short_read(&self, seen: Snapshot, cx: &mut Context<'_>) -> bool {
         let (driver, waker) = (self.driver, cx.waker());
-        // A failure to start the fallback thread is met by the read, which has to wait as well.
+        // If the fallback thread cannot be started, the read makes the same promise and returns the
+        // error.
         block_on::has_waited()
             && driver.promise(waker).is_ok()
             && driver
@@ -210,14 +213,14 @@ impl Registration {
         match seen.allows_shortcut() {
             Some(true) => self.target.source.word(Direction::Read).note_drained(seen),
             Some(false) => {}
-            // Once per object. The next short read will be noted.
+            // Asks the system, once per object. The next short read is noted.
             None => drop(self.is_tcp()),
         }
     }
 
-    /// Returns whether the object is a TCP socket whose short reads are conclusive. This also takes a
-    /// system that reports the end of a stream with the event of its last data. The type does not
-    /// say: a `TcpStream` can be made from any descriptor.
+    /// Returns whether the object is a TCP socket for which a short read is conclusive. That
+    /// requires a system that reports the end of a stream together with its last data. The type
+    /// proves nothing, because a `TcpStream` can be made from any descriptor.
     pub(crate) fn is_tcp(&self) -> bool {
         let word = self.target.source.word(Direction::Read);
         if let Some(known) = word.snapshot().allows_shortcut() {
@@ -228,7 +231,7 @@ impl Registration {
         is_tcp
     }
 
-    /// Records that the object was connected, or accepted from a listener, as TCP.
+    /// Records that the object is a TCP socket that this crate has connected or accepted.
     pub(crate) fn set_tcp(&self) {
         let word = self.target.source.word(Direction::Read);
         word.set_tcp(REPORTS_CLOSING);
@@ -256,7 +259,8 @@ impl Registration {
             Ok(Waited::Enqueued) => Poll::Pending,
             Ok(Waited::TryAgain | Waited::Ready) => Poll::Ready(Ok(())),
             Ok(waited) => {
-                // The executor of this thread may have nothing else to run.
+                // If the executor of this thread has nothing else to run, `block_on` would poll the
+                // task again without a turn in between.
                 block_on::request_turn();
                 self.slow_down(at, waited, cx)
             }
@@ -289,7 +293,7 @@ impl Registration {
     fn wait(&self, at: WaitPoint, request: Request, cx: &mut Context<'_>) -> io::Result<Waited> {
         self.driver.promise(cx.waker())?;
         let reactor = &self.driver.reactor;
-        // Arming again would report again what is ready, and end the pause.
+        // Arming would report again what is ready, and end the pause.
         if matches!(request, Request::Refused)
             && self.snapshot(at.direction).is_contradicted()
             && reactor.pausing(&self.target, at, cx.waker()) == Pausing::Yes
@@ -299,7 +303,8 @@ impl Registration {
         reactor.wait_for(&self.target, at, request, cx.waker())
     }
 
-    /// Makes the task yield or pause. Events do not help it: a refused attempt may cause one itself.
+    /// Makes the task yield or pause. An event does not end the pause, because a refused attempt
+    /// may cause an event itself.
     #[cold]
     fn slow_down<R>(&self, at: WaitPoint, waited: Waited, cx: &mut Context<'_>) -> Poll<R> {
         match waited {
@@ -314,13 +319,14 @@ impl Registration {
         let deadline = reactor.clock().now().plus(pause);
         match self.driver.schedule(None, deadline, cx.waker()) {
             Some(timer) => reactor.set_pause(&self.target, at, timer),
-            // There are too many timers. The task yields instead.
+            // The timer queue is full. The task yields instead.
             None => wake::wake_by_ref(cx.waker()),
         }
     }
 }
 
-/// The waiter of one future. Added to its source when it is first needed, and removed when dropped.
+/// The waiter of one future. It is added to its source when it is first needed, and removed when it
+/// is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct ListedWaiter {
     listed: Option<(Registration, WaiterId)>,
@@ -335,7 +341,7 @@ impl ListedWaiter {
         self.listed.map(|(_, id)| id)
     }
 
-    /// Returns the waiter's name, after adding it to the source if necessary.
+    /// Returns the id of the waiter. Adds the waiter to the source if necessary.
     pub(crate) fn id(
         &mut self,
         registration: &Registration,
@@ -348,7 +354,7 @@ impl ListedWaiter {
         id
     }
 
-    /// Removes the waiter from its source. Its waker is dropped at once and will not be called.
+    /// Removes the waiter from its source. Its waker is dropped immediately and will not be called.
     pub(crate) fn remove(&mut self) {
         if let Some((registration, id)) = self.listed.take() {
             let reactor = &registration.driver.reactor;

@@ -43,8 +43,9 @@ impl Async<TcpListener> {
     ///
     /// # Errors
     ///
-    /// Those of [`TcpListener::accept`]; among them the want of descriptors, which goes away by itself: the connection
-    /// stays in the queue, and the next call tries again. Pause a moment before it.
+    /// Those of [`TcpListener::accept`]; among them the want of descriptors, which goes away by
+    /// itself: the connection stays in the queue, and the next call tries again. Pause a moment
+    /// before it.
     ///
     /// # Examples
     ///
@@ -85,8 +86,8 @@ impl Async<TcpListener> {
 
     /// A stream of accepted connections.
     ///
-    /// It never ends: errors are items, and the next item tries again. Dropping it, or a future of its next item, loses no
-    /// connection.
+    /// It never ends: errors are items, and the next item tries again. Dropping it, or a future of
+    /// its next item, loses no connection.
     ///
     /// # Examples
     ///
@@ -115,8 +116,8 @@ impl Async<TcpListener> {
 impl Async<TcpStream> {
     /// Connects to the address.
     ///
-    /// No options are set, and there is no time limit besides the system's, which is minutes: race it with a
-    /// [`Timer`](crate::Timer).
+    /// No options are set, and there is no time limit besides the system's, which is minutes: race
+    /// it with a [`Timer`](crate::Timer).
     ///
     /// # Cancellation
     ///
@@ -124,8 +125,8 @@ impl Async<TcpStream> {
     ///
     /// # Errors
     ///
-    /// The operating system's, as they are: [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) and so on; and those of
-    /// [`Async::new`] and [`writable`](Async::writable).
+    /// The operating system's, as they are: [`ConnectionRefused`](io::ErrorKind::ConnectionRefused)
+    /// and so on; and those of [`Async::new`] and [`writable`](Async::writable).
     ///
     /// # Examples
     ///

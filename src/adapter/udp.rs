@@ -31,7 +31,8 @@ impl Async<UdpSocket> {
 
     /// Receives one datagram; returns its length and the sender.
     ///
-    /// What does not fit into the buffer is lost. To connect the socket first, use [`get_ref`](Async::get_ref).
+    /// What does not fit into the buffer is lost. To connect the socket first, use
+    /// [`get_ref`](Async::get_ref).
     ///
     /// # Cancellation
     ///
@@ -65,7 +66,8 @@ impl Async<UdpSocket> {
             .await
     }
 
-    /// Receives one datagram and leaves it in the queue. Otherwise like [`recv_from`](Async#method.recv_from).
+    /// Receives one datagram and leaves it in the queue. Otherwise like
+    /// [`recv_from`](Async#method.recv_from).
     ///
     /// # Errors
     ///
@@ -127,8 +129,8 @@ impl Async<UdpSocket> {
             .await
     }
 
-    /// Receives one datagram from the peer that the socket is connected to; returns its length. What does not fit into
-    /// the buffer is lost.
+    /// Receives one datagram from the peer that the socket is connected to; returns its length.
+    /// What does not fit into the buffer is lost.
     ///
     /// # Cancellation
     ///
@@ -163,8 +165,8 @@ impl Async<UdpSocket> {
             .await
     }
 
-    /// Receives one datagram from the peer that the socket is connected to, and leaves it in the queue. Otherwise like
-    /// [`recv`](Async#method.recv).
+    /// Receives one datagram from the peer that the socket is connected to, and leaves it in the
+    /// queue. Otherwise like [`recv`](Async#method.recv).
     ///
     /// # Errors
     ///
@@ -194,7 +196,8 @@ impl Async<UdpSocket> {
             .await
     }
 
-    /// Sends one datagram to the peer that the socket is connected to; returns how many bytes were sent, which is all.
+    /// Sends one datagram to the peer that the socket is connected to; returns how many bytes were
+    /// sent, which is all.
     ///
     /// # Cancellation
     ///

@@ -12,8 +12,8 @@ use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
-/// While a listener's queue is full, connecting is tried again after pauses of this length, then of twice as much, and so
-/// on up to the longest.
+/// While a listener's queue is full, connecting is tried again after pauses of this length, then of
+/// twice as much, and so on up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -48,7 +48,8 @@ impl Async<UnixListener> {
     ///
     /// # Errors
     ///
-    /// Those of [`UnixListener::accept`]. After the want of descriptors the connection is still in the queue.
+    /// Those of [`UnixListener::accept`]. After the want of descriptors the connection is still in
+    /// the queue.
     ///
     /// # Examples
     ///
@@ -76,8 +77,8 @@ impl Async<UnixListener> {
 
     /// A stream of accepted connections.
     ///
-    /// It never ends: errors are items, and the next item tries again. Dropping it, or a future of its next item, loses no
-    /// connection.
+    /// It never ends: errors are items, and the next item tries again. Dropping it, or a future of
+    /// its next item, loses no connection.
     ///
     /// # Examples
     ///
@@ -104,9 +105,11 @@ impl Async<UnixListener> {
 }
 
 impl Async<UnixStream> {
-    /// Connects to the path. On Linux and Android a path whose first byte is zero is an abstract name.
+    /// Connects to the path. On Linux and Android a path whose first byte is zero is an abstract
+    /// name.
     ///
-    /// If the listener's queue is full, the future tries again with short pauses until there is a place.
+    /// If the listener's queue is full, the future tries again with short pauses until there is a
+    /// place.
     ///
     /// # Cancellation
     ///
@@ -115,8 +118,9 @@ impl Async<UnixStream> {
     /// # Errors
     ///
     /// The operating system's: [`NotFound`](io::ErrorKind::NotFound) if there is no such path,
-    /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) if nobody listens. A zero byte in the path is
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput). And those of [`Async::new`] and [`writable`](Async::writable).
+    /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) if nobody listens. A zero byte in
+    /// the path is [`InvalidInput`](io::ErrorKind::InvalidInput). And those of [`Async::new`] and
+    /// [`writable`](Async::writable).
     ///
     /// # Examples
     ///
@@ -255,7 +259,8 @@ impl Async<UnixDatagram> {
         Ok((Async::new(one)?, Async::new(two)?))
     }
 
-    /// Receives one datagram; returns its length and the sender. What does not fit into the buffer is lost.
+    /// Receives one datagram; returns its length and the sender. What does not fit into the buffer
+    /// is lost.
     ///
     /// # Cancellation
     ///
@@ -289,8 +294,8 @@ impl Async<UnixDatagram> {
 
     /// Sends one datagram to the path; returns how many bytes were sent.
     ///
-    /// If the receiver's queue is full, the future waits until there is room. The system does not report that room, so
-    /// the send is repeated with growing pauses (up to 10 ms).
+    /// If the receiver's queue is full, the future waits until there is room. The system does not
+    /// report that room, so the send is repeated with growing pauses (up to 10 ms).
     ///
     /// # Cancellation
     ///
@@ -315,14 +320,15 @@ impl Async<UnixDatagram> {
     /// # }
     /// ```
     pub async fn send_to<P: AsRef<Path>>(&self, buf: &[u8], path: P) -> io::Result<usize> {
-        // "Would block" tells of the receiver's queue, "writable" of the own: they may contradict each other.
+        // "Would block" tells of the receiver's queue, "writable" of the own: they may contradict
+        // each other.
         let send = |socket: &UnixDatagram| socket.send_to(buf, &path);
         self.operate(Direction::Write, WouldBlock::Inconclusive, send)
             .await
     }
 
-    /// Receives one datagram from the peer that the socket is connected to; returns its length. What does not fit into
-    /// the buffer is lost.
+    /// Receives one datagram from the peer that the socket is connected to; returns its length.
+    /// What does not fit into the buffer is lost.
     ///
     /// # Cancellation
     ///
@@ -355,7 +361,8 @@ impl Async<UnixDatagram> {
             .await
     }
 
-    /// Sends one datagram to the peer that the socket is connected to; returns how many bytes were sent.
+    /// Sends one datagram to the peer that the socket is connected to; returns how many bytes were
+    /// sent.
     ///
     /// # Cancellation
     ///
@@ -380,7 +387,8 @@ impl Async<UnixDatagram> {
     /// # }
     /// ```
     pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        // As in `send_to`: asking also has the kernel watch the peer that the socket is connected to by now.
+        // As in `send_to`: asking also has the kernel watch the peer that the socket is connected
+        // to by now.
         let send = |socket: &UnixDatagram| socket.send(buf);
         self.operate(Direction::Write, WouldBlock::Inconclusive, send)
             .await

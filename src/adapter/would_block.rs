@@ -1,26 +1,26 @@
 //! When `WouldBlock` is conclusive.
 //!
-//! It is conclusive from types whose `Read` and `Write` are one system call on the registered
-//! descriptor, which is a socket or a pipe. Anything else (a TLS stream, a user's newtype) may mean
-//! something else by it. So may a `File`: a terminal also refuses because another process is reading
-//! it, and reports no change when that process has left data behind.
+//! It is conclusive if it comes from a socket or pipe type whose `Read` and `Write` are one system
+//! call on the registered descriptor. Any other type, such as a TLS stream or a newtype of the
+//! user, may mean something else by it. So may a `File`: a terminal also refuses a read while
+//! another process reads it, and no change is reported when that process leaves data behind.
 
 use std::any::TypeId;
 use std::net::TcpStream;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
-/// What an operation's `WouldBlock` says.
+/// What `WouldBlock` proves about the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WouldBlock {
-    /// This crate made the system call on this object: the kernel has nothing, and will report a
-    /// change.
+    /// It is the result of a system call on this object: the object was not ready, and the kernel
+    /// will report a change.
     Conclusive,
-    /// A closure or a foreign type returned it: it may be about something else.
+    /// A closure or a foreign type returned it, possibly for a reason other than this object.
     Inconclusive,
 }
 
-/// Returns what `WouldBlock` of `T`'s operations says. The same holds for `&T`, through which the
-/// implementations for shared references read and write.
+/// Returns what `WouldBlock` from a `Read` or `Write` operation of `T` proves. The same holds for
+/// `&T`, through which the implementations for shared references read and write.
 #[inline]
 pub(super) fn of<T: ?Sized>() -> WouldBlock {
     if is_known(typeid::of::<T>()) {
@@ -30,14 +30,14 @@ pub(super) fn of<T: ?Sized>() -> WouldBlock {
     }
 }
 
-/// Returns whether the type is `TcpStream`, by itself or by reference.
+/// Returns whether the type is `TcpStream` or `&TcpStream`.
 #[inline]
 pub(super) fn is_tcp_stream<T: ?Sized>() -> bool {
     let id = typeid::of::<T>();
     id == TypeId::of::<TcpStream>() || id == TypeId::of::<&'static TcpStream>()
 }
 
-// The ids are constants, because this is evaluated in each operation.
+// Constants are compared, because each operation evaluates this.
 #[inline]
 fn is_known(id: TypeId) -> bool {
     let is = |known: TypeId| id == known;
@@ -62,7 +62,7 @@ fn is_known_unix(_id: TypeId) -> bool {
 }
 
 #[cfg(not(async_io_no_pipe))]
-#[allow(clippy::incompatible_msrv)] // The build script has found these types.
+#[allow(clippy::incompatible_msrv)] // The build script checks that `std` has these types.
 fn is_known_pipe(id: TypeId) -> bool {
     id == TypeId::of::<std::io::PipeReader>() || id == TypeId::of::<std::io::PipeWriter>()
 }

@@ -1,8 +1,8 @@
-//! Nothing, at no cost.
+//! Empty functions, which cost nothing.
 
 use crate::core::clock::{Clock, Deadline};
 
-/// Stands for an entered span.
+/// A placeholder for an entered span.
 pub(crate) struct Span;
 
 #[inline(always)]

@@ -1,4 +1,5 @@
-//! Spans and events at TRACE level, under the names that people filter on.
+//! Spans and events at level TRACE. Users filter by their names and targets, so these must not
+//! change.
 
 use crate::core::clock::{Clock, Deadline};
 use crate::sys::raw::{self, RawSource};
@@ -55,7 +56,8 @@ pub(crate) fn ready_wakers(count: usize) {
     trace!(target: REACTOR, "{} ready wakers", count);
 }
 
-/// A wait for readiness has ended; `event` is the name of the function that began it.
+/// Records that a wait for readiness has ended. `event` is the name of the function that started
+/// it.
 pub(crate) fn ready(event: &'static str, raw: RawSource) {
     let raw = raw::number(raw);
     match event {

@@ -1,5 +1,5 @@
-//! What the crate tells about itself with the feature `tracing`. The two files have the same shape, so that nothing else
-//! depends on whether the feature is on.
+//! The spans and events of the feature `tracing`. Both files have the same functions, so that no
+//! other module depends on whether the feature is on.
 
 #[cfg(not(feature = "tracing"))]
 mod disabled;
