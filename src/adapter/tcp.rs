@@ -1,4 +1,4 @@
-//! TCP: listening, accepting, connecting, peeking.
+//! The methods of TCP listeners and streams.
 
 use super::Async;
 use super::incoming::Incoming;
@@ -10,14 +10,14 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 impl Async<TcpListener> {
-    /// Makes a listener that is bound to the address.
+    /// Creates a listener that is bound to an address.
     ///
-    /// Port 0 lets the system choose one; ask [`local_addr`](TcpListener::local_addr) through
-    /// [`get_ref`](Async::get_ref). Names are not looked up.
+    /// With port 0 the system chooses a port. [`local_addr`](TcpListener::local_addr), called
+    /// through [`get_ref`](Async::get_ref), returns it. This function does not resolve host names.
     ///
     /// # Errors
     ///
-    /// Those of [`TcpListener::bind`] and [`Async::new`].
+    /// Returns the errors of [`TcpListener::bind`] and [`Async::new`].
     ///
     /// # Examples
     ///
@@ -35,17 +35,21 @@ impl Async<TcpListener> {
         Async::new(TcpListener::bind(addr.into())?)
     }
 
-    /// Accepts a connection; returns the stream and the peer's address.
+    /// Accepts a connection.
     ///
-    /// # Cancellation
-    ///
-    /// Dropping the future loses no connection.
+    /// Waits until there is one, and returns its stream and the address of the peer.
     ///
     /// # Errors
     ///
-    /// Those of [`TcpListener::accept`]; among them the want of descriptors, which goes away by
-    /// itself: the connection stays in the queue, and the next call tries again. Pause a moment
-    /// before it.
+    /// Returns the errors of [`TcpListener::accept`]. Running out of file descriptors is temporary:
+    /// the connection stays queued. Back off briefly, then retry.
+    ///
+    /// If the accepted connection cannot be registered, it is closed and the error of
+    /// [`Async::new`] is returned.
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it completes, no connection is lost.
     ///
     /// # Examples
     ///
@@ -71,7 +75,7 @@ impl Async<TcpListener> {
         Ok((self.admit(stream)?, peer))
     }
 
-    /// Registers what was accepted.
+    /// Registers an accepted connection.
     fn admit(&self, stream: TcpStream) -> io::Result<Async<TcpStream>> {
         let stream = if socket::ACCEPTS_NONBLOCKING {
             Async::new_nonblocking(stream)?
@@ -84,10 +88,18 @@ impl Async<TcpListener> {
         Ok(stream)
     }
 
-    /// A stream of accepted connections.
+    /// Returns a stream of accepted connections.
     ///
-    /// It never ends: errors are items, and the next item tries again. Dropping it, or a future of
-    /// its next item, loses no connection.
+    /// The stream never ends: an error is an item, and the next item is another attempt. It is not
+    /// `Unpin`, so pin it before use.
+    ///
+    /// # Errors
+    ///
+    /// The items have the errors of [`accept`](Async#method.accept).
+    ///
+    /// # Cancellation
+    ///
+    /// If the stream, or a future of its next item, is dropped, no connection is lost.
     ///
     /// # Examples
     ///
@@ -114,19 +126,25 @@ impl Async<TcpListener> {
 }
 
 impl Async<TcpStream> {
-    /// Connects to the address.
+    /// Connects to an address.
     ///
-    /// No options are set, and there is no time limit besides the system's, which is minutes: race
-    /// it with a [`Timer`](crate::Timer).
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future closes the socket.
+    /// The time limit is that of the system, usually minutes. For a shorter one, race the future
+    /// with a [`Timer`](crate::Timer). No socket options are set. To set some before the connection
+    /// is made, create the socket with a crate such as [`socket2`](https://docs.rs/socket2).
     ///
     /// # Errors
     ///
-    /// The operating system's, as they are: [`ConnectionRefused`](io::ErrorKind::ConnectionRefused)
-    /// and so on; and those of [`Async::new`] and [`writable`](Async::writable).
+    /// Returns the error of the operating system if the connection cannot be made, for example
+    /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused), and the errors of [`Async::new`]
+    /// and [`writable`](Async::writable).
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it completes, the socket is closed.
+    ///
+    /// # Platform notes
+    ///
+    /// On Apple's systems, FreeBSD, NetBSD and DragonFly BSD the socket has `SO_NOSIGPIPE`.
     ///
     /// # Examples
     ///
@@ -154,17 +172,18 @@ impl Async<TcpStream> {
         Ok(stream)
     }
 
-    /// Reads data without taking it: the next read or peek returns it again.
+    /// Reads data without removing it from the queue.
     ///
-    /// Returns 0 at the end of the stream.
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future loses nothing.
+    /// Waits until there is data, and returns the number of bytes read, or 0 at the end of the
+    /// stream. The next read or peek returns the same data again.
     ///
     /// # Errors
     ///
-    /// Those of [`TcpStream::peek`] and [`readable`](Async::readable).
+    /// Returns the errors of [`TcpStream::peek`] and [`readable`](Async::readable).
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it completes, no data is lost.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! UDP: datagrams in and out.
+//! The methods of UDP sockets.
 
 use super::Async;
 use super::would_block::WouldBlock;
@@ -7,11 +7,14 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
 impl Async<UdpSocket> {
-    /// Makes a socket that is bound to the address. Port 0 lets the system choose one.
+    /// Creates a socket that is bound to an address.
+    ///
+    /// With port 0 the system chooses a port. [`local_addr`](UdpSocket::local_addr), called through
+    /// [`get_ref`](Async::get_ref), returns it. This function does not resolve host names.
     ///
     /// # Errors
     ///
-    /// Those of [`UdpSocket::bind`] and [`Async::new`].
+    /// Returns the errors of [`UdpSocket::bind`] and [`Async::new`].
     ///
     /// # Examples
     ///
@@ -29,18 +32,22 @@ impl Async<UdpSocket> {
         Async::new(UdpSocket::bind(addr.into())?)
     }
 
-    /// Receives one datagram; returns its length and the sender.
+    /// Receives one datagram.
     ///
-    /// What does not fit into the buffer is lost. To connect the socket first, use
-    /// [`get_ref`](Async::get_ref).
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future loses no datagram.
+    /// Waits until there is one, and returns the number of bytes and the address of the sender. The
+    /// rest of a datagram that does not fit into the buffer is discarded.
     ///
     /// # Errors
     ///
-    /// Those of [`UdpSocket::recv_from`] and [`readable`](Async::readable).
+    /// Returns the errors of [`UdpSocket::recv_from`] and [`readable`](Async::readable).
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it completes, no datagram is lost.
+    ///
+    /// # Platform notes
+    ///
+    /// On Windows, a datagram that does not fit into the buffer is an error (`WSAEMSGSIZE`).
     ///
     /// # Examples
     ///
@@ -66,12 +73,21 @@ impl Async<UdpSocket> {
             .await
     }
 
-    /// Receives one datagram and leaves it in the queue. Otherwise like
-    /// [`recv_from`](Async#method.recv_from).
+    /// Receives one datagram without removing it from the queue.
+    ///
+    /// Otherwise this is like [`recv_from`](Async#method.recv_from).
     ///
     /// # Errors
     ///
-    /// Those of [`UdpSocket::peek_from`] and [`readable`](Async::readable).
+    /// Returns the errors of [`UdpSocket::peek_from`] and [`readable`](Async::readable).
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it completes, no datagram is lost.
+    ///
+    /// # Platform notes
+    ///
+    /// On Windows, a datagram that does not fit into the buffer is an error (`WSAEMSGSIZE`).
     ///
     /// # Examples
     ///
@@ -96,15 +112,18 @@ impl Async<UdpSocket> {
             .await
     }
 
-    /// Sends one datagram to the address; returns how many bytes were sent, which is all.
+    /// Sends one datagram to an address.
     ///
-    /// # Cancellation
-    ///
-    /// Dropping the future while it waits sends nothing.
+    /// Waits until there is room for it, and returns the number of bytes sent. That is all of them,
+    /// because a datagram is not split.
     ///
     /// # Errors
     ///
-    /// Those of [`UdpSocket::send_to`] and [`writable`](Async::writable).
+    /// Returns the errors of [`UdpSocket::send_to`] and [`writable`](Async::writable).
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it completes, nothing was sent.
     ///
     /// # Examples
     ///
@@ -129,16 +148,23 @@ impl Async<UdpSocket> {
             .await
     }
 
-    /// Receives one datagram from the peer that the socket is connected to; returns its length.
-    /// What does not fit into the buffer is lost.
+    /// Receives one datagram from the connected peer.
     ///
-    /// # Cancellation
-    ///
-    /// Dropping the future loses no datagram.
+    /// Waits until there is one, and returns the number of bytes. The rest of a datagram that does
+    /// not fit into the buffer is discarded. To connect the socket, call [`UdpSocket::connect`]
+    /// through [`get_ref`](Async::get_ref).
     ///
     /// # Errors
     ///
-    /// Those of [`UdpSocket::recv`] and [`readable`](Async::readable).
+    /// Returns the errors of [`UdpSocket::recv`] and [`readable`](Async::readable).
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it completes, no datagram is lost.
+    ///
+    /// # Platform notes
+    ///
+    /// On Windows, a datagram that does not fit into the buffer is an error (`WSAEMSGSIZE`).
     ///
     /// # Examples
     ///
@@ -165,12 +191,21 @@ impl Async<UdpSocket> {
             .await
     }
 
-    /// Receives one datagram from the peer that the socket is connected to, and leaves it in the
-    /// queue. Otherwise like [`recv`](Async#method.recv).
+    /// Receives one datagram from the connected peer without removing it from the queue.
+    ///
+    /// Otherwise this is like [`recv`](Async#method.recv).
     ///
     /// # Errors
     ///
-    /// Those of [`UdpSocket::peek`] and [`readable`](Async::readable).
+    /// Returns the errors of [`UdpSocket::peek`] and [`readable`](Async::readable).
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it completes, no datagram is lost.
+    ///
+    /// # Platform notes
+    ///
+    /// On Windows, a datagram that does not fit into the buffer is an error (`WSAEMSGSIZE`).
     ///
     /// # Examples
     ///
@@ -181,7 +216,7 @@ impl Async<UdpSocket> {
     /// # fn main() -> std::io::Result<()> {
     /// async_io::block_on(async {
     ///     let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
-    ///     // To itself, for once.
+    ///     // The socket is its own peer.
     ///     socket.get_ref().connect(socket.get_ref().local_addr()?)?;
     ///     socket.send(b"hi").await?;
     ///     assert_eq!(socket.peek(&mut [0; 16]).await?, 2);
@@ -196,16 +231,19 @@ impl Async<UdpSocket> {
             .await
     }
 
-    /// Sends one datagram to the peer that the socket is connected to; returns how many bytes were
-    /// sent, which is all.
+    /// Sends one datagram to the connected peer.
     ///
-    /// # Cancellation
-    ///
-    /// Dropping the future while it waits sends nothing.
+    /// Waits until there is room for it, and returns the number of bytes sent. That is all of them,
+    /// because a datagram is not split. To connect the socket, call [`UdpSocket::connect`] through
+    /// [`get_ref`](Async::get_ref).
     ///
     /// # Errors
     ///
-    /// Those of [`UdpSocket::send`] and [`writable`](Async::writable).
+    /// Returns the errors of [`UdpSocket::send`] and [`writable`](Async::writable).
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it completes, nothing was sent.
     ///
     /// # Examples
     ///
@@ -216,7 +254,7 @@ impl Async<UdpSocket> {
     /// # fn main() -> std::io::Result<()> {
     /// async_io::block_on(async {
     ///     let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
-    ///     // To itself, for once.
+    ///     // The socket is its own peer.
     ///     socket.get_ref().connect(socket.get_ref().local_addr()?)?;
     ///     assert_eq!(socket.send(b"hi").await?, 2);
     ///     Ok(())

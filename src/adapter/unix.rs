@@ -1,4 +1,4 @@
-//! Unix sockets: streams and datagrams.
+//! The methods of Unix sockets: listeners, streams and datagram sockets.
 
 use super::Async;
 use super::incoming::Incoming;
@@ -12,17 +12,19 @@ use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
-/// While a listener's queue is full, connecting is tried again after pauses of this length, then of
-/// twice as much, and so on up to the longest.
+/// While the queue of a listener is full, connecting is tried again after a pause. The first pause
+/// has this length, and each further one is twice as long, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
 impl Async<UnixListener> {
-    /// Makes a listener that is bound to the path.
+    /// Creates a listener that is bound to a path.
+    ///
+    /// The socket file remains when the listener is dropped.
     ///
     /// # Errors
     ///
-    /// Those of [`UnixListener::bind`] and [`Async::new`].
+    /// Returns the errors of [`UnixListener::bind`] and [`Async::new`].
     ///
     /// # Examples
     ///
@@ -40,16 +42,21 @@ impl Async<UnixListener> {
         Async::new(UnixListener::bind(path)?)
     }
 
-    /// Accepts a connection; returns the stream and the peer's address.
+    /// Accepts a connection.
     ///
-    /// # Cancellation
-    ///
-    /// Dropping the future loses no connection.
+    /// Waits until there is one, and returns its stream and the address of the peer.
     ///
     /// # Errors
     ///
-    /// Those of [`UnixListener::accept`]. After the want of descriptors the connection is still in
-    /// the queue.
+    /// Returns the errors of [`UnixListener::accept`]. Running out of file descriptors is
+    /// temporary: the connection stays queued. Back off briefly, then retry.
+    ///
+    /// If the accepted connection cannot be registered, it is closed and the error of
+    /// [`Async::new`] is returned.
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it completes, no connection is lost.
     ///
     /// # Examples
     ///
@@ -75,10 +82,18 @@ impl Async<UnixListener> {
         Ok((Async::new(stream)?, peer))
     }
 
-    /// A stream of accepted connections.
+    /// Returns a stream of accepted connections.
     ///
-    /// It never ends: errors are items, and the next item tries again. Dropping it, or a future of
-    /// its next item, loses no connection.
+    /// The stream never ends: an error is an item, and the next item is another attempt. It is not
+    /// `Unpin`, so pin it before use.
+    ///
+    /// # Errors
+    ///
+    /// The items have the errors of [`accept`](Async#method.accept).
+    ///
+    /// # Cancellation
+    ///
+    /// If the stream, or a future of its next item, is dropped, no connection is lost.
     ///
     /// # Examples
     ///
@@ -105,22 +120,27 @@ impl Async<UnixListener> {
 }
 
 impl Async<UnixStream> {
-    /// Connects to the path. On Linux and Android a path whose first byte is zero is an abstract
-    /// name.
+    /// Connects to a path.
     ///
-    /// If the listener's queue is full, the future tries again with short pauses until there is a
-    /// place.
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future closes the socket.
+    /// If the queue of the listener is full, the future retries with pauses of 1 to 10 ms until
+    /// there is room.
     ///
     /// # Errors
     ///
-    /// The operating system's: [`NotFound`](io::ErrorKind::NotFound) if there is no such path,
-    /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) if nobody listens. A zero byte in
-    /// the path is [`InvalidInput`](io::ErrorKind::InvalidInput). And those of [`Async::new`] and
-    /// [`writable`](Async::writable).
+    /// Returns the errors of [`Async::new`] and [`writable`](Async::writable), and that of the
+    /// operating system if the connection cannot be made:
+    ///
+    /// * [`NotFound`](io::ErrorKind::NotFound) if the path does not exist.
+    /// * [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) if no listener is bound to it.
+    /// * [`InvalidInput`](io::ErrorKind::InvalidInput) if the path contains a zero byte.
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it completes, the socket is closed.
+    ///
+    /// # Platform notes
+    ///
+    /// On Linux and Android, a path that starts with a zero byte is an abstract name.
     ///
     /// # Examples
     ///
@@ -158,11 +178,11 @@ impl Async<UnixStream> {
         }
     }
 
-    /// Makes two streams that are connected to each other.
+    /// Creates two streams that are connected to each other.
     ///
     /// # Errors
     ///
-    /// Those of [`UnixStream::pair`] and [`Async::new`].
+    /// Returns the errors of [`UnixStream::pair`] and [`Async::new`].
     ///
     /// # Examples
     ///
@@ -189,11 +209,13 @@ impl Async<UnixStream> {
 }
 
 impl Async<UnixDatagram> {
-    /// Makes a socket that is bound to the path.
+    /// Creates a socket that is bound to a path.
+    ///
+    /// The socket file remains when the socket is dropped.
     ///
     /// # Errors
     ///
-    /// Those of [`UnixDatagram::bind`] and [`Async::new`].
+    /// Returns the errors of [`UnixDatagram::bind`] and [`Async::new`].
     ///
     /// # Examples
     ///
@@ -211,11 +233,11 @@ impl Async<UnixDatagram> {
         Async::new(UnixDatagram::bind(path)?)
     }
 
-    /// Makes a socket without a name.
+    /// Creates a socket that is not bound to a path.
     ///
     /// # Errors
     ///
-    /// Those of [`UnixDatagram::unbound`] and [`Async::new`].
+    /// Returns the errors of [`UnixDatagram::unbound`] and [`Async::new`].
     ///
     /// # Examples
     ///
@@ -233,11 +255,11 @@ impl Async<UnixDatagram> {
         Async::new(UnixDatagram::unbound()?)
     }
 
-    /// Makes two sockets that are connected to each other.
+    /// Creates two sockets that are connected to each other.
     ///
     /// # Errors
     ///
-    /// Those of [`UnixDatagram::pair`] and [`Async::new`].
+    /// Returns the errors of [`UnixDatagram::pair`] and [`Async::new`].
     ///
     /// # Examples
     ///
@@ -259,16 +281,18 @@ impl Async<UnixDatagram> {
         Ok((Async::new(one)?, Async::new(two)?))
     }
 
-    /// Receives one datagram; returns its length and the sender. What does not fit into the buffer
-    /// is lost.
+    /// Receives one datagram.
     ///
-    /// # Cancellation
-    ///
-    /// Dropping the future loses no datagram.
+    /// Waits until there is one, and returns the number of bytes and the address of the sender. The
+    /// rest of a datagram that does not fit into the buffer is discarded.
     ///
     /// # Errors
     ///
-    /// Those of [`UnixDatagram::recv_from`] and [`readable`](Async::readable).
+    /// Returns the errors of [`UnixDatagram::recv_from`] and [`readable`](Async::readable).
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it completes, no datagram is lost.
     ///
     /// # Examples
     ///
@@ -292,18 +316,19 @@ impl Async<UnixDatagram> {
             .await
     }
 
-    /// Sends one datagram to the path; returns how many bytes were sent.
+    /// Sends one datagram to a path.
     ///
-    /// If the receiver's queue is full, the future waits until there is room. The system does not
-    /// report that room, so the send is repeated with growing pauses (up to 10 ms).
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future while it waits sends nothing.
+    /// Waits until there is room for it, and returns the number of bytes sent. The system does not
+    /// report when a receiver whose queue was full has room again. In that case the future retries
+    /// with pauses that grow to 10 ms.
     ///
     /// # Errors
     ///
-    /// Those of [`UnixDatagram::send_to`] and [`writable`](Async::writable).
+    /// Returns the errors of [`UnixDatagram::send_to`] and [`writable`](Async::writable).
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it completes, nothing was sent.
     ///
     /// # Examples
     ///
@@ -320,23 +345,26 @@ impl Async<UnixDatagram> {
     /// # }
     /// ```
     pub async fn send_to<P: AsRef<Path>>(&self, buf: &[u8], path: P) -> io::Result<usize> {
-        // "Would block" tells of the receiver's queue, "writable" of the own: they may contradict
-        // each other.
+        // Inconclusive: `WouldBlock` may mean that the queue of the receiver is full, while
+        // "writable" refers to the buffer of this socket.
         let send = |socket: &UnixDatagram| socket.send_to(buf, &path);
         self.operate(Direction::Write, WouldBlock::Inconclusive, send)
             .await
     }
 
-    /// Receives one datagram from the peer that the socket is connected to; returns its length.
-    /// What does not fit into the buffer is lost.
+    /// Receives one datagram from the connected peer.
     ///
-    /// # Cancellation
-    ///
-    /// Dropping the future loses no datagram.
+    /// Waits until there is one, and returns the number of bytes. The rest of a datagram that does
+    /// not fit into the buffer is discarded. To connect the socket, call [`UnixDatagram::connect`]
+    /// through [`get_ref`](Async::get_ref).
     ///
     /// # Errors
     ///
-    /// Those of [`UnixDatagram::recv`] and [`readable`](Async::readable).
+    /// Returns the errors of [`UnixDatagram::recv`] and [`readable`](Async::readable).
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it completes, no datagram is lost.
     ///
     /// # Examples
     ///
@@ -361,16 +389,18 @@ impl Async<UnixDatagram> {
             .await
     }
 
-    /// Sends one datagram to the peer that the socket is connected to; returns how many bytes were
-    /// sent.
+    /// Sends one datagram to the connected peer.
     ///
-    /// # Cancellation
-    ///
-    /// Dropping the future while it waits sends nothing.
+    /// Waits until there is room for it, and returns the number of bytes sent. To connect the
+    /// socket, call [`UnixDatagram::connect`] through [`get_ref`](Async::get_ref).
     ///
     /// # Errors
     ///
-    /// Those of [`UnixDatagram::send`] and [`writable`](Async::writable).
+    /// Returns the errors of [`UnixDatagram::send`] and [`writable`](Async::writable).
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it completes, nothing was sent.
     ///
     /// # Examples
     ///
@@ -387,8 +417,8 @@ impl Async<UnixDatagram> {
     /// # }
     /// ```
     pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        // As in `send_to`: asking also has the kernel watch the peer that the socket is connected
-        // to by now.
+        // Inconclusive, as in `send_to`. In addition, the question makes the kernel watch the queue
+        // of the peer that the socket is connected to at that moment.
         let send = |socket: &UnixDatagram| socket.send(buf);
         self.operate(Direction::Write, WouldBlock::Inconclusive, send)
             .await
