@@ -51,7 +51,7 @@ use std::process::{ChildStderr, ChildStdin, ChildStdout};
 /// ```
 pub unsafe trait IoSafe {}
 
-/// Implements [`IoSafe`] for types whose I/O traits make system calls or forward to the inner type.
+/// Implements [`IoSafe`] for types with I/O traits that make system calls.
 macro_rules! io_safe {
     ($($type:ty),* $(,)?) => {
         $(

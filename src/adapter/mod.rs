@@ -79,8 +79,8 @@ use std::task::{Context, Poll};
 ///
 /// # Platform notes
 ///
-/// * On Unix, `T` can be any type whose descriptor can be polled. On Windows it is a socket;
-///   `os::windows::Waitable` takes other handles.
+/// * On Unix, `T` can be any type with a descriptor that the system can poll. On Windows it is a
+///   socket; `os::windows::Waitable` takes other handles.
 /// * Linux and Android refuse to register a regular file. Other systems accept it and report it as
 ///   ready all the time.
 /// * On Linux and Android, set `SO_RCVLOWAT`, or an upper-layer protocol such as kernel TLS, before

@@ -318,8 +318,8 @@ impl Async<UnixDatagram> {
 
     /// Sends one datagram to a path.
     ///
-    /// Waits until there is room for it, and returns the number of bytes sent. The system does not
-    /// report when a receiver whose queue was full has room again. In that case the future retries
+    /// Waits until there is room for it, and returns the number of bytes sent. If the queue of the
+    /// receiver is full, the system does not report when there is room again. So the future retries
     /// with pauses that grow to 10 ms.
     ///
     /// # Errors

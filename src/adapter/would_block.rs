@@ -1,9 +1,9 @@
 //! When `WouldBlock` is conclusive.
 //!
-//! It is conclusive if it comes from a socket or pipe type whose `Read` and `Write` are one system
-//! call on the registered descriptor. Any other type, such as a TLS stream or a newtype of the
-//! user, may mean something else by it. So may a `File`: a terminal also refuses a read while
-//! another process reads it, and no change is reported when that process leaves data behind.
+//! It is conclusive if it comes from a socket or pipe type that implements `Read` and `Write` by
+//! one system call on the registered descriptor. Any other type, such as a TLS stream or a newtype
+//! of the user, may mean something else by it. So may a `File`: a terminal also refuses a read
+//! while another process reads it, and no change is reported when that process leaves data behind.
 
 use std::any::TypeId;
 use std::net::TcpStream;

@@ -1,4 +1,6 @@
-//! What systems with a kqueue have: macOS, iOS and their relatives, FreeBSD, NetBSD, OpenBSD and DragonFly BSD.
+//! Types for systems with a kqueue: waiting for signals and for the end of a process.
+//!
+//! These systems are macOS, iOS and their relatives, FreeBSD, NetBSD, OpenBSD and DragonFly BSD.
 
 use crate::sys::raw::{self, RawSource};
 use crate::{Async, Readable};
@@ -10,20 +12,22 @@ use std::pin::Pin;
 use std::process::Child;
 use std::task::{Context, Poll};
 
-/// Something without a descriptor that a kqueue can watch, and that tasks can wait for: a [`Signal`], or the [`Exit`] of a
-/// process.
+/// A signal or process that a kqueue watches and that tasks can wait for.
 ///
-/// Each wait is for one event that comes after it began, or has come since the filter was registered or last waited for. One
-/// event wakes all that wait.
+/// `T` is [`Signal`] or [`Exit`], which have no descriptor. A filter is watched from its
+/// registration on. An event that comes while no task waits is kept for the next wait. Events are
+/// not counted: however many come in between, they end one wait. An event that comes during a wait
+/// wakes all waiting tasks.
 ///
 /// # Cancellation
 ///
-/// Dropping the future of [`ready`](Filter::ready) withdraws the wait; an event that comes afterwards is kept for the next
-/// one. Events are not counted: any number that nobody waited for end one wait.
+/// If the future of [`ready`](Filter::ready) is dropped before it completes, the event is kept for
+/// the next wait.
 ///
-/// # Platforms
+/// # Platform notes
 ///
-/// Systems with a kqueue. Elsewhere see the pidfds and signalfds of Linux, which are descriptors for [`Async`].
+/// Only on systems with a kqueue. On Linux use pidfds and signalfds: they are descriptors, which
+/// [`Async`] takes.
 ///
 /// # Examples
 ///
@@ -42,13 +46,15 @@ use std::task::{Context, Poll};
 pub struct Filter<T>(Async<T>);
 
 impl<T: Queueable> Filter<T> {
-    /// Registers what is to be watched.
+    /// Registers a signal or process.
     ///
     /// # Errors
     ///
-    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the same signal or process is being watched;
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a signal that the system does not have; whatever the system says of
-    /// a process that does not exist, which macOS also says of one that has ended already.
+    /// * [`AlreadyExists`](io::ErrorKind::AlreadyExists) if another filter watches the same signal
+    ///   or process.
+    /// * [`InvalidInput`](io::ErrorKind::InvalidInput) if the system does not have the signal.
+    /// * The error of the system if the process does not exist. macOS also returns it for a process
+    ///   that has ended but was not waited for.
     ///
     /// # Examples
     ///
@@ -78,7 +84,7 @@ impl<T: AsFd> AsFd for Filter<T> {
     }
 }
 
-/// Registers a plain descriptor, for which [`Async`] is the better type.
+/// Registers a plain descriptor. [`Async`] is the better type for that.
 impl<T: AsFd + From<OwnedFd>> TryFrom<OwnedFd> for Filter<T> {
     type Error = io::Error;
 
@@ -97,7 +103,7 @@ impl<T: Into<OwnedFd>> TryFrom<Filter<T>> for OwnedFd {
 }
 
 impl<T> Filter<T> {
-    /// What is being watched.
+    /// Returns a reference to the signal or process.
     ///
     /// # Examples
     ///
@@ -113,7 +119,9 @@ impl<T> Filter<T> {
         self.0.get_ref()
     }
 
-    /// What is being watched, for changes: they change nothing of what was registered.
+    /// Returns a mutable reference to the signal or process.
+    ///
+    /// Changing the value does not change what is watched.
     ///
     /// # Examples
     ///
@@ -128,17 +136,18 @@ impl<T> Filter<T> {
     /// ```
     #[allow(unsafe_code)]
     pub fn get_mut(&mut self) -> &mut T {
-        // SAFETY: signals and processes are registered by number; dropping or replacing these values closes nothing. (A
-        // descriptor that was registered through `TryFrom<OwnedFd>` could be closed this way. The kernel then removes
-        // it, or takes our calls as ones on an unknown number: events are lost, and memory is untouched.)
+        // SAFETY: signals and processes are registered by number, and dropping or replacing these
+        // values closes nothing. A descriptor that was registered through `TryFrom<OwnedFd>` can be
+        // closed this way. Then the kernel removes it, or our calls name an unknown descriptor.
+        // Events are lost, but no memory is accessed.
         unsafe { self.0.get_mut() }
     }
 
-    /// Ends the watch and returns what was watched.
+    /// Deregisters the signal or process and returns it.
     ///
     /// # Errors
     ///
-    /// If the system refuses to end it, what was watched is dropped.
+    /// If the system refuses to deregister it, it is dropped and an error is returned.
     ///
     /// # Examples
     ///
@@ -155,11 +164,18 @@ impl<T> Filter<T> {
         self.0.into_inner()
     }
 
-    /// Waits for the event. A process that has ended stays ready.
+    /// Waits until the signal arrives or the process ends.
+    ///
+    /// A process that has ended stays ready: further waits complete in their first poll.
     ///
     /// # Errors
     ///
-    /// If the system cannot watch it any more, or if the wait needs the `async-io` thread and it cannot be made.
+    /// Returns an error if the system cannot watch the signal or process, or if the wait needs the
+    /// `async-io` thread and that thread cannot be started.
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it completes, the event is kept for the next wait.
     ///
     /// # Examples
     ///
@@ -176,11 +192,13 @@ impl<T> Filter<T> {
         Ready(self.0.readable())
     }
 
-    /// Polls whether the event has come. There is one place for the waker, as for [`Async::poll_readable`].
+    /// Polls whether the signal has arrived or the process has ended.
+    ///
+    /// A filter has one waker for this function, as described for [`Async::poll_readable`].
     ///
     /// # Errors
     ///
-    /// As for [`ready`](Filter::ready).
+    /// Returns the same errors as [`ready`](Filter::ready).
     ///
     /// # Examples
     ///
@@ -210,7 +228,21 @@ impl<T> AsMut<T> for Filter<T> {
     }
 }
 
-/// Waits for the event of a filter; made by [`Filter::ready`].
+/// Future that waits for the event of a [`Filter`].
+///
+/// Returned by [`Filter::ready`].
+///
+/// # Examples
+///
+/// ```no_run
+/// use async_io::os::kqueue::{Filter, Ready, Signal};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let interrupt = Filter::new(Signal(2))?;
+/// let ready: Ready<'_, Signal> = interrupt.ready();
+/// async_io::block_on(ready)
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Ready<'a, T>(Readable<'a, T>);
@@ -223,11 +255,15 @@ impl<T> Future for Ready<'_, T> {
     }
 }
 
-/// What a [`Filter`] can watch. Only this crate implements it.
+/// Something that a [`Filter`] can watch.
+///
+/// This trait is sealed: only [`Signal`] and [`Exit`] implement it.
 pub trait Queueable: __private::QueueableSealed {}
 
-/// The arrival of a signal, by number. It is told besides what the signal does otherwise: one that ends the process still
-/// does.
+/// The arrival of a signal, given by its number.
+///
+/// A filter does not change what the signal does: a signal that terminates the process still does,
+/// unless the program ignores or handles it.
 ///
 /// # Examples
 ///
@@ -245,9 +281,10 @@ pub struct Signal(pub i32);
 
 impl Queueable for Signal {}
 
-/// The end of a process.
+/// The end of a child process.
 ///
-/// It is told, not collected: the process stays a zombie until somebody waits for it.
+/// A filter reports the end of the process and does not reap it: the process stays a zombie until
+/// the program waits for it, for example by [`Child::wait`].
 ///
 /// # Examples
 ///
@@ -265,14 +302,15 @@ impl Queueable for Signal {}
 pub struct Exit(NonZeroI32);
 
 impl Exit {
-    /// The end of a child.
+    /// Creates a value for the end of a child.
     ///
-    /// The `Child` is dropped, which neither ends nor collects the process. To collect it afterwards keep its number, or
-    /// use [`from_pid`](Exit::from_pid) and keep the `Child`.
+    /// The `Child` is dropped, which neither kills nor reaps the process. To reap it later, keep
+    /// its id, or keep the `Child` and use [`from_pid`](Exit::from_pid).
     ///
     /// # Panics
     ///
-    /// If the child's number is zero or no `i32`, which no system gives.
+    /// Panics if the id of the child is zero or does not fit into an `i32`. No system assigns such
+    /// an id.
     ///
     /// # Examples
     ///
@@ -294,11 +332,11 @@ impl Exit {
         }
     }
 
-    /// The end of the process with this number.
+    /// Creates a value for the end of the child with this process id.
     ///
     /// # Safety
     ///
-    /// The number must be that of a child of this process.
+    /// The id must be that of a child of this process that has not been waited for.
     ///
     /// # Examples
     ///

@@ -1,11 +1,14 @@
-//! What Linux and Android have: priority and errors as events of their own.
+//! Functions for Linux and Android: waiting for priority events and errors alone.
+//!
+//! [`Async::readable`] completes for everything that concerns a reader: data, urgent data, and
+//! errors. But some objects are always readable, and only the other events matter. The futures of
+//! this module complete only for these:
+//!
+//! * [`priority`]: the value of a GPIO pin in sysfs has changed, or a socket has urgent data.
+//! * [`error()`]: the error queue of a socket has a message, such as a transmit timestamp or an
+//!   ICMP error, or the interface of a CAN socket has gone down.
 //!
 //! This module is an addition to the API of async-io 2.6.
-//!
-//! [`Async::readable`] completes for anything that a reader should look at, data as well as urgent data and errors. Some
-//! objects are always readable, and what matters is the rest: a GPIO pin in sysfs raises *priority* when its value changes,
-//! a socket raises *error* when its error queue has a message (a transmit timestamp, an ICMP answer), a CAN socket when its
-//! interface goes away. The futures here complete for that alone.
 
 use crate::Async;
 use crate::adapter::registration::ListedWaiter;
@@ -16,24 +19,25 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Waits until the object reports priority (`EPOLLPRI`), or a hang-up, after which nothing would come any more.
+/// Waits until an object reports priority (`EPOLLPRI`) or a hang-up.
 ///
-/// Priority is reported until it has been taken: a sysfs file by seeking to its start and reading, a socket's urgent byte by
-/// receiving it. Waiting again before that completes at once.
-///
-/// # Cancellation
-///
-/// Dropping the future withdraws the wait at once; nothing is lost.
+/// The system reports priority until the program has taken the event: by reading a sysfs file from
+/// its start, or by receiving the urgent byte of a socket. Until then, another wait completes in
+/// its first poll. A hang-up ends the wait because no event can follow it.
 ///
 /// # Errors
 ///
-/// As for [`Async::readable`].
+/// The future returns the same errors as [`Async::readable`].
 ///
-/// # Platforms
+/// # Cancellation
 ///
-/// Linux and Android. Whether an object knows priority at all is a matter of its driver; of one that does not, this waits
-/// for the hang-up. With `--cfg polling_test_poll_backend` priority that comes during the wait does not end it, unless
-/// somebody waits for reading, too: `polling` asks `poll(2)` for both or for neither.
+/// Dropping the future ends the wait and releases its waker immediately. No event is lost.
+///
+/// # Platform notes
+///
+/// Only on Linux and Android. If the driver of an object does not support priority, only a hang-up
+/// ends the wait. With `--cfg polling_test_poll_backend`, priority that is raised during the wait
+/// ends it only if another task waits until the object is readable.
 ///
 /// # Examples
 ///
@@ -60,10 +64,23 @@ pub fn priority<T>(source: &Async<T>) -> Exception<'_, T> {
     Exception::new(source, Kind::Priority)
 }
 
-/// Waits until the object reports an error (`EPOLLERR`), or a hang-up, after which nothing would come any more.
+/// Waits until an object reports an error (`EPOLLERR`) or a hang-up.
 ///
-/// An error is reported until it has been taken: by reading the error queue, or SO_ERROR, or by an operation that fails.
-/// Waiting again before that completes at once. Everything else is as for [`priority`].
+/// The system reports an error until the program has taken it: by reading the error queue or
+/// `SO_ERROR`, or by an operation that fails. Until then, another wait completes in its first poll.
+/// A hang-up ends the wait because no event can follow it.
+///
+/// # Errors
+///
+/// The future returns the same errors as [`Async::readable`].
+///
+/// # Cancellation
+///
+/// Dropping the future ends the wait and releases its waker immediately. No event is lost.
+///
+/// # Platform notes
+///
+/// Only on Linux and Android.
 ///
 /// # Examples
 ///
@@ -73,13 +90,13 @@ pub fn priority<T>(source: &Async<T>) -> Exception<'_, T> {
 ///
 /// # fn main() -> std::io::Result<()> {
 /// async_io::block_on(async {
-///     // Connected to itself: it takes nothing from others.
+///     // This socket is connected to itself, so it accepts no datagram of another sender.
 ///     let deaf = UdpSocket::bind(("127.0.0.1", 0))?;
 ///     deaf.connect(deaf.local_addr()?)?;
 ///
 ///     let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
 ///     socket.get_ref().connect(deaf.local_addr()?)?;
-///     socket.send(b"anybody there?").await?;
+///     socket.send(b"hello").await?;
 ///     async_io::os::linux::error(&socket).await?;
 ///     let error = socket.get_ref().take_error()?;
 ///     assert_eq!(error.map(|error| error.kind()), Some(std::io::ErrorKind::ConnectionRefused));
@@ -91,7 +108,27 @@ pub fn error<T>(source: &Async<T>) -> Exception<'_, T> {
     Exception::new(source, Kind::Error)
 }
 
-/// Waits for priority or for an error; made by [`priority`] and [`error`].
+/// Future that waits until an object reports priority or an error.
+///
+/// Returned by [`priority`] and [`error()`]. The future does nothing until it is polled. Polled
+/// again after it has completed, it is ready again.
+///
+/// # Examples
+///
+/// ```
+/// use async_io::Async;
+/// use async_io::os::linux::{self, Exception};
+/// use futures_lite::future;
+/// use std::net::UdpSocket;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+/// let mut error: Exception<'_, UdpSocket> = linux::error(&socket);
+/// // The socket has no error.
+/// assert!(async_io::block_on(future::poll_once(&mut error)).is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Exception<'a, T> {
     source: &'a Async<T>,

@@ -1,4 +1,6 @@
-//! What only some operating systems have.
+//! Functions and types that only some operating systems have.
+//!
+//! Each module exists only on its systems.
 
 #[cfg(async_io_kqueue)]
 pub mod kqueue;

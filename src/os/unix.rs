@@ -1,21 +1,26 @@
-//! What Unix systems have.
+//! Functions for Unix systems: the descriptor of the reactor.
 
 use crate::driver::Driver;
 use std::os::fd::BorrowedFd;
 
-/// The descriptor of the reactor's poller, to be watched by another event loop.
+/// Returns the descriptor that the reactor waits on, so that another event loop can watch it.
 ///
-/// It becomes readable when a registered object is ready or a timer is due. The descriptor must only be watched: reading,
-/// writing or closing it breaks the reactor.
+/// The descriptor becomes readable when a registered object is ready or a timer is due. Use it only
+/// to wait for that: reading from it, writing to it or closing it breaks the reactor.
 ///
-/// Calling this makes the reactor if there is none yet, and starts the `async-io` thread, which goes on driving the
-/// reactor; so tasks make progress whether the loop reacts or not. A loop that wants them on its own thread calls
-/// [`block_on`](crate::block_on) with a future that waits for what they do.
+/// This function creates the reactor if necessary, and starts the `async-io` thread. That thread
+/// keeps processing events, so tasks make progress even if the event loop does not react. To
+/// process events on the thread of the loop, call [`block_on`](crate::block_on) there with a future
+/// that waits for the result of the tasks.
 ///
-/// # Platforms
+/// # Errors
 ///
-/// `Some` on Linux and Android (an epoll descriptor), illumos and Solaris (an event port), macOS, iOS and the BSDs (a
-/// kqueue). `None` on other systems, where the reactor uses `poll()`, and if the poller cannot be made.
+/// Returns `None` if the system has no such descriptor, or refuses to create it.
+///
+/// # Platform notes
+///
+/// The descriptor is an epoll instance on Linux and Android, a kqueue on macOS, iOS and the BSDs,
+/// and an event port on illumos and Solaris. Other systems use `poll()` and have none.
 ///
 /// # Examples
 ///
@@ -27,7 +32,7 @@ use std::os::fd::BorrowedFd;
 pub fn reactor_fd() -> Option<BorrowedFd<'static>> {
     let driver = Driver::global();
     let fd = driver.reactor.poller().ok()?.descriptor()?;
-    // Should the thread be refused, the next wait tries again.
+    // If the thread cannot be started, the next wait tries again.
     let _ = driver.start_fallback();
     Some(fd)
 }

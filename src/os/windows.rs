@@ -1,4 +1,4 @@
-//! What Windows has.
+//! Types for Windows: waiting for handles.
 
 use crate::sys::raw;
 use crate::{Async, Readable};
@@ -8,20 +8,21 @@ use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle, R
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// A handle that tasks can wait for until it is signalled: a process that ends, an event, a mutex, a semaphore, a thread, a
-/// waitable timer, console input.
+/// A handle that tasks can wait for until it is signaled.
 ///
-/// It is to handles what [`Async`] is to sockets, without reading and writing: there is only the wait.
+/// The handle can be that of a process or thread, which are signaled when they end, of an event, a
+/// mutex, a semaphore, a waitable timer, or console input. A `Waitable` has no operations for
+/// reading and writing. For sockets use [`Async`].
 ///
 /// # Cancellation
 ///
-/// Dropping the future of [`ready`](Waitable::ready) withdraws the wait. An object that is reset by a successful wait (an
-/// auto-reset event, a semaphore) may be signalled all the same; this signal is kept for the next wait, and lost only with the
-/// `Waitable`.
+/// If the future of [`ready`](Waitable::ready) is dropped before it completes, the system may still
+/// take the signal of an object that a wait resets, such as an auto-reset event or a semaphore.
+/// That signal is kept for the next wait, and is lost only if the `Waitable` is dropped.
 ///
-/// # Platforms
+/// # Platform notes
 ///
-/// Windows only. A thread of the system's pool waits for each handle that tasks are waiting for.
+/// Only on Windows. The thread pool of the system waits for the handles that tasks wait for.
 ///
 /// # Examples
 ///
@@ -47,8 +48,9 @@ impl<T: AsHandle> Waitable<T> {
     ///
     /// # Errors
     ///
-    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if this handle is registered (a duplicate may be). Whether a handle
-    /// can be waited for at all shows when [`ready`](Waitable::ready) is polled.
+    /// Returns [`AlreadyExists`](io::ErrorKind::AlreadyExists) if this handle is registered
+    /// already. A duplicate of it can be registered. A handle that cannot be waited for is an error
+    /// of [`ready`](Waitable::ready), not of this function.
     ///
     /// # Examples
     ///
@@ -67,7 +69,7 @@ impl<T: AsHandle> Waitable<T> {
 }
 
 impl<T> Waitable<T> {
-    /// The object inside.
+    /// Returns a reference to the inner object.
     ///
     /// # Examples
     ///
@@ -84,11 +86,11 @@ impl<T> Waitable<T> {
         self.0.get_ref()
     }
 
-    /// The object inside, for changes.
+    /// Returns a mutable reference to the inner object.
     ///
     /// # Safety
     ///
-    /// The object must not be dropped or replaced: its handle is registered with the reactor.
+    /// The caller must not drop or replace the object: its handle is registered with the reactor.
     ///
     /// # Examples
     ///
@@ -97,22 +99,22 @@ impl<T> Waitable<T> {
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let mut child = Waitable::new(std::process::Command::new("cmd").spawn()?)?;
-    /// // SAFETY: the child stays where it is.
+    /// // SAFETY: the child is neither dropped nor replaced.
     /// unsafe { child.get_mut() }.kill()?;
     /// # Ok(())
     /// # }
     /// ```
     #[allow(unsafe_code)]
     pub unsafe fn get_mut(&mut self) -> &mut T {
-        // SAFETY: the caller's promise is that of `Async::get_mut`.
+        // SAFETY: the caller promises the same as for `Async::get_mut`.
         unsafe { self.0.get_mut() }
     }
 
-    /// Takes the object out of the reactor and returns it.
+    /// Deregisters the object and returns it.
     ///
     /// # Errors
     ///
-    /// If the system refuses to deregister it, the object is dropped.
+    /// If the system refuses to deregister the object, it is dropped and an error is returned.
     ///
     /// # Examples
     ///
@@ -131,11 +133,17 @@ impl<T> Waitable<T> {
         self.0.into_inner()
     }
 
-    /// Waits until the handle is signalled.
+    /// Waits until the handle is signaled.
     ///
     /// # Errors
     ///
-    /// If the system cannot wait for this kind of handle, or if the wait needs the `async-io` thread and it cannot be made.
+    /// Returns an error if the system cannot wait for this kind of handle, or if the wait needs the
+    /// `async-io` thread and that thread cannot be started.
+    ///
+    /// # Cancellation
+    ///
+    /// If the future is dropped before it completes, a signal that the system has taken is kept for
+    /// the next wait.
     ///
     /// # Examples
     ///
@@ -152,12 +160,13 @@ impl<T> Waitable<T> {
         Ready(self.0.readable())
     }
 
-    /// Polls whether the handle is signalled. There is one place for the waker, as for
-    /// [`Async::poll_readable`].
+    /// Polls whether the handle is signaled.
+    ///
+    /// A `Waitable` has one waker for this function, as described for [`Async::poll_readable`].
     ///
     /// # Errors
     ///
-    /// As for [`ready`](Waitable::ready).
+    /// Returns the same errors as [`ready`](Waitable::ready).
     ///
     /// # Examples
     ///
@@ -193,6 +202,7 @@ impl<T: AsHandle> AsHandle for Waitable<T> {
     }
 }
 
+/// Converts the handle to `T`, and calls [`Waitable::new`].
 impl<T: AsHandle + From<OwnedHandle>> TryFrom<OwnedHandle> for Waitable<T> {
     type Error = io::Error;
 
@@ -201,6 +211,7 @@ impl<T: AsHandle + From<OwnedHandle>> TryFrom<OwnedHandle> for Waitable<T> {
     }
 }
 
+/// Calls [`Waitable::into_inner`].
 impl<T: Into<OwnedHandle>> TryFrom<Waitable<T>> for OwnedHandle {
     type Error = io::Error;
 
@@ -209,7 +220,22 @@ impl<T: Into<OwnedHandle>> TryFrom<Waitable<T>> for OwnedHandle {
     }
 }
 
-/// Waits until a handle is signalled; made by [`Waitable::ready`].
+/// Future that waits until a handle is signaled.
+///
+/// Returned by [`Waitable::ready`].
+///
+/// # Examples
+///
+/// ```no_run
+/// use async_io::os::windows::{Ready, Waitable};
+/// use std::process::{Child, Command};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let child = Waitable::new(Command::new("cmd").spawn()?)?;
+/// let ready: Ready<'_, Child> = child.ready();
+/// async_io::block_on(ready)
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Ready<'a, T>(Readable<'a, T>);
