@@ -79,8 +79,9 @@
 //!   I/O events themselves.
 //! * An executor that has its own threads works as well. The `async-io` thread then processes the
 //!   events, and each wake-up crosses from that thread to the executor's.
-//! * This crate implements the traits of [`futures_io`]. Code that needs the traits of tokio can
-//!   use an adapter such as [`tokio-util`](https://docs.rs/tokio-util)'s `compat` module.
+//! * This crate implements the traits of [`futures-io`](https://docs.rs/futures-io). Code that
+//!   needs the traits of tokio can use an adapter such as
+//!   [`tokio-util`](https://docs.rs/tokio-util)'s `compat` module.
 //!
 //! # Cancellation
 //!
@@ -238,8 +239,10 @@
 //! # }
 //! ```
 //!
-//! **A library that keeps its descriptor.** Borrow the descriptor and wait for it. The borrow
-//! ensures that the library cannot close a descriptor that is still registered:
+//! ## A library that keeps its descriptor
+//!
+//! Borrow the descriptor and wait for it. The borrow ensures that the library cannot close a
+//! descriptor that is still registered:
 //!
 //! ```
 //! # #[cfg(unix)]
@@ -265,15 +268,22 @@
 //! can be registered only once at a time. Drop the first `Async` before the next one is made, or
 //! duplicate the descriptor.
 //!
-//! **When `WouldBlock` is trusted.** The methods of this crate trust it, and so do `AsyncRead` and
-//! `AsyncWrite` for the sockets and pipes of `std`: the task waits without another system call. A
-//! closure or a foreign type may return it for another reason, for example because a TLS record is
-//! incomplete. So the kernel is asked, by a system call that does not wait, whether the object is
-//! ready. If the kernel says "ready" again and again, the operation is repeated with pauses of up
-//! to 10 ms in between.
+//! ## When `WouldBlock` is trusted
 //!
-//! **A library with a buffer.** Data in the buffer of a library does not make a descriptor
-//! readable. Call the library until it returns `WouldBlock`, then wait.
+//! `WouldBlock` is trusted from the methods of this crate for sockets, and from `AsyncRead` and
+//! `AsyncWrite` of the stream sockets and pipes of `std`. On Linux, Android and systems with a
+//! kqueue, the task then waits without another system call.
+//!
+//! A closure, a `File` or a foreign type may return it for another reason, for example because a
+//! TLS record is incomplete. So the kernel is asked, by a system call that does not wait, whether
+//! the object is ready. If the kernel says "ready" again and again, the operation is repeated with
+//! pauses of up to 10 ms in between. The kernel is also asked when a `UnixDatagram` sends, because
+//! the reason may be the queue of the receiver.
+//!
+//! ## A library with a buffer
+//!
+//! Data in the buffer of a library does not make a descriptor readable. Call the library until it
+//! returns `WouldBlock`, then wait.
 //!
 //! # Platform notes
 //!
