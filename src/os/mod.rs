@@ -1,6 +1,11 @@
 //! Functions and types that only some operating systems have.
 //!
-//! Each module exists only on its systems.
+//! Each module exists only on its systems:
+//!
+//! * `linux` (Linux and Android): waiting for priority events and errors alone.
+//! * `kqueue` (macOS, iOS and the BSDs): waiting for signals and for the end of a process.
+//! * `unix` (all Unix systems): the descriptor of the reactor.
+//! * `windows`: waiting for handles, such as that of a process.
 
 #[cfg(async_io_kqueue)]
 pub mod kqueue;
