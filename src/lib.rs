@@ -175,9 +175,8 @@
 //! ```
 //!
 //! Any number of tasks may use the methods that return futures. Only one task per direction should
-//! use [`AsyncRead`](futures_io::AsyncRead), [`AsyncWrite`](futures_io::AsyncWrite) or a `poll_*`
-//! function at a time. Two such tasks displace and wake each other in turn, which is correct but
-//! wasteful.
+//! use [`AsyncRead`], [`AsyncWrite`] or a `poll_*` function at a time. Two such tasks displace and
+//! wake each other in turn, which is correct but wasteful.
 //!
 //! # Standard input and files
 //!
@@ -322,6 +321,9 @@
 //!
 //! * `tracing`: emits spans and events of the [`tracing`](https://docs.rs/tracing) crate, at level
 //!   TRACE. Off by default.
+//!
+//! [`AsyncRead`]: https://docs.rs/futures-io/0.3/futures_io/trait.AsyncRead.html
+//! [`AsyncWrite`]: https://docs.rs/futures-io/0.3/futures_io/trait.AsyncWrite.html
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(

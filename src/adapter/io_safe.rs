@@ -16,9 +16,8 @@ use std::process::{ChildStderr, ChildStdin, ChildStdout};
 /// may be using its number. Nearly all types meet this requirement. But any crate can implement the
 /// traits, so each type has to promise it.
 ///
-/// The promise is needed only for [`AsyncRead`](futures_io::AsyncRead) and
-/// [`AsyncWrite`](futures_io::AsyncWrite) of an owned `Async<T>`. They are implemented for
-/// `&Async<T>` without it.
+/// The promise is needed only for [`AsyncRead`] and [`AsyncWrite`] of an owned `Async<T>`. They are
+/// implemented for `&Async<T>` without it.
 ///
 /// # Safety
 ///
@@ -49,6 +48,9 @@ use std::process::{ChildStderr, ChildStdin, ChildStdout};
 /// // SAFETY: `read` forwards to the stream and leaves it in place.
 /// unsafe impl IoSafe for Counted {}
 /// ```
+///
+/// [`AsyncRead`]: https://docs.rs/futures-io/0.3/futures_io/trait.AsyncRead.html
+/// [`AsyncWrite`]: https://docs.rs/futures-io/0.3/futures_io/trait.AsyncWrite.html
 pub unsafe trait IoSafe {}
 
 /// Implements [`IoSafe`] for types with I/O traits that make system calls.

@@ -36,9 +36,8 @@ use std::task::{Context, Poll};
 ///
 /// * The common types of `std` have methods, such as [`accept`](Async#method.accept) for a
 ///   `TcpListener` or [`recv_from`](Async#method.recv_from) for a `UdpSocket`.
-/// * If `T` implements `Read` or `Write`, `Async<T>` implements
-///   [`AsyncRead`](futures_io::AsyncRead) or [`AsyncWrite`](futures_io::AsyncWrite). If `&T`
-///   implements them, so does `&Async<T>`.
+/// * If `T` implements `Read` or `Write`, `Async<T>` implements [`AsyncRead`] or [`AsyncWrite`]. If
+///   `&T` implements them, so does `&Async<T>`.
 /// * For everything else, [`read_with`](Async::read_with) and [`write_with`](Async::write_with) run
 ///   a closure, and [`readable`](Async::readable) and [`writable`](Async::writable) only wait.
 ///
@@ -52,8 +51,8 @@ use std::task::{Context, Poll};
 ///
 /// # Closing
 ///
-/// [`poll_close`](futures_io::AsyncWrite::poll_close) flushes the object and does *not* shut a
-/// socket down. Shut it down through [`get_ref`](Async::get_ref), or drop the `Async`.
+/// [`poll_close`] flushes the object and does *not* shut a socket down. Shut it down through
+/// [`get_ref`](Async::get_ref), or drop the `Async`.
 ///
 /// Dropping an `Async` deregisters the object and then drops it. A waker that a `poll_*` function
 /// has stored is dropped and not called.
@@ -108,6 +107,10 @@ use std::task::{Context, Poll};
 /// })
 /// # }
 /// ```
+///
+/// [`AsyncRead`]: https://docs.rs/futures-io/0.3/futures_io/trait.AsyncRead.html
+/// [`AsyncWrite`]: https://docs.rs/futures-io/0.3/futures_io/trait.AsyncWrite.html
+/// [`poll_close`]: https://docs.rs/futures-io/0.3/futures_io/trait.AsyncWrite.html#tymethod.poll_close
 pub struct Async<T> {
     registration: Registration,
     /// Dropped after it is deregistered: the system must not assign its number to another object
@@ -479,10 +482,10 @@ impl<T> Async<T> {
     /// it since this task last got `Pending`. So a task can try the operation first and poll if it
     /// would block, or poll first and then try.
     ///
-    /// The `poll_*` functions and [`AsyncRead`](futures_io::AsyncRead) share one waker per
-    /// direction. A poll by another task replaces the waker and wakes the earlier task. If `Ready`
-    /// is returned several times in a row, without an event in between, the task is slowed down as
-    /// in [`readable`](Async::readable).
+    /// The `poll_*` functions and [`AsyncRead`] share one waker per direction. A poll by another
+    /// task replaces the waker and wakes the earlier task. If `Ready` is returned several times in
+    /// a row, without an event in between, the task is slowed down as in
+    /// [`readable`](Async::readable).
     ///
     /// # Errors
     ///
@@ -508,6 +511,8 @@ impl<T> Async<T> {
     /// })
     /// # }
     /// ```
+    ///
+    /// [`AsyncRead`]: https://docs.rs/futures-io/0.3/futures_io/trait.AsyncRead.html
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.registration
             .poll_ready(Direction::Read, WaiterId::Shared, cx)
@@ -516,7 +521,7 @@ impl<T> Async<T> {
     /// Polls whether the object can be written without blocking.
     ///
     /// This is like [`poll_readable`](Async::poll_readable) for the other direction: the waker is
-    /// shared with [`AsyncWrite`](futures_io::AsyncWrite).
+    /// shared with [`AsyncWrite`].
     ///
     /// # Errors
     ///
@@ -541,6 +546,8 @@ impl<T> Async<T> {
     /// })
     /// # }
     /// ```
+    ///
+    /// [`AsyncWrite`]: https://docs.rs/futures-io/0.3/futures_io/trait.AsyncWrite.html
     pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.registration
             .poll_ready(Direction::Write, WaiterId::Shared, cx)
