@@ -51,10 +51,10 @@
 //! 3. When the object is ready, or a timer is due, that thread calls the wakers of the tasks that
 //!    wait for it. Their executors poll them again, and the operation is tried again.
 //!
-//! Every thread inside [`block_on`] can take this role. If there is none, or if the thread that has
-//! the role is busy for about a millisecond, a thread named `async-io` takes over. It starts when
-//! the first wait needs it, and runs until the process ends. It calls wakers and polls no future
-//! itself.
+//! Every thread inside [`block_on`] can take this role. If the thread that has it is busy for about
+//! a millisecond, another one takes over. If no thread inside `block_on` is free to do so, a
+//! background thread named `async-io` does. That thread starts when the first wait needs it, and
+//! runs until the process ends. It calls wakers and polls no future itself.
 //!
 //! # Choosing an executor
 //!
@@ -286,8 +286,8 @@
 //!
 //! # Platform notes
 //!
-//! * **Linux and Android**: any descriptor that epoll takes, watched by edges. Timers have a
-//!   resolution of nanoseconds.
+//! * **Linux and Android**: any descriptor that epoll takes. Events are edge-triggered. Timers have
+//!   a resolution of nanoseconds.
 //! * **macOS, iOS and the BSDs**: any descriptor that a kqueue takes. Signals and processes are in
 //!   `os::kqueue`.
 //! * **illumos, Solaris, Redox, Haiku**: any descriptor that the system can poll.
@@ -298,8 +298,7 @@
 //! type-checked. `docs/platforms.md` in the source package has the details, and the module [`os`]
 //! has what only some systems offer.
 //!
-//! A child process made by `fork` cannot use the reactor of its parent and gets errors. Call `exec`
-//! first.
+//! A child process made by `fork` cannot use the reactor of its parent. Call `exec` first.
 //!
 //! # Performance notes
 //!
