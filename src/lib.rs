@@ -359,6 +359,11 @@ pub mod testing;
 mod timer;
 mod trace;
 
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(not(async_io_loom))]
 pub use adapter::{Async, IoSafe};
 #[cfg(not(async_io_loom))]
