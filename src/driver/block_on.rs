@@ -19,13 +19,13 @@ use std::task::{Context, Poll, Waker};
 ///
 /// Everything that is registered with this crate makes progress while the thread waits, not only
 /// what this future waits for: one thread at a time polls the operating system for all threads. If
-/// no thread is inside `block_on`, or if the polling thread is busy for more than about a
-/// millisecond, a thread named `async-io` takes over. That thread is started by the first wait that
-/// needs it. A program that awaits everything directly in `block_on`, without an executor in
-/// between, never has such a thread.
+/// the polling thread is busy for more than about a millisecond, another thread that waits in
+/// `block_on` takes over. If there is none, a thread named `async-io` does. That thread is started
+/// by the first wait that needs it. A program that awaits everything directly in `block_on`,
+/// without an executor in between, never has such a thread.
 ///
-/// The future does not have to be `Send`, `'static` or `Unpin`. Calls can be nested, including
-/// inside a waker.
+/// The future does not have to be `Send`, `'static` or `Unpin`. Calls can be nested, even inside the
+/// `wake` function of a waker.
 ///
 /// A future that keeps waking itself never lets its thread wait. The thread still processes I/O and
 /// timers after a number of polls, or after a few milliseconds if the polls are slow.
@@ -35,11 +35,13 @@ use std::task::{Context, Poll, Waker};
 /// The call returns when the future is ready, and cannot be cancelled. To give up after some time,
 /// race the future with a [`Timer`](crate::Timer).
 ///
-/// # Errors
+/// If the system refuses to create a poller (because no file descriptors are left, or in a
+/// sandbox), the thread sleeps without one, and timers still fire.
 ///
-/// None. If the system refuses to create a poller (because no file descriptors are left, or in a
-/// sandbox), the thread sleeps without one, and timers still fire. In a forked child of a process
-/// that has used this crate, a call that has to wait may never return. Call `exec` first.
+/// # Forked processes
+///
+/// In a forked child of a process that has used this crate, a call that has to wait may never
+/// return. Call `exec` first.
 ///
 /// # Panics
 ///

@@ -22,7 +22,7 @@ const fn fault(name: &'static str, result: &'static str, tests: &'static [&'stat
 const FAULTS: &[Fault] = &[
     fault(
         "EINTR, signals all the time",
-        "nothing: waits go on, deadlines stay",
+        "nothing: waits continue, deadlines stay",
         &[
             "faults::signals::eintr_storm",
             "traps::timers::t26_interrupted_waits_keep_their_deadline",
@@ -38,7 +38,7 @@ const FAULTS: &[Fault] = &[
     ),
     fault(
         "EMFILE, ENFILE for the poller",
-        "registrations get the error; timers and block_on go on",
+        "registrations get the error; timers and block_on continue",
         &[
             "traps::errors::t39_no_descriptor_for_the_reactor",
             "faults::limits::enfile_from_epoll_create",
@@ -80,7 +80,7 @@ const FAULTS: &[Fault] = &[
     ),
     fault(
         "ENOSYS for epoll itself",
-        "registrations get the error; timers and block_on go on",
+        "registrations get the error; timers and block_on continue",
         &["traps::sandbox::t39_without_epoll"],
     ),
     fault(
@@ -101,7 +101,7 @@ const FAULTS: &[Fault] = &[
     ),
     fault(
         "EEXIST from epoll_ctl",
-        "AlreadyExists; the first registration goes on",
+        "AlreadyExists; the first registration stays valid",
         &["faults::epoll_ctl::eexist_at_registration"],
     ),
     fault(
@@ -118,8 +118,8 @@ const FAULTS: &[Fault] = &[
         &["traps::errors::up4_nothing_ends_the_process"],
     ),
     fault(
-        "descriptors closed under us",
-        "an error, or the end of the wait; nobody else notices",
+        "descriptors of the user closed",
+        "an error, or the end of the wait; other sources are not affected",
         &[
             "traps::identity::t15_descriptors_closed_behind_our_back",
             "traps::identity::t15_waiters_of_a_closed_descriptor",
@@ -145,15 +145,15 @@ const FAULTS: &[Fault] = &[
     ),
     fault(
         "wakers that call the library",
-        "they may",
+        "the calls work as anywhere else",
         &[
             "traps::reentry::t20_wakers_that_use_the_library",
             "driver::hangs::wakers_that_call_block_on",
         ],
     ),
     fault(
-        "wakers that take their time",
-        "their batch waits, nobody else",
+        "wakers that block",
+        "the rest of their turn waits for a millisecond, until another thread calls it",
         &["faults::wakers::slow_wakers_hold_up_nobody_for_good"],
     ),
     fault(
@@ -166,21 +166,21 @@ const FAULTS: &[Fault] = &[
         ],
     ),
     fault(
-        "a clock that stands still",
-        "timers fire when it goes on; I/O does not wait for it",
+        "a stopped clock",
+        "timers fire when it runs again; I/O does not wait for it",
         &["faults::clock::a_clock_that_stands_still"],
     ),
     fault(
         "fork with a live reactor",
-        "the child gets errors; its parent notices nothing",
+        "the child gets errors; its parent is not affected",
         &[
             "traps::identity::t16_fork_and_the_childs_drops",
             "faults::process::a_forked_child_is_refused",
         ],
     ),
     fault(
-        "our descriptors closed",
-        "they are made again; who waited tries again",
+        "descriptors of the crate closed",
+        "they are made again; waiting tasks try again",
         &[
             "traps::own::t51_set_of_sources_closed",
             "traps::own::t51_set_of_sources_closed_ours",
