@@ -1,7 +1,7 @@
 //! Compares implementations side by side, in one run on one machine.
 //!
-//! * `rows/`: what is compared. Each row of the table in `docs/performance.md` is a short module,
-//!   and the head of the module says how the row is measured.
+//! * `scenarios/`: what is compared. Each row of the table in `docs/performance.md` is a short
+//!   module, and the head of the module says how the row is measured.
 //! * `smol/`: the programs for this crate and for async-io 2.6.0. The same source is compiled once
 //!   against each.
 //! * `tokio_side/`, `raw/`: the same work on tokio, and on a hand-written edge-triggered epoll loop
@@ -21,8 +21,8 @@ mod options;
 mod ours;
 mod raw;
 mod report;
-mod rows;
 mod runner;
+mod scenarios;
 mod tokio_side;
 mod upstream;
 #[cfg(feature = "uring")]
@@ -45,7 +45,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Outcome<()> {
             Ok(())
         }
         Command::List => {
-            rows::list();
+            scenarios::list();
             Ok(())
         }
         Command::Compare(options) => runner::compare(&options),

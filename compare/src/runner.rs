@@ -11,7 +11,7 @@ use crate::harness::peer::Peer;
 use crate::harness::sample::Sample;
 use crate::options::Options;
 use crate::report::{self, json, markdown, plots};
-use crate::rows::{self, ROWS, Row};
+use crate::scenarios::{self, ROWS, Row};
 
 /// The measurements of one row: the samples of each implementation, in the order of the rounds.
 pub(crate) struct Measured {
@@ -31,7 +31,7 @@ impl Measured {
 
 /// Takes one sample and prints it. A child process does nothing else.
 pub(crate) fn child(job: &Job) -> Outcome<()> {
-    let sample = (rows::by_number(job.row)?.child)(job)?;
+    let sample = (scenarios::by_number(job.row)?.child)(job)?;
     print!("{}", sample.to_lines());
     Ok(())
 }
@@ -81,7 +81,7 @@ fn choose(options: &Options) -> Outcome<Vec<&'static Row>> {
     options
         .only
         .iter()
-        .map(|&number| rows::by_number(number))
+        .map(|&number| scenarios::by_number(number))
         .collect()
 }
 

@@ -11,7 +11,7 @@ use crate::harness::calls;
 use crate::harness::peer::Peer;
 use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
-use crate::rows;
+use crate::scenarios;
 
 /// Identifies a sample: the implementation, and the row or the named part of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,8 +31,8 @@ pub(super) struct Bound {
 
 const RAW_ECHO: Source = whole(4, Peer::Raw);
 const ECHO: Source = whole(4, Peer::Ours);
-const TIMEOUT: Source = part(4, rows::TIMEOUT);
-const READABLE: Source = part(23, rows::CALLS);
+const TIMEOUT: Source = part(4, scenarios::TIMEOUT);
+const READABLE: Source = part(23, scenarios::CALLS);
 const HEAP: Source = whole(19, Peer::Ours);
 
 // The number of requests that share one wait, or one alarm of the watcher (at most one per
@@ -194,7 +194,7 @@ impl Source {
     fn take(self) -> Outcome<Sample> {
         let job = super::job(self.row, self.peer, self.part)?;
         if self.part.is_empty() {
-            return (rows::by_number(self.row)?.take)(&job);
+            return (scenarios::by_number(self.row)?.take)(&job);
         }
         calls::are_counted()?;
         in_child(&job)

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::{judged, number, verdicts};
 use crate::harness::peer::Peer;
 use crate::harness::stats::{Middle, paired_ratio};
-use crate::rows::Figure;
 use crate::runner::Measured;
+use crate::scenarios::Figure;
 
 /// The columns. Each shows those of its implementations that the row has.
 const COLUMNS: &[(&str, &[Peer])] = &[

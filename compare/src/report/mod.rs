@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use crate::harness::peer::Peer;
 use crate::harness::stats::{Middle, paired_ratio};
-use crate::rows::{Figure, Target};
 use crate::runner::Measured;
+use crate::scenarios::{Figure, Target};
 
 pub(crate) mod json;
 pub(crate) mod markdown;

@@ -8,8 +8,8 @@ use plotters::prelude::*;
 use crate::harness::Outcome;
 use crate::harness::peer::Peer;
 use crate::harness::stats::Middle;
-use crate::rows::{r18_growth, r26_by_connections};
 use crate::runner::Measured;
+use crate::scenarios::{cost_growth, echo_by_connections};
 use crate::work::lateness::PERCENTILES;
 
 const SIZE: (u32, u32) = (800, 480);
@@ -33,7 +33,7 @@ pub(crate) fn draw(all: &[Measured], folder: &Path) -> Outcome<()> {
             .find(|measured: &&Measured| measured.row.number == number)
     };
     if let Some(measured) = row(26) {
-        let lines = by_count(measured, "cpu_ns", &r26_by_connections::CONNECTIONS);
+        let lines = by_count(measured, "cpu_ns", &echo_by_connections::CONNECTIONS);
         let caption = "TCP echo: CPU time of the server per request";
         let (x, y) = ("connections", "ns per request");
         let file = "cpu-by-connections.svg";
@@ -50,7 +50,7 @@ pub(crate) fn draw(all: &[Measured], folder: &Path) -> Outcome<()> {
         )?;
     }
     if let Some(measured) = row(18) {
-        let lines = by_count(measured, "timer_ns", &r18_growth::TIMERS);
+        let lines = by_count(measured, "timer_ns", &cost_growth::TIMERS);
         let caption = "CPU time of replacing a random timer";
         let (x, y) = ("pending timers", "ns per timer");
         let file = "cost-by-pending-timers.svg";

@@ -6,32 +6,32 @@ use crate::harness::job::Job;
 use crate::harness::peer::Peer;
 use crate::harness::sample::Sample;
 
-mod r01_echo_64;
-mod r02_echo_1000;
-mod r03_echo_timeout;
-mod r04_echo_calls;
-mod r05_echo_two_threads;
-mod r06_ping_pong_tasks;
-mod r07_ping_pong_threads;
-mod r08_ping_pong_fallback;
-mod r09_register;
-mod r10_timer_churn;
-mod r11_timer_yield;
-mod r12_many_timers;
-mod r13_lone_timer;
-mod r14_block_on;
-mod r15_ticks;
-mod r16_idle;
-mod r17_heap;
-pub(crate) mod r18_growth;
-mod r19_allocations;
-mod r20_short;
-mod r21_build;
-mod r22_compute;
-mod r23_readable;
-mod r24_foreign;
-mod r25_flood;
-pub(crate) mod r26_by_connections;
+mod block_on_one_yield;
+mod clean_build;
+pub(crate) mod cost_growth;
+mod echo_1000_connections;
+mod echo_64_connections;
+pub(crate) mod echo_by_connections;
+mod echo_system_calls;
+mod echo_through_readable;
+mod echo_two_threads;
+mod echo_with_timeout;
+mod foreign_wait_pending;
+mod heap_allocations;
+mod heap_bytes;
+mod idle_process;
+mod interval_ticks;
+mod io_while_driver_computes;
+mod lone_timer;
+mod many_timers;
+mod ping_pong_foreign_executor;
+mod ping_pong_two_tasks;
+mod ping_pong_two_threads;
+mod register_and_deregister;
+mod short_connections;
+mod timer_set_and_dropped;
+mod timer_set_yield_dropped;
+mod unawaited_datagrams;
 
 /// The part of a row that counts system calls.
 pub(crate) const CALLS: &str = "calls";
@@ -75,32 +75,32 @@ pub(crate) struct Row {
 }
 
 pub(crate) static ROWS: &[Row] = &[
-    r01_echo_64::ROW,
-    r02_echo_1000::ROW,
-    r03_echo_timeout::ROW,
-    r04_echo_calls::ROW,
-    r05_echo_two_threads::ROW,
-    r06_ping_pong_tasks::ROW,
-    r07_ping_pong_threads::ROW,
-    r08_ping_pong_fallback::ROW,
-    r09_register::ROW,
-    r10_timer_churn::ROW,
-    r11_timer_yield::ROW,
-    r12_many_timers::ROW,
-    r13_lone_timer::ROW,
-    r14_block_on::ROW,
-    r15_ticks::ROW,
-    r16_idle::ROW,
-    r17_heap::ROW,
-    r18_growth::ROW,
-    r19_allocations::ROW,
-    r20_short::ROW,
-    r21_build::ROW,
-    r22_compute::ROW,
-    r23_readable::ROW,
-    r24_foreign::ROW,
-    r25_flood::ROW,
-    r26_by_connections::ROW,
+    echo_64_connections::ROW,
+    echo_1000_connections::ROW,
+    echo_with_timeout::ROW,
+    echo_system_calls::ROW,
+    echo_two_threads::ROW,
+    ping_pong_two_tasks::ROW,
+    ping_pong_two_threads::ROW,
+    ping_pong_foreign_executor::ROW,
+    register_and_deregister::ROW,
+    timer_set_and_dropped::ROW,
+    timer_set_yield_dropped::ROW,
+    many_timers::ROW,
+    lone_timer::ROW,
+    block_on_one_yield::ROW,
+    interval_ticks::ROW,
+    idle_process::ROW,
+    heap_bytes::ROW,
+    cost_growth::ROW,
+    heap_allocations::ROW,
+    short_connections::ROW,
+    clean_build::ROW,
+    io_while_driver_computes::ROW,
+    echo_through_readable::ROW,
+    foreign_wait_pending::ROW,
+    unawaited_datagrams::ROW,
+    echo_by_connections::ROW,
 ];
 
 /// Returns a figure that is reported but has no target.

@@ -2,7 +2,7 @@
 //! without it. Another thread waits for a byte that never arrives, in an executor that is not ours.
 
 use super::{Row, Target::AtMost, aimed, told};
-use super::{r01_echo_64, r04_echo_calls, r07_ping_pong_threads, r15_ticks};
+use super::{echo_64_connections, echo_system_calls, interval_ticks, ping_pong_two_threads};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -40,10 +40,10 @@ fn take(job: &Job) -> Outcome<Sample> {
 
 fn child(job: &Job) -> Outcome<Sample> {
     match job.part.as_str() {
-        "echo" => r01_echo_64::child(job),
-        "calls" => r04_echo_calls::child(job),
-        "threads" => r07_ping_pong_threads::child(job),
-        "ticks" => r15_ticks::child(job),
+        "echo" => echo_64_connections::child(job),
+        "calls" => echo_system_calls::child(job),
+        "threads" => ping_pong_two_threads::child(job),
+        "ticks" => interval_ticks::child(job),
         other => Err(format!("row 24 has no part {other:?}").into()),
     }
 }
