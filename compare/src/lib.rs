@@ -1,13 +1,13 @@
 //! Compares implementations side by side, in one run on one machine.
 //!
-//! * `scenarios/`: what is compared. Each row of the table in `docs/performance.md` is a short
-//!   module, and the head of the module says how the row is measured.
+//! * `scenarios/`: what is compared. Each scenario is a short module, and the head of the module
+//!   says how it is measured.
 //! * `smol/`: the programs for this crate and for async-io 2.6.0. The same source is compiled once
 //!   against each.
 //! * `tokio_side/`, `raw/`: the same work on tokio, and on a hand-written edge-triggered epoll loop
 //!   without futures.
 //! * `uring/`: echo servers on io_uring runtimes, with the feature `uring`.
-//! * `work/`: the loads and other helpers that several rows share.
+//! * `work/`: the loads and other helpers that the scenarios share.
 //! * `harness/`: processes, pinning, counters and statistics.
 //! * `report/`: the table, JSON and plots.
 //! * `guards/`: the counts that `cargo xtask guards` checks.

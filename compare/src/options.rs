@@ -15,13 +15,13 @@ pub(crate) const HELP: &str = "\
 Compares this async-io with async-io 2.6.0, tokio and a raw epoll loop, side by side.
 
   --quick           use small counts and few rounds: two minutes in all
-  --only ROW[,ROW]  measure only these rows
-  --rounds N        measure every row for N rounds
+  --only N[,N]      measure only these scenarios
+  --rounds N        measure every scenario for N rounds
   --json FILE       write all measurements as JSON
   --markdown FILE   write the table of docs/performance.md
-  --plots DIR       measure the rows of the plots as well, and draw the plots as SVG
+  --plots DIR       measure the scenarios of the plots as well, and draw the plots as SVG
   --cores A,B       run the measured process on core A, the load on core B [the last two]
-  --list            list the rows
+  --list            list the scenarios
 ";
 
 pub(crate) enum Command {
@@ -30,7 +30,7 @@ pub(crate) enum Command {
     Compare(Options),
     /// Takes one sample. The program starts itself with this command.
     Child(Job),
-    /// Runs the client of the echo rows.
+    /// Runs the client of the echo scenarios.
     Load(LoadOptions),
     /// Runs the clients that make short connections.
     Hasty(LoadOptions),
@@ -99,7 +99,7 @@ fn numbers<T: std::str::FromStr>(list: &str) -> Outcome<Vec<T>> {
 
 fn child(parser: &mut lexopt::Parser) -> Outcome<Job> {
     Ok(Job {
-        row: parser.value()?.parse()?,
+        scenario: parser.value()?.parse()?,
         peer: Peer::from_name(&parser.value()?.string()?)?,
         quick: parser.value()? == "quick",
         near: parser.value()?.parse()?,

@@ -11,11 +11,12 @@ use crate::harness::peer::Peer;
 use crate::harness::sample::Sample;
 use crate::options::Options;
 use crate::report::{self, json, markdown, plots};
-use crate::scenarios::{self, ROWS, Row};
+use crate::scenarios::{self, SCENARIOS, Scenario};
 
-/// The measurements of one row: the samples of each implementation, in the order of the rounds.
+/// The measurements of one scenario: the samples of each implementation, in the order of the
+/// rounds.
 pub(crate) struct Measured {
-    pub(crate) row: &'static Row,
+    pub(crate) scenario: &'static Scenario,
     pub(crate) samples: BTreeMap<Peer, Vec<Sample>>,
     /// The implementations that failed, with the error. They are left out of the remaining rounds.
     pub(crate) errors: BTreeMap<Peer, String>,
@@ -31,27 +32,30 @@ impl Measured {
 
 /// Takes one sample and prints it. A child process does nothing else.
 pub(crate) fn child(job: &Job) -> Outcome<()> {
-    let sample = (scenarios::by_number(job.row)?.child)(job)?;
+    let sample = (scenarios::by_number(job.scenario)?.child)(job)?;
     print!("{}", sample.to_lines());
     Ok(())
 }
 
-/// Measures the chosen rows, prints the results and writes the requested files.
+/// Measures the chosen scenarios, prints the results and writes the requested files.
 pub(crate) fn compare(options: &Options) -> Outcome<()> {
     let chosen = choose(options)?;
-    let rounds = |row: &Row| {
-        let (quick, full) = row.rounds;
+    let rounds = |scenario: &Scenario| {
+        let (quick, full) = scenario.rounds;
         options
             .rounds
             .unwrap_or(if options.quick { quick } else { full })
     };
-    let samples: usize = chosen.iter().map(|row| rounds(row) * row.peers.len()).sum();
+    let samples: usize = chosen
+        .iter()
+        .map(|scenario| rounds(scenario) * scenario.peers.len())
+        .sum();
     let style = "{elapsed_precise} [{bar:32}] {pos}/{len} {msg}";
     let bar = ProgressBar::new(samples as u64).with_style(ProgressStyle::with_template(style)?);
     let mut measured = Vec::new();
-    for row in chosen {
-        let done = measure(row, rounds(row), options, &bar);
-        bar.suspend(|| print!("{}", report::row(&done)));
+    for scenario in chosen {
+        let done = measure(scenario, rounds(scenario), options, &bar);
+        bar.suspend(|| print!("{}", report::scenario(&done)));
         measured.push(done);
     }
     bar.finish_and_clear();
@@ -68,14 +72,19 @@ pub(crate) fn compare(options: &Options) -> Outcome<()> {
     Ok(())
 }
 
-/// Returns the rows of `--only`. Without that option, returns all rows, but leaves out those
-/// without a target if no plot is drawn: only the plots use them.
-fn choose(options: &Options) -> Outcome<Vec<&'static Row>> {
+/// Returns the scenarios of `--only`. Without that option, returns all scenarios, but leaves out
+/// those without a target if no plot is drawn: only the plots use them.
+fn choose(options: &Options) -> Outcome<Vec<&'static Scenario>> {
     if options.only.is_empty() {
-        let has_target = |row: &&Row| row.figures.iter().any(|figure| !figure.targets.is_empty());
-        let all = ROWS.iter();
+        let has_target = |scenario: &&Scenario| {
+            scenario
+                .figures
+                .iter()
+                .any(|figure| !figure.targets.is_empty())
+        };
+        let all = SCENARIOS.iter();
         return Ok(all
-            .filter(|row| options.plots.is_some() || has_target(row))
+            .filter(|scenario| options.plots.is_some() || has_target(scenario))
             .collect());
     }
     options
@@ -85,9 +94,14 @@ fn choose(options: &Options) -> Outcome<Vec<&'static Row>> {
         .collect()
 }
 
-fn measure(row: &'static Row, rounds: usize, options: &Options, bar: &ProgressBar) -> Measured {
+fn measure(
+    scenario: &'static Scenario,
+    rounds: usize,
+    options: &Options,
+    bar: &ProgressBar,
+) -> Measured {
     let mut done = Measured {
-        row,
+        scenario,
         samples: BTreeMap::new(),
         errors: BTreeMap::new(),
     };
@@ -95,25 +109,25 @@ fn measure(row: &'static Row, rounds: usize, options: &Options, bar: &ProgressBa
     // ones.
     for round in 0..rounds {
         // Rotate the order, so that no implementation is always the first.
-        let mut order = row.peers.to_vec();
-        order.rotate_left(round % row.peers.len());
+        let mut order = scenario.peers.to_vec();
+        order.rotate_left(round % scenario.peers.len());
         for peer in order {
             if done.errors.contains_key(&peer) {
                 bar.inc(1);
                 continue;
             }
-            bar.set_message(format!("row {}: {}", row.number, peer.name()));
+            bar.set_message(format!("scenario {}: {}", scenario.number, peer.name()));
             let (near, far) = options.cores;
             let quick = options.quick;
             let job = Job {
-                row: row.number,
+                scenario: scenario.number,
                 peer,
                 quick,
                 near,
                 far,
                 part: String::new(),
             };
-            match (row.take)(&job) {
+            match (scenario.take)(&job) {
                 Ok(sample) => done.samples.entry(peer).or_default().push(sample),
                 // The machine may forbid it (io_uring is often forbidden). The others can still be
                 // compared.

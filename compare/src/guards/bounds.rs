@@ -1,4 +1,4 @@
-//! Upper bounds on counters of rows: system calls, allocations and context switches.
+//! Upper bounds on counters of scenarios: system calls, allocations and context switches.
 //!
 //! The calls of the raw loop are bounded as well. If it made more, the other implementations would
 //! look better than they are.
@@ -13,10 +13,10 @@ use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::scenarios;
 
-/// Identifies a sample: the implementation, and the row or the named part of a row.
+/// Identifies a sample: the implementation, and the scenario or the named part of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Source {
-    row: u8,
+    scenario: u8,
     part: &'static str,
     peer: Peer,
 }
@@ -148,17 +148,17 @@ pub(super) const BOUNDS: &[Bound] = &[
     ),
 ];
 
-const fn whole(row: u8, peer: Peer) -> Source {
+const fn whole(scenario: u8, peer: Peer) -> Source {
     Source {
-        row,
+        scenario,
         part: "",
         peer,
     }
 }
 
-const fn part(row: u8, part: &'static str) -> Source {
+const fn part(scenario: u8, part: &'static str) -> Source {
     Source {
-        row,
+        scenario,
         part,
         peer: Peer::Ours,
     }
@@ -192,9 +192,9 @@ impl Samples {
 
 impl Source {
     fn take(self) -> Outcome<Sample> {
-        let job = super::job(self.row, self.peer, self.part)?;
+        let job = super::job(self.scenario, self.peer, self.part)?;
         if self.part.is_empty() {
-            return (scenarios::by_number(self.row)?.take)(&job);
+            return (scenarios::by_number(self.scenario)?.take)(&job);
         }
         calls::are_counted()?;
         in_child(&job)

@@ -1,7 +1,7 @@
 //! Checks for regressions. They count instead of measuring time, so they work on any machine,
 //! however busy it is.
 //!
-//! * Counters of samples of rows, against fixed bounds: see [`bounds`].
+//! * Counters of samples of scenarios, against fixed bounds: see [`bounds`].
 //! * Instructions per operation, against `guards.baseline`: see [`instructions`].
 //! * Instructions per echo request, of the whole process, against `guards.baseline` and against the
 //!   other implementations: see [`echo`].
@@ -113,15 +113,15 @@ fn check() -> Outcome<()> {
     verdict.end()
 }
 
-/// Returns the job for one sample of a row, with small counts.
-fn job(row: u8, peer: Peer, part: &str) -> Outcome<Job> {
+/// Returns the job for one sample of a scenario, with small counts.
+fn job(scenario: u8, peer: Peer, part: &str) -> Outcome<Job> {
     let (near, far) = match system::cores()?[..] {
         [near, .., far] => (near, far),
         [only] => (only, only),
         [] => return Err("there is no core to run on".into()),
     };
     Ok(Job {
-        row,
+        scenario,
         peer,
         quick: true,
         near,

@@ -1,11 +1,11 @@
-//! The description of one sample: a row, an implementation, and the cores to run on.
+//! The description of one sample: a scenario, an implementation, and the cores to run on.
 
 use super::peer::Peer;
 
 /// A request to take one sample. The parent passes it to its child process.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
-    pub(crate) row: u8,
+    pub(crate) scenario: u8,
     pub(crate) peer: Peer,
     /// Whether to use small counts, so that the whole run takes two minutes.
     pub(crate) quick: bool,
@@ -13,7 +13,7 @@ pub(crate) struct Job {
     pub(crate) near: usize,
     /// The core of the processes that only make load.
     pub(crate) far: usize,
-    /// The name of the part to run, for rows that consist of several processes.
+    /// The name of the part to run, for scenarios that consist of several processes.
     pub(crate) part: String,
 }
 

@@ -65,8 +65,8 @@ impl Peer {
         found.ok_or_else(|| format!("no implementation is called {name}").into())
     }
 
-    /// Returns the error of a row that has no program for this implementation.
+    /// Returns the error of a scenario that has no program for this implementation.
     pub(crate) fn missing<T>(self) -> Outcome<T> {
-        Err(format!("this row has no program for {}", self.name()).into())
+        Err(format!("this scenario has no program for {}", self.name()).into())
     }
 }

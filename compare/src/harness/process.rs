@@ -30,7 +30,7 @@ pub(crate) fn start(job: &Job) -> Outcome<Guarded> {
     let mut command = this_program()?;
     command
         .arg("--child")
-        .arg(job.row.to_string())
+        .arg(job.scenario.to_string())
         .arg(job.peer.name());
     command.arg(if job.quick { "quick" } else { "full" });
     command
@@ -40,7 +40,7 @@ pub(crate) fn start(job: &Job) -> Outcome<Guarded> {
     Ok(Guarded(command.spawn()?))
 }
 
-/// Takes one sample in a process of its own, as most rows do.
+/// Takes one sample in a process of its own, as most scenarios do.
 pub(crate) fn in_child(job: &Job) -> Outcome<Sample> {
     finish(start(job)?)
 }

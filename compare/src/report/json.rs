@@ -8,19 +8,19 @@ use crate::options::Options;
 use crate::runner::Measured;
 
 pub(crate) fn of(all: &[Measured], options: &Options) -> Outcome<String> {
-    let rows: Vec<Value> = all.iter().map(row).collect();
+    let scenarios: Vec<Value> = all.iter().map(scenario).collect();
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let report = json!({ "quick": options.quick, "kernel": kernel.trim(), "rows": rows });
+    let report = json!({ "quick": options.quick, "kernel": kernel.trim(), "scenarios": scenarios });
     Ok(serde_json::to_string_pretty(&report)? + "\n")
 }
 
-fn row(measured: &Measured) -> Value {
+fn scenario(measured: &Measured) -> Value {
     let mut samples = Map::new();
     for (peer, taken) in &measured.samples {
         let rounds = taken.iter().map(|sample| json!(sample.0)).collect();
         samples.insert(peer.name().to_owned(), Value::Array(rounds));
     }
-    let figures = measured.row.figures.iter();
+    let figures = measured.scenario.figures.iter();
     let targets: Vec<Value> = figures
         .flat_map(|figure| {
             let told = verdicts(measured, figure).into_iter();
@@ -32,8 +32,8 @@ fn row(measured: &Measured) -> Value {
         .map(|(peer, error)| (peer.name().to_owned(), json!(error)))
         .collect();
     json!({
-        "row": measured.row.number,
-        "title": measured.row.title,
+        "scenario": measured.scenario.number,
+        "title": measured.scenario.title,
         "samples": samples,
         "targets": targets,
         "errors": errors,

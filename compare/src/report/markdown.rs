@@ -8,7 +8,7 @@ use crate::harness::stats::{Middle, paired_ratio};
 use crate::runner::Measured;
 use crate::scenarios::Figure;
 
-/// The columns. Each shows those of its implementations that the row has.
+/// The columns. Each shows those of its implementations that the scenario has.
 const COLUMNS: &[(&str, &[Peer])] = &[
     ("async-io 2.6", &[Peer::Upstream]),
     ("tokio", &[Peer::Tokio, Peer::TokioMulti]),
@@ -25,13 +25,13 @@ pub(crate) fn of(all: &[Measured]) -> String {
     }
     text.push_str(" target |\n|---|---|---|---|---|---|---|---|\n");
     for measured in all {
-        let row = measured.row;
+        let scenario = measured.scenario;
         let _ = writeln!(
             text,
             "| **{}** | **{}** | | | | | | |",
-            row.number, row.title
+            scenario.number, scenario.title
         );
-        for figure in row.figures {
+        for figure in scenario.figures {
             text.push_str(&line(measured, figure));
         }
     }
@@ -45,7 +45,7 @@ fn line(measured: &Measured, figure: &Figure) -> String {
     };
     let mut line = format!(
         "| {} | {} | {}",
-        measured.row.number,
+        measured.scenario.number,
         figure.label,
         number(middle.median)
     );
@@ -69,7 +69,7 @@ fn line(measured: &Measured, figure: &Figure) -> String {
 }
 
 fn theirs(measured: &Measured, figure: &Figure, ours: &[f64], peer: Peer) -> Option<String> {
-    if !measured.row.peers.contains(&peer) {
+    if !measured.scenario.peers.contains(&peer) {
         return None;
     }
     let figures = measured.figures(peer, figure.name);

@@ -17,11 +17,11 @@ pub(crate) struct Verdict {
     pub(crate) is_met: bool,
 }
 
-/// Formats the figures of one row: medians with their spread, ratios and targets.
-pub(crate) fn row(measured: &Measured) -> String {
-    let row = measured.row;
-    let mut text = format!("{:>2}  {}\n", row.number, row.title);
-    for figure in row.figures {
+/// Formats the figures of one scenario: medians with their spread, ratios and targets.
+pub(crate) fn scenario(measured: &Measured) -> String {
+    let scenario = measured.scenario;
+    let mut text = format!("{:>2}  {}\n", scenario.number, scenario.title);
+    for figure in scenario.figures {
         let Some(line) = line(measured, figure) else {
             continue;
         };
@@ -37,15 +37,20 @@ pub(crate) fn row(measured: &Measured) -> String {
     text
 }
 
-/// Returns the implementation that must meet the targets: the first one of the row.
+/// Returns the implementation that must meet the targets: the first one of the scenario.
 fn judged(measured: &Measured) -> Peer {
-    measured.row.peers.first().copied().unwrap_or(Peer::Ours)
+    measured
+        .scenario
+        .peers
+        .first()
+        .copied()
+        .unwrap_or(Peer::Ours)
 }
 
 fn line(measured: &Measured, figure: &Figure) -> Option<String> {
     let ours = measured.figures(judged(measured), figure.name);
     let mut line = String::new();
-    for &peer in measured.row.peers {
+    for &peer in measured.scenario.peers {
         let figures = measured.figures(peer, figure.name);
         let Some(middle) = Middle::of(&figures) else {
             continue;
@@ -113,10 +118,10 @@ pub(crate) fn summary(all: &[Measured]) -> String {
     let mut text = String::from("\nrow  figure                               target\n");
     let (mut met, mut missed) = (0, 0);
     for measured in all {
-        for figure in measured.row.figures {
+        for figure in measured.scenario.figures {
             for verdict in verdicts(measured, figure) {
                 let word = if verdict.is_met { "met   " } else { "MISSED" };
-                let number = measured.row.number;
+                let number = measured.scenario.number;
                 let _ = writeln!(
                     text,
                     "{number:>3}  {:<36} {word}  {}",

@@ -25,14 +25,14 @@ struct Lines {
     lines: Vec<(Peer, Vec<(f64, f64)>)>,
 }
 
-/// Draws the plots of the rows that were measured into this folder.
+/// Draws the plots of the scenarios that were measured into this folder.
 pub(crate) fn draw(all: &[Measured], folder: &Path) -> Outcome<()> {
     std::fs::create_dir_all(folder)?;
-    let row = |number| {
+    let scenario = |number| {
         all.iter()
-            .find(|measured: &&Measured| measured.row.number == number)
+            .find(|measured: &&Measured| measured.scenario.number == number)
     };
-    if let Some(measured) = row(26) {
+    if let Some(measured) = scenario(26) {
         let lines = by_count(measured, "cpu_ns", &echo_by_connections::CONNECTIONS);
         let caption = "TCP echo: CPU time of the server per request";
         let (x, y) = ("connections", "ns per request");
@@ -49,7 +49,7 @@ pub(crate) fn draw(all: &[Measured], folder: &Path) -> Outcome<()> {
             },
         )?;
     }
-    if let Some(measured) = row(18) {
+    if let Some(measured) = scenario(18) {
         let lines = by_count(measured, "timer_ns", &cost_growth::TIMERS);
         let caption = "CPU time of replacing a random timer";
         let (x, y) = ("pending timers", "ns per timer");
@@ -66,7 +66,7 @@ pub(crate) fn draw(all: &[Measured], folder: &Path) -> Outcome<()> {
             },
         )?;
     }
-    if let Some(measured) = row(12) {
+    if let Some(measured) = scenario(12) {
         let lines = lateness(measured);
         let caption = "Lateness of 200 000 timers a second, by share of the timers";
         let (x, y) = ("one timer in so many is later", "us late");
@@ -83,7 +83,7 @@ pub(crate) fn draw(all: &[Measured], folder: &Path) -> Outcome<()> {
             },
         )?;
     }
-    if let Some(measured) = row(15) {
+    if let Some(measured) = scenario(15) {
         draw_switches(measured, &folder.join("context-switches.svg"))?;
     }
     Ok(())
@@ -101,7 +101,7 @@ fn by_count(measured: &Measured, name: &str, counts: &[u64]) -> Vec<(Peer, Vec<(
         };
         (peer, counts.iter().filter_map(point).collect())
     };
-    measured.row.peers.iter().map(line).collect()
+    measured.scenario.peers.iter().map(line).collect()
 }
 
 /// Returns the percentiles on an axis that stretches the upper ones: p50 is at 2, p99 at 100, p99.9
@@ -117,7 +117,7 @@ fn lateness(measured: &Measured) -> Vec<(Peer, Vec<(f64, f64)>)> {
             .filter(|&percentile| percentile < 100.0);
         (peer, finite.filter_map(point).collect())
     };
-    measured.row.peers.iter().map(line).collect()
+    measured.scenario.peers.iter().map(line).collect()
 }
 
 fn color(peer: Peer) -> RGBColor {
@@ -187,7 +187,7 @@ where
 }
 
 fn draw_switches(measured: &Measured, path: &Path) -> Outcome<()> {
-    let peers = measured.row.peers;
+    let peers = measured.scenario.peers;
     let bars: Vec<f64> = peers
         .iter()
         .map(|&peer| median(measured, peer, "voluntary").unwrap_or(0.0))

@@ -2,7 +2,7 @@
 //! once, and the call returns. The figure is the CPU time per call. tokio's runtime is created
 //! once, before the measurement.
 
-use super::{Row, Target::AtMost, aimed, told};
+use super::{Scenario, Target::AtMost, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -11,7 +11,7 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, tokio_side, upstream};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 14,
     title: "block_on of a future that yields once",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],

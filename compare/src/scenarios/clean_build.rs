@@ -9,13 +9,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use super::{Row, Target::AtMost, aimed, no_child};
+use super::{Scenario, Target::AtMost, aimed, no_child};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
 use crate::harness::sample::Sample;
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 21,
     title: "crates in the dependency tree, and a clean build",
     peers: &[Peer::Ours, Peer::Upstream],

@@ -10,7 +10,7 @@
 //! that of raw. The limit is 9500 sources instead of 10 000, because each takes two descriptors and
 //! 20 000 is a common limit.
 
-use super::{Row, Target::AtMost, Target::Within, aimed, told};
+use super::{Scenario, Target::AtMost, Target::Within, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -19,7 +19,7 @@ use crate::harness::sample::Sample;
 use crate::harness::system::{allow_descriptors, pin};
 use crate::{ours, raw, tokio_side, upstream};
 
-pub(crate) const ROW: Row = Row {
+pub(crate) const SCENARIO: Scenario = Scenario {
     number: 18,
     title: "cost per event by sources, and per timer by pending timers",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],

@@ -1,6 +1,6 @@
 //! Row 2. Like row 1, with 1000 connections.
 
-use super::{Row, Target::AtMost, aimed, told};
+use super::{Scenario, Target::AtMost, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -8,7 +8,7 @@ use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::work::echo::{self, Echo};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 2,
     title: "TCP echo, 1000 connections, one thread",
     peers: Peer::ECHO,

@@ -5,7 +5,7 @@
 //! process (user and system, all its threads) per request. It is taken between two moments at which
 //! no request is in flight.
 
-use super::{Row, Target::AtMost, aimed, told};
+use super::{Scenario, Target::AtMost, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -13,7 +13,7 @@ use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::work::echo::{self, Echo};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 1,
     title: "TCP echo, 64 connections, one thread",
     peers: Peer::ECHO,

@@ -1,6 +1,6 @@
 //! Row 26. Like row 1, with 1 to 10 000 connections, for the plot. It has no targets.
 
-use super::{Row, told};
+use super::{Scenario, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -8,7 +8,7 @@ use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::work::echo::{self, Echo};
 
-pub(crate) const ROW: Row = Row {
+pub(crate) const SCENARIO: Scenario = Scenario {
     number: 26,
     title: "TCP echo by connections, for the plot",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],

@@ -6,7 +6,7 @@
 //! use tracepoints, strace counts. It slows the server down, so that more requests share a wait
 //! than in reality, for all implementations alike.
 
-use super::{Row, TIMEOUT, Target::AtMost, Target::Within, aimed};
+use super::{Scenario, TIMEOUT, Target::AtMost, Target::Within, aimed};
 use crate::harness::Outcome;
 use crate::harness::calls;
 use crate::harness::job::Job;
@@ -15,7 +15,7 @@ use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::work::echo::{self, Echo, Style};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 4,
     title: "system calls per echo request, 64 connections",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],

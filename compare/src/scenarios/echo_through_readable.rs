@@ -4,7 +4,7 @@
 //! it is ready. The program spells this pattern out, because one build cannot link async-net
 //! against two libraries of the same name. The re-checks are calls of `poll(2)`.
 
-use super::{CALLS, Row, Target::AtMost, Target::Within, aimed, told};
+use super::{CALLS, Scenario, Target::AtMost, Target::Within, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::calls;
 use crate::harness::job::Job;
@@ -13,7 +13,7 @@ use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::work::echo::{self, Echo, Style};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 23,
     title: "TCP echo, 64 connections, in the way of async-net",
     peers: &[Peer::Ours, Peer::Upstream],

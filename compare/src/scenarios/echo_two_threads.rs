@@ -2,7 +2,7 @@
 //! threads in `block_on`, and tokio's pool of two threads. Server and client share both cores,
 //! because a third one may not exist.
 
-use super::{Row, Target::AtLeast, Target::AtMost, aimed, told};
+use super::{Scenario, Target::AtLeast, Target::AtMost, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -10,7 +10,7 @@ use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::work::echo::{self, Echo, Style};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 5,
     title: "TCP echo, 64 connections, two threads",
     peers: &[Peer::Ours, Peer::Upstream, Peer::TokioMulti],

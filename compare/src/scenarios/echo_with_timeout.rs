@@ -1,7 +1,7 @@
 //! Row 3. Like row 1, with a timeout of 10 s around every read. It is set with each read and never
 //! expires.
 
-use super::{Row, Target::AtMost, aimed, told};
+use super::{Scenario, Target::AtMost, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -9,7 +9,7 @@ use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::work::echo::{self, Echo, Style};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 3,
     title: "TCP echo, 64 connections, a timeout around every read",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],

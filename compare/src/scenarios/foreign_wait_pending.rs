@@ -1,7 +1,7 @@
-//! Row 24. Rows 1, 4, 7 and 15 of ours with the fallback thread alive, compared with the same rows
-//! without it. Another thread waits for a byte that never arrives, in an executor that is not ours.
+//! Row 24. Rows 1, 4, 7 and 15 of ours with the fallback thread alive, compared with the same
+//! scenarios without it. Another thread waits for a byte that never arrives, in an executor that is not ours.
 
-use super::{Row, Target::AtMost, aimed, told};
+use super::{Scenario, Target::AtMost, aimed, told};
 use super::{echo_64_connections, echo_system_calls, interval_ticks, ping_pong_two_threads};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
@@ -10,8 +10,8 @@ use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 
 /// The first column, "ours", is the program with the foreign wait, because the first implementation
-/// of a row has to meet its targets. The targets are ratios to the program without it.
-pub(super) const ROW: Row = Row {
+/// of a scenario has to meet its targets. The targets are ratios to the program without it.
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 24,
     title: "rows 1, 4, 7 and 15 with a foreign wait pending",
     peers: &[Peer::Foreign, Peer::Ours],

@@ -5,7 +5,7 @@
 //! well. The queue of its executor, which is not part of the library, allocates a block once in 31
 //! wake-ups.
 
-use super::{Row, Target::Within, aimed, told};
+use super::{Scenario, Target::Within, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -18,7 +18,7 @@ use crate::{ours, upstream};
 // than this.
 const NONE: &[super::Target] = &[Within(0.0, 0.002)];
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 19,
     title: "heap allocations in the steady state",
     peers: &[Peer::Ours, Peer::Upstream],

@@ -5,7 +5,7 @@
 
 use std::os::unix::net::UnixStream;
 
-use super::{Row, Target::Within, aimed, told};
+use super::{Scenario, Target::Within, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -14,7 +14,7 @@ use crate::harness::sample::Sample;
 use crate::harness::system::{allow_descriptors, pin};
 use crate::{ours, upstream};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 17,
     title: "heap bytes per pending timer and per source",
     peers: &[Peer::Ours, Peer::Upstream],

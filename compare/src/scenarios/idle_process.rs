@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
-use super::{Row, Target::Within, aimed};
+use super::{Scenario, Target::Within, aimed};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -14,7 +14,7 @@ use crate::harness::sample::Sample;
 use crate::harness::system::voluntary_switches;
 use crate::{ours, tokio_side, upstream};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 16,
     title: "context switches of an idle process in 3 s",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],

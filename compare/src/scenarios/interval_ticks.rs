@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Row, Target::Within, aimed, told};
+use super::{Scenario, Target::Within, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -14,7 +14,7 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, raw, tokio_side, upstream};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 15,
     title: "context switches of 20 ticks of 100 ms",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],

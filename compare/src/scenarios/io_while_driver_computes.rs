@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::{Row, Target::Within, aimed, told};
+use super::{Scenario, Target::Within, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -16,7 +16,7 @@ use crate::harness::sample::Sample;
 use crate::work::spinners::with_cores_awake;
 use crate::{ours, upstream};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 22,
     title: "I/O of a thread while the one that drives it computes",
     peers: &[Peer::Ours, Peer::Upstream],

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Row, Target::AtMost, aimed};
+use super::{Scenario, Target::AtMost, aimed};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -15,7 +15,7 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, raw, tokio_side, upstream};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 13,
     title: "lateness and cost of a lone timer",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::{Row, Target::AtMost, Target::Within, aimed, told};
+use super::{Scenario, Target::AtMost, Target::Within, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -16,7 +16,7 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, tokio_side, upstream};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 12,
     title: "200 000 timers firing over one second, one task each",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],

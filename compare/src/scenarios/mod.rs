@@ -1,5 +1,5 @@
-//! The rows of the table in `docs/performance.md`. The head of each module says how its row is
-//! measured.
+//! What is compared. The table in `docs/performance.md` has some rows for each scenario, and the
+//! head of each module says how its scenario is measured.
 
 use crate::harness::Outcome;
 use crate::harness::job::Job;
@@ -33,7 +33,7 @@ mod timer_set_and_dropped;
 mod timer_set_yield_dropped;
 mod unawaited_datagrams;
 
-/// The part of a row that counts system calls.
+/// The part of a scenario that counts system calls.
 pub(crate) const CALLS: &str = "calls";
 /// The part of row 4 that has a timeout around every read.
 pub(crate) const TIMEOUT: &str = "timeout";
@@ -49,7 +49,7 @@ pub(crate) enum Target {
     Within(f64, f64),
 }
 
-/// One figure of a row.
+/// One figure of a scenario.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Figure {
     /// The name in the samples.
@@ -59,48 +59,48 @@ pub(crate) struct Figure {
     pub(crate) targets: &'static [Target],
 }
 
-/// One row of the table.
+/// One comparison: what is measured, how, and the targets.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Row {
+pub(crate) struct Scenario {
     pub(crate) number: u8,
     pub(crate) title: &'static str,
     pub(crate) peers: &'static [Peer],
     /// The numbers of rounds in a quick and in a full run.
     pub(crate) rounds: (usize, usize),
-    /// Takes one sample. Most rows use `process::in_child`.
+    /// Takes one sample. Most scenarios use `process::in_child`.
     pub(crate) take: fn(&Job) -> Outcome<Sample>,
     /// Runs in the process of a sample.
     pub(crate) child: fn(&Job) -> Outcome<Sample>,
     pub(crate) figures: &'static [Figure],
 }
 
-pub(crate) static ROWS: &[Row] = &[
-    echo_64_connections::ROW,
-    echo_1000_connections::ROW,
-    echo_with_timeout::ROW,
-    echo_system_calls::ROW,
-    echo_two_threads::ROW,
-    ping_pong_two_tasks::ROW,
-    ping_pong_two_threads::ROW,
-    ping_pong_foreign_executor::ROW,
-    register_and_deregister::ROW,
-    timer_set_and_dropped::ROW,
-    timer_set_yield_dropped::ROW,
-    many_timers::ROW,
-    lone_timer::ROW,
-    block_on_one_yield::ROW,
-    interval_ticks::ROW,
-    idle_process::ROW,
-    heap_bytes::ROW,
-    cost_growth::ROW,
-    heap_allocations::ROW,
-    short_connections::ROW,
-    clean_build::ROW,
-    io_while_driver_computes::ROW,
-    echo_through_readable::ROW,
-    foreign_wait_pending::ROW,
-    unawaited_datagrams::ROW,
-    echo_by_connections::ROW,
+pub(crate) static SCENARIOS: &[Scenario] = &[
+    echo_64_connections::SCENARIO,
+    echo_1000_connections::SCENARIO,
+    echo_with_timeout::SCENARIO,
+    echo_system_calls::SCENARIO,
+    echo_two_threads::SCENARIO,
+    ping_pong_two_tasks::SCENARIO,
+    ping_pong_two_threads::SCENARIO,
+    ping_pong_foreign_executor::SCENARIO,
+    register_and_deregister::SCENARIO,
+    timer_set_and_dropped::SCENARIO,
+    timer_set_yield_dropped::SCENARIO,
+    many_timers::SCENARIO,
+    lone_timer::SCENARIO,
+    block_on_one_yield::SCENARIO,
+    interval_ticks::SCENARIO,
+    idle_process::SCENARIO,
+    heap_bytes::SCENARIO,
+    cost_growth::SCENARIO,
+    heap_allocations::SCENARIO,
+    short_connections::SCENARIO,
+    clean_build::SCENARIO,
+    io_while_driver_computes::SCENARIO,
+    echo_through_readable::SCENARIO,
+    foreign_wait_pending::SCENARIO,
+    unawaited_datagrams::SCENARIO,
+    echo_by_connections::SCENARIO,
 ];
 
 /// Returns a figure that is reported but has no target.
@@ -120,20 +120,25 @@ pub(crate) const fn aimed(
     }
 }
 
-pub(crate) fn by_number(number: u8) -> Outcome<&'static Row> {
-    let row = ROWS.iter().find(|row| row.number == number);
-    row.ok_or_else(|| format!("there is no row {number}").into())
+pub(crate) fn by_number(number: u8) -> Outcome<&'static Scenario> {
+    let scenario = SCENARIOS.iter().find(|scenario| scenario.number == number);
+    scenario.ok_or_else(|| format!("there is no scenario {number}").into())
 }
 
-/// Returns an error. This is `child` for the rows that do not take their samples in a child
+/// Returns an error. This is `child` for the scenarios that do not take their samples in a child
 /// process.
 pub(crate) fn no_child(job: &Job) -> Outcome<Sample> {
-    Err(format!("row {} has no child process", job.row).into())
+    Err(format!("scenario {} has no child process", job.scenario).into())
 }
 
 pub(crate) fn list() {
-    for row in ROWS {
-        let peers: Vec<&str> = row.peers.iter().map(|peer| peer.name()).collect();
-        println!("{:>2}  {}  [{}]", row.number, row.title, peers.join(", "));
+    for scenario in SCENARIOS {
+        let peers: Vec<&str> = scenario.peers.iter().map(|peer| peer.name()).collect();
+        println!(
+            "{:>2}  {}  [{}]",
+            scenario.number,
+            scenario.title,
+            peers.join(", ")
+        );
     }
 }

@@ -5,7 +5,7 @@
 //! are kept awake by processes that run only where a core is idle. The figure is the wall time per
 //! round. The CPU time is reported as well.
 
-use super::{Row, Target::AtMost, aimed, told};
+use super::{Scenario, Target::AtMost, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -14,7 +14,7 @@ use crate::harness::system::pin;
 use crate::work::spinners::with_cores_awake;
 use crate::{ours, upstream};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 8,
     title: "ping-pong with a blocking thread, in an executor that is not ours",
     peers: &[Peer::Ours, Peer::Upstream],

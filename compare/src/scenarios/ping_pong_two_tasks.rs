@@ -3,7 +3,7 @@
 //! The raw loop has both ends in one epoll set. It reads each end until it would block, which is
 //! necessary on a Unix socket. The figure is the CPU time of the process per round.
 
-use super::{Row, Target::AtMost, aimed, told};
+use super::{Scenario, Target::AtMost, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -12,7 +12,7 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, raw, tokio_side, upstream};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 6,
     title: "Unix-socket ping-pong, two tasks on one thread",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],

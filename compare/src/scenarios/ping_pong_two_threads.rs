@@ -4,7 +4,7 @@
 //! core, because a wake-up across cores of a virtual machine costs more than everything else
 //! together.
 
-use super::{Row, Target::AtMost, aimed, told};
+use super::{Scenario, Target::AtMost, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -13,7 +13,7 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, raw, tokio_side, upstream};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 7,
     title: "ping-pong between two block_on threads on one core",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],

@@ -5,7 +5,7 @@
 
 use std::net::{TcpListener, TcpStream};
 
-use super::{Row, Target::AtMost, aimed, told};
+use super::{Scenario, Target::AtMost, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -14,7 +14,7 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, raw, tokio_side, upstream};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 9,
     title: "register and deregister a source",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],

@@ -4,7 +4,7 @@
 
 use std::net::TcpListener;
 
-use super::{Row, Target::AtMost, aimed, told};
+use super::{Scenario, Target::AtMost, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -13,7 +13,7 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, raw, tokio_side, upstream};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 20,
     title: "short connections: connect, one echo, reset",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],

@@ -2,7 +2,7 @@
 //! `block_on`. This is what a timeout that does not expire costs. The figure is the CPU time per
 //! timer.
 
-use super::{Row, Target::AtMost, aimed, told};
+use super::{Scenario, Target::AtMost, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -11,7 +11,7 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, tokio_side, upstream};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 10,
     title: "create, poll and drop a timer",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],

@@ -4,7 +4,7 @@
 //! The task yields while the timer is pending, so that the reactor can run a turn. The cost of the
 //! yield alone is reported as well.
 
-use super::{Row, Target::AtMost, aimed, told};
+use super::{Scenario, Target::AtMost, aimed, told};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -13,7 +13,7 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, tokio_side, upstream};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 11,
     title: "create, poll and drop a timer, with a yield in between",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::{Row, Target::Within, aimed};
+use super::{Scenario, Target::Within, aimed};
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -19,7 +19,7 @@ use crate::harness::sample::Sample;
 use crate::harness::system::{pin, voluntary_switches};
 use crate::{ours, tokio_side, upstream};
 
-pub(super) const ROW: Row = Row {
+pub(super) const SCENARIO: Scenario = Scenario {
     number: 25,
     title: "wake-ups for 1000 datagrams that nobody awaits",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],

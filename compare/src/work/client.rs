@@ -1,5 +1,5 @@
-//! The client of the echo rows: one process with one thread, level-triggered epoll, and one request
-//! in flight per connection.
+//! The client of the echo scenarios: one process with one thread, level-triggered epoll, and one
+//! request in flight per connection.
 //!
 //! It warms up and waits for all answers. It prints `start`, waits for a line of input, and makes
 //! the requests. At the end it prints `stop` and waits for input again. Between the two words the

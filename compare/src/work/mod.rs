@@ -1,5 +1,5 @@
-//! What several rows share: the echo load, histograms, random orders, and processes that keep cores
-//! awake.
+//! What several scenarios share: the echo load, histograms, random orders, and processes that keep
+//! cores awake.
 
 pub(crate) mod client;
 pub(crate) mod echo;
