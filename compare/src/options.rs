@@ -9,13 +9,14 @@ use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
 use crate::harness::system;
+use crate::scenarios::{self, Scenario};
 use crate::work::client::LoadOptions;
 
 pub(crate) const HELP: &str = "\
 Compares this async-io with async-io 2.6.0, tokio and a raw epoll loop, side by side.
 
+  SCENARIO...       measure only these scenarios
   --quick           use small counts and few rounds: two minutes in all
-  --only N[,N]      measure only these scenarios
   --rounds N        measure every scenario for N rounds
   --json FILE       write all measurements as JSON
   --markdown FILE   write the table of docs/performance.md
@@ -42,7 +43,8 @@ pub(crate) enum Command {
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     pub(crate) quick: bool,
-    pub(crate) only: Vec<u8>,
+    /// The scenarios to measure. If there are none, all are measured.
+    pub(crate) only: Vec<&'static Scenario>,
     pub(crate) rounds: Option<usize>,
     pub(crate) json: Option<PathBuf>,
     pub(crate) markdown: Option<PathBuf>,
@@ -65,7 +67,6 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Outcome<Command
             Long("help") | Short('h') => return Ok(Command::Help),
             Long("list") => return Ok(Command::List),
             Long("quick") => options.quick = true,
-            Long("only") => options.only = numbers(&parser.value()?.string()?)?,
             Long("rounds") => options.rounds = Some(parser.value()?.parse()?),
             Long("json") => options.json = Some(parser.value()?.into()),
             Long("markdown") => options.markdown = Some(parser.value()?.into()),
@@ -74,6 +75,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Outcome<Command
                 [near, far] => options.cores = (near, far),
                 _ => return Err("--cores takes two numbers".into()),
             },
+            Value(name) => options.only.push(scenarios::by_name(&name.string()?)?),
             _ => return Err(arg.unexpected().into()),
         }
     }
@@ -99,7 +101,7 @@ fn numbers<T: std::str::FromStr>(list: &str) -> Outcome<Vec<T>> {
 
 fn child(parser: &mut lexopt::Parser) -> Outcome<Job> {
     Ok(Job {
-        scenario: parser.value()?.parse()?,
+        scenario: scenarios::by_name(&parser.value()?.string()?)?.name,
         peer: Peer::from_name(&parser.value()?.string()?)?,
         quick: parser.value()? == "quick",
         near: parser.value()?.parse()?,

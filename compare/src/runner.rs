@@ -32,14 +32,14 @@ impl Measured {
 
 /// Takes one sample and prints it. A child process does nothing else.
 pub(crate) fn child(job: &Job) -> Outcome<()> {
-    let sample = (scenarios::by_number(job.scenario)?.child)(job)?;
+    let sample = (scenarios::by_name(job.scenario)?.child)(job)?;
     print!("{}", sample.to_lines());
     Ok(())
 }
 
 /// Measures the chosen scenarios, prints the results and writes the requested files.
 pub(crate) fn compare(options: &Options) -> Outcome<()> {
-    let chosen = choose(options)?;
+    let chosen = choose(options);
     let rounds = |scenario: &Scenario| {
         let (quick, full) = scenario.rounds;
         options
@@ -72,25 +72,18 @@ pub(crate) fn compare(options: &Options) -> Outcome<()> {
     Ok(())
 }
 
-/// Returns the scenarios of `--only`. Without that option, returns all scenarios, but leaves out
-/// those without a target if no plot is drawn: only the plots use them.
-fn choose(options: &Options) -> Outcome<Vec<&'static Scenario>> {
-    if options.only.is_empty() {
-        let has_target = |scenario: &&Scenario| {
-            scenario
-                .figures
-                .iter()
-                .any(|figure| !figure.targets.is_empty())
-        };
-        let all = SCENARIOS.iter();
-        return Ok(all
-            .filter(|scenario| options.plots.is_some() || has_target(scenario))
-            .collect());
+/// Returns the scenarios that the command line names. If it names none, returns all scenarios, but
+/// leaves out those without a target if no plot is drawn: only the plots use them.
+fn choose(options: &Options) -> Vec<&'static Scenario> {
+    if !options.only.is_empty() {
+        return options.only.clone();
     }
-    options
-        .only
-        .iter()
-        .map(|&number| scenarios::by_number(number))
+    let has_target = |scenario: &Scenario| {
+        let mut figures = scenario.figures.iter();
+        figures.any(|figure| !figure.targets.is_empty())
+    };
+    let all = SCENARIOS.iter();
+    all.filter(|scenario| options.plots.is_some() || has_target(scenario))
         .collect()
 }
 
@@ -116,11 +109,11 @@ fn measure(
                 bar.inc(1);
                 continue;
             }
-            bar.set_message(format!("scenario {}: {}", scenario.number, peer.name()));
+            bar.set_message(format!("{}: {}", scenario.name, peer.name()));
             let (near, far) = options.cores;
             let quick = options.quick;
             let job = Job {
-                scenario: scenario.number,
+                scenario: scenario.name,
                 peer,
                 quick,
                 near,

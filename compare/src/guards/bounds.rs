@@ -11,12 +11,15 @@ use crate::harness::calls;
 use crate::harness::peer::Peer;
 use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
-use crate::scenarios;
+use crate::scenarios::{
+    self, Scenario, echo_system_calls, echo_through_readable, heap_allocations, idle_process,
+    interval_ticks, unawaited_datagrams,
+};
 
 /// Identifies a sample: the implementation, and the scenario or the named part of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Source {
-    scenario: u8,
+    scenario: &'static str,
     part: &'static str,
     peer: Peer,
 }
@@ -29,11 +32,11 @@ pub(super) struct Bound {
     pub(super) most: f64,
 }
 
-const RAW_ECHO: Source = whole(4, Peer::Raw);
-const ECHO: Source = whole(4, Peer::Ours);
-const TIMEOUT: Source = part(4, scenarios::TIMEOUT);
-const READABLE: Source = part(23, scenarios::CALLS);
-const HEAP: Source = whole(19, Peer::Ours);
+const RAW_ECHO: Source = whole(&echo_system_calls::SCENARIO, Peer::Raw);
+const ECHO: Source = whole(&echo_system_calls::SCENARIO, Peer::Ours);
+const TIMEOUT: Source = part(&echo_system_calls::SCENARIO, scenarios::TIMEOUT);
+const READABLE: Source = part(&echo_through_readable::SCENARIO, scenarios::CALLS);
+const HEAP: Source = whole(&heap_allocations::SCENARIO, Peer::Ours);
 
 // The number of requests that share one wait, or one alarm of the watcher (at most one per
 // millisecond), depends on the speed of the machine. These counts have loose bounds. The calls that
@@ -129,36 +132,36 @@ pub(super) const BOUNDS: &[Bound] = &[
         0.002,
     ),
     bound(
-        whole(15, Peer::Ours),
+        whole(&interval_ticks::SCENARIO, Peer::Ours),
         "voluntary",
         "context switches of 20 ticks",
         22.0,
     ),
     bound(
-        whole(16, Peer::Ours),
+        whole(&idle_process::SCENARIO, Peer::Ours),
         "voluntary",
         "context switches of 3 idle seconds",
         1.0,
     ),
     bound(
-        whole(25, Peer::Ours),
+        whole(&unawaited_datagrams::SCENARIO, Peer::Ours),
         "wakeups",
         "wake-ups for 1000 datagrams that no task awaits",
         3.0,
     ),
 ];
 
-const fn whole(scenario: u8, peer: Peer) -> Source {
+const fn whole(scenario: &Scenario, peer: Peer) -> Source {
     Source {
-        scenario,
+        scenario: scenario.name,
         part: "",
         peer,
     }
 }
 
-const fn part(scenario: u8, part: &'static str) -> Source {
+const fn part(scenario: &Scenario, part: &'static str) -> Source {
     Source {
-        scenario,
+        scenario: scenario.name,
         part,
         peer: Peer::Ours,
     }
@@ -194,7 +197,7 @@ impl Source {
     fn take(self) -> Outcome<Sample> {
         let job = super::job(self.scenario, self.peer, self.part)?;
         if self.part.is_empty() {
-            return (scenarios::by_number(self.scenario)?.take)(&job);
+            return (scenarios::by_name(self.scenario)?.take)(&job);
         }
         calls::are_counted()?;
         in_child(&job)

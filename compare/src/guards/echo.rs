@@ -1,7 +1,7 @@
 //! Counts the user-mode instructions of a whole echo request: the library, the executor, libc and
 //! everything else in the process of the server.
 //!
-//! The server of row 1 (64 connections, one thread) runs under callgrind twice, with few requests
+//! The server of `echo_64_connections` (one thread) runs under callgrind twice, with few requests
 //! and with many. The difference of the counts is divided by the difference of the requests, so
 //! that one-time costs cancel out. The client is a separate process and runs at full speed. It is
 //! faster than the server, so nearly all connections are ready at each wait: 40 to 60 requests
@@ -20,6 +20,7 @@ use crate::harness::Outcome;
 use crate::harness::callgrind::{Place, Profile, profile};
 use crate::harness::peer::Peer;
 use crate::harness::process::this_program;
+use crate::scenarios::echo_64_connections;
 use crate::work::client::LoadOptions;
 use crate::work::echo::{self, Echo};
 
@@ -141,7 +142,11 @@ fn server(peer: Peer, requests: u64) -> Outcome<Command> {
 
 /// Runs the server in this process, and prints its sample.
 pub(super) fn serve(peer: &str, requests: &str) -> Outcome<()> {
-    let job = super::job(1, Peer::from_name(peer)?, "")?;
+    let job = super::job(
+        echo_64_connections::SCENARIO.name,
+        Peer::from_name(peer)?,
+        "",
+    )?;
     let sample = echo::measure(&job, Echo::plain(CONNECTIONS, requests.parse()?))?;
     print!("{}", sample.to_lines());
     Ok(())

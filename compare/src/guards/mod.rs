@@ -114,7 +114,7 @@ fn check() -> Outcome<()> {
 }
 
 /// Returns the job for one sample of a scenario, with small counts.
-fn job(scenario: u8, peer: Peer, part: &str) -> Outcome<Job> {
+fn job(scenario: &'static str, peer: Peer, part: &str) -> Outcome<Job> {
     let (near, far) = match system::cores()?[..] {
         [near, .., far] => (near, far),
         [only] => (only, only),

@@ -5,7 +5,8 @@ use super::peer::Peer;
 /// A request to take one sample. The parent passes it to its child process.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
-    pub(crate) scenario: u8,
+    /// The name of the scenario.
+    pub(crate) scenario: &'static str,
     pub(crate) peer: Peer,
     /// Whether to use small counts, so that the whole run takes two minutes.
     pub(crate) quick: bool,

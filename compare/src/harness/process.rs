@@ -30,7 +30,7 @@ pub(crate) fn start(job: &Job) -> Outcome<Guarded> {
     let mut command = this_program()?;
     command
         .arg("--child")
-        .arg(job.scenario.to_string())
+        .arg(job.scenario)
         .arg(job.peer.name());
     command.arg(if job.quick { "quick" } else { "full" });
     command

@@ -32,7 +32,7 @@ fn scenario(measured: &Measured) -> Value {
         .map(|(peer, error)| (peer.name().to_owned(), json!(error)))
         .collect();
     json!({
-        "scenario": measured.scenario.number,
+        "scenario": measured.scenario.name,
         "title": measured.scenario.title,
         "samples": samples,
         "targets": targets,

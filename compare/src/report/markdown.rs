@@ -16,10 +16,10 @@ const COLUMNS: &[(&str, &[Peer])] = &[
     ("others", &[Peer::Monoio, Peer::Compio]),
 ];
 
-/// Formats one line per figure: ours with its spread, the medians of the peers, the ratio of ours
-/// to each of them, and the targets.
+/// Formats a line with the name of each scenario, and one line per figure. That line has ours with
+/// its spread, the medians of the peers, the ratio of ours to each of them, and the targets.
 pub(crate) fn of(all: &[Measured]) -> String {
-    let mut text = String::from("| row | figure | ours |");
+    let mut text = String::from("| scenario | figure | ours |");
     for (title, _) in COLUMNS {
         let _ = write!(text, " {title} |");
     }
@@ -28,8 +28,8 @@ pub(crate) fn of(all: &[Measured]) -> String {
         let scenario = measured.scenario;
         let _ = writeln!(
             text,
-            "| **{}** | **{}** | | | | | | |",
-            scenario.number, scenario.title
+            "| `{}` | **{}** | | | | | | |",
+            scenario.name, scenario.title
         );
         for figure in scenario.figures {
             text.push_str(&line(measured, figure));
@@ -43,12 +43,7 @@ fn line(measured: &Measured, figure: &Figure) -> String {
     let Some(middle) = Middle::of(&ours) else {
         return String::new();
     };
-    let mut line = format!(
-        "| {} | {} | {}",
-        measured.scenario.number,
-        figure.label,
-        number(middle.median)
-    );
+    let mut line = format!("| | {} | {}", figure.label, number(middle.median));
     if middle.least != middle.most {
         let _ = write!(line, " [{} {}]", number(middle.least), number(middle.most));
     }

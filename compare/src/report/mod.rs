@@ -20,7 +20,7 @@ pub(crate) struct Verdict {
 /// Formats the figures of one scenario: medians with their spread, ratios and targets.
 pub(crate) fn scenario(measured: &Measured) -> String {
     let scenario = measured.scenario;
-    let mut text = format!("{:>2}  {}\n", scenario.number, scenario.title);
+    let mut text = format!("{}: {}\n", scenario.name, scenario.title);
     for figure in scenario.figures {
         let Some(line) = line(measured, figure) else {
             continue;
@@ -113,18 +113,18 @@ fn verdict(measured: &Measured, name: &str, target: Target) -> Option<Verdict> {
     })
 }
 
-/// Formats a table of all targets, and the numbers of those that are met and missed.
+/// Formats a table of all targets, and how many of them are met and missed.
 pub(crate) fn summary(all: &[Measured]) -> String {
-    let mut text = String::from("\nrow  figure                               target\n");
+    let mut text = format!("\n{:<27} {:<36} target\n", "scenario", "figure");
     let (mut met, mut missed) = (0, 0);
     for measured in all {
         for figure in measured.scenario.figures {
             for verdict in verdicts(measured, figure) {
                 let word = if verdict.is_met { "met   " } else { "MISSED" };
-                let number = measured.scenario.number;
+                let name = measured.scenario.name;
                 let _ = writeln!(
                     text,
-                    "{number:>3}  {:<36} {word}  {}",
+                    "{name:<27} {:<36} {word}  {}",
                     figure.label, verdict.text
                 );
                 met += usize::from(verdict.is_met);

@@ -1,4 +1,4 @@
-//! SVG plots of rows 12, 15, 18 and 26.
+//! SVG plots of `echo_by_connections`, `cost_growth`, `many_timers` and `interval_ticks`.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::harness::Outcome;
 use crate::harness::peer::Peer;
 use crate::harness::stats::Middle;
 use crate::runner::Measured;
-use crate::scenarios::{cost_growth, echo_by_connections};
+use crate::scenarios::{Scenario, cost_growth, echo_by_connections, interval_ticks, many_timers};
 use crate::work::lateness::PERCENTILES;
 
 const SIZE: (u32, u32) = (800, 480);
@@ -28,11 +28,11 @@ struct Lines {
 /// Draws the plots of the scenarios that were measured into this folder.
 pub(crate) fn draw(all: &[Measured], folder: &Path) -> Outcome<()> {
     std::fs::create_dir_all(folder)?;
-    let scenario = |number| {
+    let find = |scenario: &Scenario| {
         all.iter()
-            .find(|measured: &&Measured| measured.scenario.number == number)
+            .find(|measured: &&Measured| measured.scenario.name == scenario.name)
     };
-    if let Some(measured) = scenario(26) {
+    if let Some(measured) = find(&echo_by_connections::SCENARIO) {
         let lines = by_count(measured, "cpu_ns", &echo_by_connections::CONNECTIONS);
         let caption = "TCP echo: CPU time of the server per request";
         let (x, y) = ("connections", "ns per request");
@@ -49,7 +49,7 @@ pub(crate) fn draw(all: &[Measured], folder: &Path) -> Outcome<()> {
             },
         )?;
     }
-    if let Some(measured) = scenario(18) {
+    if let Some(measured) = find(&cost_growth::SCENARIO) {
         let lines = by_count(measured, "timer_ns", &cost_growth::TIMERS);
         let caption = "CPU time of replacing a random timer";
         let (x, y) = ("pending timers", "ns per timer");
@@ -66,7 +66,7 @@ pub(crate) fn draw(all: &[Measured], folder: &Path) -> Outcome<()> {
             },
         )?;
     }
-    if let Some(measured) = scenario(12) {
+    if let Some(measured) = find(&many_timers::SCENARIO) {
         let lines = lateness(measured);
         let caption = "Lateness of 200 000 timers a second, by share of the timers";
         let (x, y) = ("one timer in so many is later", "us late");
@@ -83,7 +83,7 @@ pub(crate) fn draw(all: &[Measured], folder: &Path) -> Outcome<()> {
             },
         )?;
     }
-    if let Some(measured) = scenario(15) {
+    if let Some(measured) = find(&interval_ticks::SCENARIO) {
         draw_switches(measured, &folder.join("context-switches.svg"))?;
     }
     Ok(())

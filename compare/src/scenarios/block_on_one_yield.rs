@@ -1,6 +1,6 @@
-//! Row 14. `block_on` of a future that yields once. The call enters, the future wakes its task
-//! once, and the call returns. The figure is the CPU time per call. tokio's runtime is created
-//! once, before the measurement.
+//! `block_on` of a future that yields once. The call enters, the future wakes its task once, and
+//! the call returns. The figure is the CPU time per call. tokio's runtime is created once, before
+//! the measurement.
 
 use super::{Scenario, Target::AtMost, aimed, told};
 use crate::harness::Outcome;
@@ -11,8 +11,8 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, tokio_side, upstream};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 14,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "block_on_one_yield",
     title: "block_on of a future that yields once",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],
     rounds: (2, 15),

@@ -1,4 +1,4 @@
-//! Row 21. What it costs to depend on the library.
+//! What it costs to depend on the library.
 //!
 //! The figures are the number of crates in its normal dependency tree, including itself, and the
 //! wall time of a clean release build. Both are for a new program on this machine, with the
@@ -15,8 +15,8 @@ use crate::harness::job::Job;
 use crate::harness::peer::Peer;
 use crate::harness::sample::Sample;
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 21,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "clean_build",
     title: "crates in the dependency tree, and a clean build",
     peers: &[Peer::Ours, Peer::Upstream],
     rounds: (1, 3),

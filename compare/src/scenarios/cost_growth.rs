@@ -1,4 +1,4 @@
-//! Row 18. How the cost of an operation grows with the number of sources or timers.
+//! How the cost of an operation grows with the number of sources or timers.
 //!
 //! Sources: with 10 to 9500 Unix sockets, each batch writes one byte to ten of them, in random
 //! order. Each socket is read by a task of its own (raw: by the loop, until it would block).
@@ -20,7 +20,7 @@ use crate::harness::system::{allow_descriptors, pin};
 use crate::{ours, raw, tokio_side, upstream};
 
 pub(crate) const SCENARIO: Scenario = Scenario {
-    number: 18,
+    name: "cost_growth",
     title: "cost per event by sources, and per timer by pending timers",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
     rounds: (1, 5),

@@ -1,4 +1,4 @@
-//! Row 2. Like row 1, with 1000 connections.
+//! Like `echo_64_connections`, with 1000 connections.
 
 use super::{Scenario, Target::AtMost, aimed, told};
 use crate::harness::Outcome;
@@ -8,8 +8,8 @@ use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::work::echo::{self, Echo};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 2,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "echo_1000_connections",
     title: "TCP echo, 1000 connections, one thread",
     peers: Peer::ECHO,
     rounds: (2, 21),

@@ -1,4 +1,4 @@
-//! Row 1. TCP echo of 64 bytes over 64 connections, with one request in flight on each.
+//! TCP echo of 64 bytes over 64 connections, with one request in flight on each.
 //!
 //! The server is one process with one task per connection, on one thread that is pinned to one
 //! core. The client process has the other core. The figure is the CPU time of the whole server
@@ -13,8 +13,8 @@ use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::work::echo::{self, Echo};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 1,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "echo_64_connections",
     title: "TCP echo, 64 connections, one thread",
     peers: Peer::ECHO,
     rounds: (2, 21),

@@ -1,4 +1,4 @@
-//! Row 26. Like row 1, with 1 to 10 000 connections, for the plot. It has no targets.
+//! Like `echo_64_connections`, with 1 to 10 000 connections, for the plot. It has no targets.
 
 use super::{Scenario, told};
 use crate::harness::Outcome;
@@ -9,7 +9,7 @@ use crate::harness::sample::Sample;
 use crate::work::echo::{self, Echo};
 
 pub(crate) const SCENARIO: Scenario = Scenario {
-    number: 26,
+    name: "echo_by_connections",
     title: "TCP echo by connections, for the plot",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
     rounds: (1, 3),

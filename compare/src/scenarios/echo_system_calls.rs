@@ -1,5 +1,5 @@
-//! Row 4. The system calls of the server of row 1, between two moments at which no request is in
-//! flight.
+//! The system calls of the server of `echo_64_connections`, between two moments at which no request
+//! is in flight.
 //!
 //! The tracepoints of the kernel count them. Apart from waiting, each request must cost one receive
 //! and one send. The number of waits is compared with that of the raw loop. Without permission to
@@ -15,8 +15,8 @@ use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::work::echo::{self, Echo, Style};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 4,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "echo_system_calls",
     title: "system calls per echo request, 64 connections",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
     rounds: (1, 3),

@@ -1,4 +1,4 @@
-//! Row 23. Like row 1, with reads as async-net makes them.
+//! Like `echo_64_connections`, with reads as async-net makes them.
 //!
 //! The read is tried on `get_ref()`. If it would block, a `readable_owned()` future is kept until
 //! it is ready. The program spells this pattern out, because one build cannot link async-net
@@ -13,8 +13,8 @@ use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::work::echo::{self, Echo, Style};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 23,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "echo_through_readable",
     title: "TCP echo, 64 connections, in the way of async-net",
     peers: &[Peer::Ours, Peer::Upstream],
     rounds: (2, 21),

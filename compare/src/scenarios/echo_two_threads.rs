@@ -1,6 +1,6 @@
-//! Row 5. Like row 1, with the executor on two threads: async-executor's `Executor`, run by two
-//! threads in `block_on`, and tokio's pool of two threads. Server and client share both cores,
-//! because a third one may not exist.
+//! Like `echo_64_connections`, with the executor on two threads: async-executor's `Executor`, run
+//! by two threads in `block_on`, and tokio's pool of two threads. Server and client share both
+//! cores, because a third one may not exist.
 
 use super::{Scenario, Target::AtLeast, Target::AtMost, aimed, told};
 use crate::harness::Outcome;
@@ -10,8 +10,8 @@ use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::work::echo::{self, Echo, Style};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 5,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "echo_two_threads",
     title: "TCP echo, 64 connections, two threads",
     peers: &[Peer::Ours, Peer::Upstream, Peer::TokioMulti],
     rounds: (2, 21),

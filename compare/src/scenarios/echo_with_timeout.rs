@@ -1,5 +1,5 @@
-//! Row 3. Like row 1, with a timeout of 10 s around every read. It is set with each read and never
-//! expires.
+//! Like `echo_64_connections`, with a timeout of 10 s around every read. It is set with each read
+//! and never expires.
 
 use super::{Scenario, Target::AtMost, aimed, told};
 use crate::harness::Outcome;
@@ -9,8 +9,8 @@ use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::work::echo::{self, Echo, Style};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 3,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "echo_with_timeout",
     title: "TCP echo, 64 connections, a timeout around every read",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],
     rounds: (2, 21),

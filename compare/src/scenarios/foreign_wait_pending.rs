@@ -1,5 +1,8 @@
-//! Row 24. Rows 1, 4, 7 and 15 of ours with the fallback thread alive, compared with the same
-//! scenarios without it. Another thread waits for a byte that never arrives, in an executor that is not ours.
+//! Four scenarios of ours with the fallback thread alive, compared with the same scenarios without
+//! it. Another thread waits for a byte that never arrives, in an executor that is not ours.
+//!
+//! They are `echo_64_connections`, `echo_system_calls`, `ping_pong_two_threads` and
+//! `interval_ticks`.
 
 use super::{Scenario, Target::AtMost, aimed, told};
 use super::{echo_64_connections, echo_system_calls, interval_ticks, ping_pong_two_threads};
@@ -11,9 +14,9 @@ use crate::harness::sample::Sample;
 
 /// The first column, "ours", is the program with the foreign wait, because the first implementation
 /// of a scenario has to meet its targets. The targets are ratios to the program without it.
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 24,
-    title: "rows 1, 4, 7 and 15 with a foreign wait pending",
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "foreign_wait_pending",
+    title: "echo, system calls, ping-pong and ticks with a foreign wait pending",
     peers: &[Peer::Foreign, Peer::Ours],
     rounds: (1, 5),
     take,
@@ -44,6 +47,6 @@ fn child(job: &Job) -> Outcome<Sample> {
         "calls" => echo_system_calls::child(job),
         "threads" => ping_pong_two_threads::child(job),
         "ticks" => interval_ticks::child(job),
-        other => Err(format!("row 24 has no part {other:?}").into()),
+        other => Err(format!("{} has no part {other:?}", job.scenario).into()),
     }
 }

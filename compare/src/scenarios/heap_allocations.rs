@@ -1,9 +1,9 @@
-//! Row 19. The number of heap allocations in the steady state, of all threads, after a warm-up.
+//! The number of heap allocations in the steady state, of all threads, after a warm-up.
 //!
 //! They are counted per request of an echo server with one connection in `block_on` itself, per
-//! timer that is set and dropped, and per timer that fires. The server of row 1 is reported as
-//! well. The queue of its executor, which is not part of the library, allocates a block once in 31
-//! wake-ups.
+//! timer that is set and dropped, and per timer that fires. The server of `echo_64_connections` is
+//! reported as well. The queue of its executor, which is not part of the library, allocates a block
+//! once in 31 wake-ups.
 
 use super::{Scenario, Target::Within, aimed, told};
 use crate::harness::Outcome;
@@ -18,8 +18,8 @@ use crate::{ours, upstream};
 // than this.
 const NONE: &[super::Target] = &[Within(0.0, 0.002)];
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 19,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "heap_allocations",
     title: "heap allocations in the steady state",
     peers: &[Peer::Ours, Peer::Upstream],
     rounds: (1, 3),

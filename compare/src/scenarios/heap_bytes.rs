@@ -1,4 +1,4 @@
-//! Row 17. Heap bytes per pending timer and per registered source, by a counting allocator.
+//! Heap bytes per pending timer and per registered source, by a counting allocator.
 //!
 //! There are 500 000 timers with random deadlines, each polled once. The `Timer` values themselves
 //! are in memory that was allocated before. The sources are 8000 Unix streams.
@@ -14,8 +14,8 @@ use crate::harness::sample::Sample;
 use crate::harness::system::{allow_descriptors, pin};
 use crate::{ours, upstream};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 17,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "heap_bytes",
     title: "heap bytes per pending timer and per source",
     peers: &[Peer::Ours, Peer::Upstream],
     rounds: (1, 1),

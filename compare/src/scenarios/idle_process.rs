@@ -1,6 +1,6 @@
-//! Row 16. A server without clients: `block_on` has awaited a timer and waits for a connection. The
-//! figure is the voluntary context switches of all its threads in 3 s, which another process reads
-//! from /proc.
+//! A server without clients: `block_on` has awaited a timer and waits for a connection. The figure
+//! is the voluntary context switches of all its threads in 3 s, which another process reads from
+//! /proc.
 
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
@@ -14,8 +14,8 @@ use crate::harness::sample::Sample;
 use crate::harness::system::voluntary_switches;
 use crate::{ours, tokio_side, upstream};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 16,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "idle_process",
     title: "context switches of an idle process in 3 s",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],
     rounds: (1, 3),

@@ -1,4 +1,4 @@
-//! Row 15. 20 ticks of an interval of 100 ms in `block_on`, after a first tick that is not counted.
+//! 20 ticks of an interval of 100 ms in `block_on`, after a first tick that is not counted.
 //!
 //! The figures are the context switches and the CPU time of the whole process. Raw sets a timerfd
 //! for each tick.
@@ -14,8 +14,8 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, raw, tokio_side, upstream};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 15,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "interval_ticks",
     title: "context switches of 20 ticks of 100 ms",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
     rounds: (1, 5),

@@ -1,5 +1,4 @@
-//! Row 22. The lateness of I/O on a thread while the thread that drives the I/O of the process
-//! computes.
+//! The lateness of I/O on a thread while the thread that drives the I/O of the process computes.
 //!
 //! One thread in `block_on` waits 1 ms for a timer, so that it drives, and then computes for 100
 //! ms. It repeats both. Another thread in `block_on`, on the other core, receives a message every 7
@@ -16,8 +15,8 @@ use crate::harness::sample::Sample;
 use crate::work::spinners::with_cores_awake;
 use crate::{ours, upstream};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 22,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "io_while_driver_computes",
     title: "I/O of a thread while the one that drives it computes",
     peers: &[Peer::Ours, Peer::Upstream],
     rounds: (1, 5),

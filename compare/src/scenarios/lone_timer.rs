@@ -1,4 +1,4 @@
-//! Row 13. One timer after the other in `block_on`, with nothing else to do.
+//! One timer after the other in `block_on`, with nothing else to do.
 //!
 //! The figures are the median lateness at 0.7 ms, 100 ms, 1 s and 5 s, and the CPU time of one
 //! sleep of 0.7 ms. Raw is a timerfd in an epoll set, set before each wait. A quick run leaves out
@@ -15,8 +15,8 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, raw, tokio_side, upstream};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 13,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "lone_timer",
     title: "lateness and cost of a lone timer",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
     rounds: (1, 3),

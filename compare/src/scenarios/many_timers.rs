@@ -1,5 +1,5 @@
-//! Row 12. 200 000 timers with deadlines that are spread evenly over one second. They are set in
-//! random order, and a task of its own awaits each of them.
+//! 200 000 timers with deadlines that are spread evenly over one second. They are set in random
+//! order, and a task of its own awaits each of them.
 //!
 //! The figures are the CPU time per timer of the second in which they fire, and how late their
 //! tasks run. The cost of setting them is reported separately. A quick run has a quarter of the
@@ -16,8 +16,8 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, tokio_side, upstream};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 12,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "many_timers",
     title: "200 000 timers firing over one second, one task each",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],
     rounds: (1, 5),

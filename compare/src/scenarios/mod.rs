@@ -6,36 +6,36 @@ use crate::harness::job::Job;
 use crate::harness::peer::Peer;
 use crate::harness::sample::Sample;
 
-mod block_on_one_yield;
-mod clean_build;
+pub(crate) mod block_on_one_yield;
+pub(crate) mod clean_build;
 pub(crate) mod cost_growth;
-mod echo_1000_connections;
-mod echo_64_connections;
+pub(crate) mod echo_1000_connections;
+pub(crate) mod echo_64_connections;
 pub(crate) mod echo_by_connections;
-mod echo_system_calls;
-mod echo_through_readable;
-mod echo_two_threads;
-mod echo_with_timeout;
-mod foreign_wait_pending;
-mod heap_allocations;
-mod heap_bytes;
-mod idle_process;
-mod interval_ticks;
-mod io_while_driver_computes;
-mod lone_timer;
-mod many_timers;
-mod ping_pong_foreign_executor;
-mod ping_pong_two_tasks;
-mod ping_pong_two_threads;
-mod register_and_deregister;
-mod short_connections;
-mod timer_set_and_dropped;
-mod timer_set_yield_dropped;
-mod unawaited_datagrams;
+pub(crate) mod echo_system_calls;
+pub(crate) mod echo_through_readable;
+pub(crate) mod echo_two_threads;
+pub(crate) mod echo_with_timeout;
+pub(crate) mod foreign_wait_pending;
+pub(crate) mod heap_allocations;
+pub(crate) mod heap_bytes;
+pub(crate) mod idle_process;
+pub(crate) mod interval_ticks;
+pub(crate) mod io_while_driver_computes;
+pub(crate) mod lone_timer;
+pub(crate) mod many_timers;
+pub(crate) mod ping_pong_foreign_executor;
+pub(crate) mod ping_pong_two_tasks;
+pub(crate) mod ping_pong_two_threads;
+pub(crate) mod register_and_deregister;
+pub(crate) mod short_connections;
+pub(crate) mod timer_set_and_dropped;
+pub(crate) mod timer_set_yield_dropped;
+pub(crate) mod unawaited_datagrams;
 
 /// The part of a scenario that counts system calls.
 pub(crate) const CALLS: &str = "calls";
-/// The part of row 4 that has a timeout around every read.
+/// The part of `echo_system_calls` that has a timeout around every read.
 pub(crate) const TIMEOUT: &str = "timeout";
 
 /// A target for a figure of ours.
@@ -62,7 +62,8 @@ pub(crate) struct Figure {
 /// One comparison: what is measured, how, and the targets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scenario {
-    pub(crate) number: u8,
+    /// The name on the command line and in reports, which is that of the module.
+    pub(crate) name: &'static str,
     pub(crate) title: &'static str,
     pub(crate) peers: &'static [Peer],
     /// The numbers of rounds in a quick and in a full run.
@@ -120,25 +121,43 @@ pub(crate) const fn aimed(
     }
 }
 
-pub(crate) fn by_number(number: u8) -> Outcome<&'static Scenario> {
-    let scenario = SCENARIOS.iter().find(|scenario| scenario.number == number);
-    scenario.ok_or_else(|| format!("there is no scenario {number}").into())
+pub(crate) fn by_name(name: &str) -> Outcome<&'static Scenario> {
+    let scenario = SCENARIOS.iter().find(|scenario| scenario.name == name);
+    scenario.ok_or_else(|| format!("there is no scenario {name:?}; --list lists all").into())
 }
 
 /// Returns an error. This is `child` for the scenarios that do not take their samples in a child
 /// process.
 pub(crate) fn no_child(job: &Job) -> Outcome<Sample> {
-    Err(format!("scenario {} has no child process", job.scenario).into())
+    Err(format!("{} has no child process", job.scenario).into())
 }
 
 pub(crate) fn list() {
     for scenario in SCENARIOS {
         let peers: Vec<&str> = scenario.peers.iter().map(|peer| peer.name()).collect();
         println!(
-            "{:>2}  {}  [{}]",
-            scenario.number,
+            "{:<27} {}  [{}]",
+            scenario.name,
             scenario.title,
             peers.join(", ")
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::SCENARIOS;
+
+    #[test]
+    fn each_scenario_has_the_name_of_its_file() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/scenarios");
+        let names: BTreeSet<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        assert_eq!(names.len(), SCENARIOS.len());
+        for name in names {
+            assert!(folder.join(name).with_extension("rs").exists(), "{name}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Row 8. Ping-pong between a thread that makes blocking calls and a future that is awaited in
+//! Ping-pong between a thread that makes blocking calls and a future that is awaited in
 //! futures-lite's `block_on`.
 //!
 //! That `block_on` does not know the library, so the fallback thread does the waiting. Both cores
@@ -14,8 +14,8 @@ use crate::harness::system::pin;
 use crate::work::spinners::with_cores_awake;
 use crate::{ours, upstream};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 8,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "ping_pong_foreign_executor",
     title: "ping-pong with a blocking thread, in an executor that is not ours",
     peers: &[Peer::Ours, Peer::Upstream],
     rounds: (2, 15),

@@ -1,4 +1,4 @@
-//! Row 6. Two tasks on one pinned thread send one byte back and forth through a Unix socket pair.
+//! Two tasks on one pinned thread send one byte back and forth through a Unix socket pair.
 //!
 //! The raw loop has both ends in one epoll set. It reads each end until it would block, which is
 //! necessary on a Unix socket. The figure is the CPU time of the process per round.
@@ -12,8 +12,8 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, raw, tokio_side, upstream};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 6,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "ping_pong_two_tasks",
     title: "Unix-socket ping-pong, two tasks on one thread",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
     rounds: (2, 15),

@@ -1,4 +1,4 @@
-//! Row 7. Like row 6, between two threads on one core.
+//! Like `ping_pong_two_tasks`, between two threads on one core.
 //!
 //! Each thread has its own `block_on` (tokio: its own runtime, raw: its own epoll). They share one
 //! core, because a wake-up across cores of a virtual machine costs more than everything else
@@ -13,8 +13,8 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, raw, tokio_side, upstream};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 7,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "ping_pong_two_threads",
     title: "ping-pong between two block_on threads on one core",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
     rounds: (2, 15),

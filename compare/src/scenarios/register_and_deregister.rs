@@ -1,4 +1,4 @@
-//! Row 9. Registers and deregisters one connected TCP stream, without opening or closing it.
+//! Registers and deregisters one connected TCP stream, without opening or closing it.
 //!
 //! The calls are `Async::new_nonblocking` and `into_inner`, tokio's `from_std` and `into_std`, and
 //! `epoll_ctl` twice in the raw loop. The figure is the CPU time per pair of calls.
@@ -14,8 +14,8 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, raw, tokio_side, upstream};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 9,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "register_and_deregister",
     title: "register and deregister a source",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
     rounds: (2, 15),

@@ -1,6 +1,6 @@
-//! Row 20. Short connections: connect, one exchange of 64 bytes, reset. 32 threads with blocking
-//! calls are the clients, in a process on the other core. The server accepts each connection into a
-//! task of its own. The figure is the CPU time of the server per connection.
+//! Short connections: connect, one exchange of 64 bytes, reset. 32 threads with blocking calls are
+//! the clients, in a process on the other core. The server accepts each connection into a task of
+//! its own. The figure is the CPU time of the server per connection.
 
 use std::net::TcpListener;
 
@@ -13,8 +13,8 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, raw, tokio_side, upstream};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 20,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "short_connections",
     title: "short connections: connect, one echo, reset",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
     rounds: (2, 15),

@@ -1,4 +1,4 @@
-//! Row 10. Creates a timer of 10 s, polls it once and drops it, all within one poll of a future in
+//! Creates a timer of 10 s, polls it once and drops it, all within one poll of a future in
 //! `block_on`. This is what a timeout that does not expire costs. The figure is the CPU time per
 //! timer.
 
@@ -11,8 +11,8 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, tokio_side, upstream};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 10,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "timer_set_and_dropped",
     title: "create, poll and drop a timer",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],
     rounds: (2, 9),

@@ -1,5 +1,5 @@
-//! Row 11. Like row 10, in a task of an executor (async-executor's `LocalExecutor`, tokio's
-//! `LocalSet`).
+//! Like `timer_set_and_dropped`, in a task of an executor (async-executor's `LocalExecutor`,
+//! tokio's `LocalSet`).
 //!
 //! The task yields while the timer is pending, so that the reactor can run a turn. The cost of the
 //! yield alone is reported as well.
@@ -13,8 +13,8 @@ use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::{ours, tokio_side, upstream};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 11,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "timer_set_yield_dropped",
     title: "create, poll and drop a timer, with a yield in between",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],
     rounds: (2, 9),

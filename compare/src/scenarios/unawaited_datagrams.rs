@@ -1,5 +1,5 @@
-//! Row 25. A UDP socket that a task has awaited once receives 1000 datagrams, one every 200 us. No
-//! task awaits it again: `block_on` waits for something else.
+//! A UDP socket that a task has awaited once receives 1000 datagrams, one every 200 us. No task
+//! awaits it again: `block_on` waits for something else.
 //!
 //! The figure is the voluntary context switches of all threads but the sender, which are the
 //! wake-ups of the poller. The buffer of the socket holds all datagrams, so that each of them is an
@@ -19,8 +19,8 @@ use crate::harness::sample::Sample;
 use crate::harness::system::{pin, voluntary_switches};
 use crate::{ours, tokio_side, upstream};
 
-pub(super) const SCENARIO: Scenario = Scenario {
-    number: 25,
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "unawaited_datagrams",
     title: "wake-ups for 1000 datagrams that nobody awaits",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio],
     rounds: (1, 3),
