@@ -1,8 +1,8 @@
 //! The operations of `benches/instructions.rs`, which counts their instructions.
 //!
 //! Each function repeats its operation `count` times on one thread. The reactor starts once in
-//! every run, which cancels out in the difference of two runs. Most functions also warm up for
-//! another tenth of `count`, which does not cancel out.
+//! every run, and most functions warm up first. Both cancel out in the difference of two runs,
+//! because the warm-up is as long in each of them: see `work::warm_up`.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};

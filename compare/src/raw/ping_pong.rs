@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use super::{Epoll, index};
 use crate::harness::usage::{Moment, Spent};
+use crate::work::warm_up::warm_up;
 
 /// Reads until it would block. Returns whether there was any data.
 fn drain(mut stream: &UnixStream) -> io::Result<bool> {
@@ -33,7 +34,7 @@ pub(crate) fn one_thread(rounds: u64) -> io::Result<Spent> {
     let mut epoll = Epoll::new()?;
     epoll.add(&sides[0], 0)?;
     epoll.add(&sides[1], 1)?;
-    exchange(&mut epoll, &sides, rounds / 10)?;
+    exchange(&mut epoll, &sides, warm_up(rounds))?;
     let start = Moment::now();
     exchange(&mut epoll, &sides, rounds)?;
     Ok(start.spent())
@@ -60,7 +61,7 @@ fn exchange(epoll: &mut Epoll, sides: &[UnixStream; 2], rounds: u64) -> io::Resu
 /// Runs each side in its own thread, with its own epoll.
 pub(crate) fn two_threads(rounds: u64) -> io::Result<Spent> {
     let (left, right) = pair()?;
-    let warm_up = rounds / 10;
+    let warm_up = warm_up(rounds);
     let other = std::thread::spawn(move || {
         let mut epoll = Epoll::new()?;
         epoll.add(&right, 0)?;

@@ -8,6 +8,7 @@ use rustix::net::{SocketFlags, accept_with};
 
 use super::{Epoll, has_closed, index};
 use crate::harness::usage::{Moment, Spent};
+use crate::work::warm_up::warm_up;
 
 const LISTENER: usize = usize::MAX;
 
@@ -18,7 +19,7 @@ struct Server {
     free: Vec<usize>,
 }
 
-/// Accepts and measures `count` connections, after a warm-up of another tenth.
+/// Accepts and measures `count` connections, after a warm-up.
 pub(crate) fn serve(listener: TcpListener, count: u64) -> io::Result<Spent> {
     listener.set_nonblocking(true)?;
     let epoll = Epoll::new()?;
@@ -29,10 +30,11 @@ pub(crate) fn serve(listener: TcpListener, count: u64) -> io::Result<Spent> {
         open: Vec::new(),
         free: Vec::new(),
     };
+    let warm_up = warm_up(count);
     let mut start = Moment::now();
     let mut accepted = 0;
     let mut events = Vec::with_capacity(1024);
-    while accepted < count + count / 10 {
+    while accepted < warm_up + count {
         let before = accepted;
         events.clear();
         let happened = server.epoll.wait(None)?.iter();
@@ -44,7 +46,7 @@ pub(crate) fn serve(listener: TcpListener, count: u64) -> io::Result<Spent> {
                 server.exchange(index, closed);
             }
         }
-        if before < count / 10 && accepted >= count / 10 {
+        if before < warm_up && accepted >= warm_up {
             start = Moment::now();
         }
     }

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use super::{Epoll, index};
 use crate::harness::usage::{Moment, Spent};
 use crate::work::shuffle;
+use crate::work::warm_up::warm_up;
 
 /// Registers and deregisters a TCP stream repeatedly, without closing it.
 pub(crate) fn register(stream: TcpStream, count: u64) -> io::Result<Spent> {
@@ -33,9 +34,10 @@ pub(crate) fn events(sources: u64, batches: u64) -> io::Result<Spent> {
     }
     let order = shuffle::order(sources);
     let mut next = order.iter().cycle();
+    let warm_up = warm_up(batches);
     let mut start = Moment::now();
-    for batch in 0..batches + batches / 10 {
-        if batch == batches / 10 {
+    for batch in 0..warm_up + batches {
+        if batch == warm_up {
             start = Moment::now();
         }
         for &index in next.by_ref().take(10) {

@@ -11,6 +11,7 @@ use crate::harness::peer::Peer;
 use crate::harness::process::{Guarded, in_child, this_program};
 use crate::harness::sample::Sample;
 use crate::harness::system::pin;
+use crate::work::warm_up::warm_up;
 use crate::{ours, raw, tokio_side, upstream};
 
 pub(crate) const SCENARIO: Scenario = Scenario {
@@ -40,7 +41,7 @@ fn child(job: &Job) -> Outcome<Sample> {
         .arg(port.to_string())
         .arg(CLIENTS.to_string());
     // Make more connections than are counted, so that no client stops before the measurement ends.
-    let connections = count + count / 10 + 10 * CLIENTS;
+    let connections = count + warm_up(count) + 10 * CLIENTS;
     command
         .arg(connections.to_string())
         .arg(job.far.to_string());

@@ -8,6 +8,7 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 use super::async_io::{Async, block_on};
 use crate::harness::usage::{Moment, Spent};
+use crate::work::warm_up::warm_up;
 
 async fn serve(stream: &mut Async<UnixStream>, rounds: u64) -> io::Result<()> {
     stream.write_all(&[1]).await?;
@@ -31,7 +32,7 @@ pub(crate) fn one_thread(rounds: u64) -> io::Result<Spent> {
     let (mut left, mut right) = (Async::new(left)?, Async::new(right)?);
     let executor = LocalExecutor::new();
     block_on(executor.run(async {
-        let warm_up = rounds / 10;
+        let warm_up = warm_up(rounds);
         let other = executor.spawn(async move { answer(&mut right, warm_up + rounds).await });
         serve(&mut left, warm_up).await?;
         let start = Moment::now();
@@ -46,7 +47,7 @@ pub(crate) fn one_thread(rounds: u64) -> io::Result<Spent> {
 pub(crate) fn two_threads(rounds: u64) -> io::Result<Spent> {
     let (left, right) = UnixStream::pair()?;
     let (mut left, mut right) = (Async::new(left)?, Async::new(right)?);
-    let warm_up = rounds / 10;
+    let warm_up = warm_up(rounds);
     let other = std::thread::spawn(move || block_on(answer(&mut right, warm_up + rounds)));
     block_on(serve(&mut left, warm_up))?;
     let spent = block_on(async {
@@ -65,7 +66,7 @@ pub(crate) fn two_threads(rounds: u64) -> io::Result<Spent> {
 pub(crate) fn against_blocking(rounds: u64) -> io::Result<Spent> {
     let (left, mut right) = UnixStream::pair()?;
     let mut left = Async::new(left)?;
-    let warm_up = rounds / 10;
+    let warm_up = warm_up(rounds);
     let other = std::thread::spawn(move || {
         for _ in 0..warm_up + rounds {
             right.read_exact(&mut [0])?;

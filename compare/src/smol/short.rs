@@ -8,16 +8,17 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 use super::async_io::{Async, block_on};
 use crate::harness::usage::{Moment, Spent};
+use crate::work::warm_up::warm_up;
 
-/// Accepts and measures `count` connections, each in a task of its own, after a warm-up of another
-/// tenth.
+/// Accepts and measures `count` connections, each in a task of its own, after a warm-up.
 pub(crate) fn serve(listener: TcpListener, count: u64) -> io::Result<Spent> {
     let listener = Async::new(listener)?;
     let executor = LocalExecutor::new();
     block_on(executor.run(async {
+        let warm_up = warm_up(count);
         let mut start = Moment::now();
-        for accepted in 0..count + count / 10 {
-            if accepted == count / 10 {
+        for accepted in 0..warm_up + count {
+            if accepted == warm_up {
                 start = Moment::now();
             }
             let (stream, _) = listener.accept().await?;

@@ -16,10 +16,11 @@ use futures_lite::AsyncReadExt;
 use super::async_io::{Async, block_on};
 use crate::harness::usage::{Moment, Spent};
 use crate::work::shuffle;
+use crate::work::warm_up::warm_up;
 
 /// Registers and deregisters a TCP stream repeatedly, without closing it.
 pub(crate) fn register(mut stream: TcpStream, count: u64) -> io::Result<Spent> {
-    for _ in 0..count / 10 {
+    for _ in 0..warm_up(count) {
         stream = Async::new_nonblocking(stream)?.into_inner()?;
     }
     let start = Moment::now();
@@ -68,9 +69,10 @@ pub(crate) fn events(sources: u64, batches: u64) -> io::Result<Spent> {
     let order = shuffle::order(sources);
     let mut next = order.iter().cycle();
     block_on(executor.run(async {
+        let warm_up = warm_up(batches);
         let mut start = Moment::now();
-        for batch in 0..batches + batches / 10 {
-            if batch == batches / 10 {
+        for batch in 0..warm_up + batches {
+            if batch == warm_up {
                 start = Moment::now();
             }
             left.set(10);

@@ -13,6 +13,7 @@ use futures_lite::future::yield_now;
 use super::async_io::{Timer, block_on};
 use crate::harness::usage::{Moment, Spent};
 use crate::work::shuffle::Random;
+use crate::work::warm_up::warm_up;
 
 const FAR: Duration = Duration::from_secs(10);
 
@@ -31,7 +32,7 @@ pub(crate) fn churn(count: u64) -> io::Result<Spent> {
                 set(&mut black_box(Timer::after(FAR)), context);
             }
         };
-        round(count / 10);
+        round(warm_up(count));
         let start = Moment::now();
         round(count);
         Poll::Ready(Ok(start.spent()))
@@ -59,7 +60,7 @@ pub(crate) fn yields(count: u64) -> io::Result<Spent> {
 fn on_executor(count: u64, operation: impl AsyncFn()) -> io::Result<Spent> {
     let executor = LocalExecutor::new();
     block_on(executor.run(executor.spawn(async {
-        for _ in 0..count / 10 {
+        for _ in 0..warm_up(count) {
             operation().await;
         }
         let start = Moment::now();
@@ -72,7 +73,7 @@ fn on_executor(count: u64, operation: impl AsyncFn()) -> io::Result<Spent> {
 
 /// Calls `block_on` with a future that yields once.
 pub(crate) fn block_on_yield(count: u64) -> io::Result<Spent> {
-    for _ in 0..count / 10 {
+    for _ in 0..warm_up(count) {
         block_on(yield_now());
     }
     let start = Moment::now();

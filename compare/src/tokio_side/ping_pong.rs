@@ -9,6 +9,7 @@ use tokio::task::spawn_local;
 
 use super::{run_local, runtime};
 use crate::harness::usage::{Moment, Spent};
+use crate::work::warm_up::warm_up;
 
 async fn serve(stream: &mut UnixStream, rounds: u64) -> io::Result<()> {
     stream.write_all(&[1]).await?;
@@ -30,7 +31,7 @@ async fn answer(stream: &mut UnixStream, rounds: u64) -> io::Result<()> {
 pub(crate) fn one_thread(rounds: u64) -> io::Result<Spent> {
     run_local(async {
         let (mut left, mut right) = UnixStream::pair()?;
-        let warm_up = rounds / 10;
+        let warm_up = warm_up(rounds);
         let other = spawn_local(async move { answer(&mut right, warm_up + rounds).await });
         serve(&mut left, warm_up).await?;
         let start = Moment::now();
@@ -46,7 +47,7 @@ pub(crate) fn two_threads(rounds: u64) -> io::Result<Spent> {
     let (left, right) = Blocking::pair()?;
     left.set_nonblocking(true)?;
     right.set_nonblocking(true)?;
-    let warm_up = rounds / 10;
+    let warm_up = warm_up(rounds);
     let other = std::thread::spawn(move || {
         runtime()?.block_on(async {
             let mut right = UnixStream::from_std(right)?;

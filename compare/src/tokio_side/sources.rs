@@ -16,11 +16,12 @@ use tokio::task::spawn_local;
 use super::{run_local, runtime};
 use crate::harness::usage::{Moment, Spent};
 use crate::work::shuffle;
+use crate::work::warm_up::warm_up;
 
 /// Registers and deregisters a TCP stream repeatedly, without closing it.
 pub(crate) fn register(mut stream: std::net::TcpStream, count: u64) -> io::Result<Spent> {
     runtime()?.block_on(async {
-        for _ in 0..count / 10 {
+        for _ in 0..warm_up(count) {
             stream = tokio::net::TcpStream::from_std(stream)?.into_std()?;
         }
         let start = Moment::now();
@@ -56,9 +57,10 @@ pub(crate) fn events(sources: u64, batches: u64) -> io::Result<Spent> {
         }
         let order = shuffle::order(sources);
         let mut next = order.iter().cycle();
+        let warm_up = warm_up(batches);
         let mut start = Moment::now();
-        for batch in 0..batches + batches / 10 {
-            if batch == batches / 10 {
+        for batch in 0..warm_up + batches {
+            if batch == warm_up {
                 start = Moment::now();
             }
             left.set(10);

@@ -13,6 +13,7 @@ use tokio::time::{Sleep, sleep, sleep_until};
 use super::{run_local, runtime};
 use crate::harness::usage::{Moment, Spent};
 use crate::work::shuffle::Random;
+use crate::work::warm_up::warm_up;
 
 const FAR: Duration = Duration::from_secs(10);
 
@@ -28,7 +29,7 @@ pub(crate) fn churn(count: u64) -> io::Result<Spent> {
                 set(black_box(pin!(sleep(FAR))), context);
             }
         };
-        round(count / 10);
+        round(warm_up(count));
         let start = Moment::now();
         round(count);
         Poll::Ready(start.spent())
@@ -56,7 +57,7 @@ pub(crate) fn yields(count: u64) -> io::Result<Spent> {
 fn on_executor(count: u64, operation: impl AsyncFn() + 'static) -> io::Result<Spent> {
     run_local(async move {
         let task = spawn_local(async move {
-            for _ in 0..count / 10 {
+            for _ in 0..warm_up(count) {
                 operation().await;
             }
             let start = Moment::now();
@@ -72,7 +73,7 @@ fn on_executor(count: u64, operation: impl AsyncFn() + 'static) -> io::Result<Sp
 /// Calls `block_on` with a future that yields once.
 pub(crate) fn block_on_yield(count: u64) -> io::Result<Spent> {
     let runtime = runtime()?;
-    for _ in 0..count / 10 {
+    for _ in 0..warm_up(count) {
         runtime.block_on(yield_now());
     }
     let start = Moment::now();
