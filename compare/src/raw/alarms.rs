@@ -41,7 +41,7 @@ pub(crate) fn lone(pause: Duration, count: u64) -> io::Result<(Spent, Lateness)>
         let due = Instant::now() + pause;
         timerfd_settime(&timer, TimerfdTimerFlags::empty(), &once(pause))?;
         while epoll.wait(None)?.is_empty() {}
-        lateness.since(due);
+        lateness.since(due)?;
     }
     Ok((start.spent(), lateness))
 }

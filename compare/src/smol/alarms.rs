@@ -23,7 +23,7 @@ pub(crate) fn lone(pause: Duration, count: u64) -> io::Result<(Spent, Lateness)>
         for _ in 0..count {
             let due = Instant::now() + pause;
             Timer::at(due).await;
-            lateness.since(due);
+            lateness.since(due)?;
         }
         Ok((start.spent(), lateness))
     })
@@ -54,7 +54,7 @@ pub(crate) fn many(count: u64, span: Duration) -> io::Result<Sample> {
         let lateness = lateness.clone();
         tasks.push(executor.spawn(async move {
             Timer::at(due).await;
-            lateness.borrow_mut().since(due);
+            lateness.borrow_mut().since(due)
         }));
     }
     block_on(executor.run(async {
@@ -63,7 +63,7 @@ pub(crate) fn many(count: u64, span: Duration) -> io::Result<Sample> {
         let set = before.spent();
         let start = Moment::now();
         for task in tasks {
-            task.await;
+            task.await?;
         }
         let fired = start.spent().per(count);
         let late = lateness.borrow().sample("late_us");

@@ -38,9 +38,9 @@ pub(crate) fn compute(
             for _ in 0..messages {
                 let mut sent = [0; 8];
                 receiver.read_exact(&mut sent).await?;
-                lateness.since(epoch + Duration::from_nanos(u64::from_le_bytes(sent)));
+                lateness.since(epoch + Duration::from_nanos(u64::from_le_bytes(sent)))?;
             }
-            Ok(lateness)
+            io::Result::Ok(lateness)
         })
     });
     let sending = std::thread::spawn(move || {
@@ -65,7 +65,8 @@ pub(crate) fn compute(
         }
     });
     let panicked = |_| io::Error::other("a thread panicked");
-    let lateness = reader.join().map_err(panicked)?;
+    // First the reader: if it fails, the sender fails only because of that.
+    let lateness = reader.join().map_err(panicked)??;
     sending.join().map_err(panicked)??;
-    lateness
+    Ok(lateness)
 }

@@ -23,7 +23,7 @@ pub(crate) fn lone(pause: Duration, count: u64) -> io::Result<(Spent, Lateness)>
         for _ in 0..count {
             let due = Instant::now() + pause;
             sleep_until(due.into()).await;
-            lateness.since(due);
+            lateness.since(due)?;
         }
         Ok((start.spent(), lateness))
     })
@@ -56,14 +56,14 @@ pub(crate) fn many(count: u64, span: Duration) -> io::Result<Sample> {
             let lateness = lateness.clone();
             tasks.push(spawn_local(async move {
                 sleep_until(due.into()).await;
-                lateness.borrow_mut().since(due);
+                lateness.borrow_mut().since(due)
             }));
         }
         sleep_until((first - Duration::from_millis(100)).into()).await;
         let set = before.spent();
         let start = Moment::now();
         for task in tasks {
-            task.await?;
+            task.await??;
         }
         let fired = start.spent().per(count);
         let late = lateness.borrow().sample("late_us");

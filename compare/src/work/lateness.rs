@@ -1,5 +1,6 @@
 //! A histogram of lateness, in nanoseconds.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -21,12 +22,17 @@ impl Lateness {
         self.0.saturating_record((late.as_nanos() as u64).max(1));
     }
 
-    /// Records how long ago `due` was. Panics if it is still ahead, because the implementation was
-    /// early.
-    pub(crate) fn since(&mut self, due: Instant) {
+    /// Records how long ago `due` was. Returns an error if it is still ahead.
+    pub(crate) fn since(&mut self, due: Instant) -> io::Result<()> {
         let now = Instant::now();
-        assert!(now >= due, "a timer fired early");
+        if now < due {
+            let early = due - now;
+            return Err(io::Error::other(format!(
+                "an event was observed {early:?} before its time"
+            )));
+        }
         self.record(now - due);
+        Ok(())
     }
 
     /// Returns the percentiles as `NAME@PERCENTILE`, in microseconds.
