@@ -58,6 +58,8 @@ fn drain(mut stream: &UnixStream) -> io::Result<u32> {
     let mut count = 0;
     loop {
         match stream.read(&mut [0; 64]) {
+            // The end of the stream would be read again and again.
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
             Ok(_) => count += 1,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(count),
             Err(error) => return Err(error),
