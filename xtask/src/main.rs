@@ -28,6 +28,7 @@ mod sanitize;
 mod shell;
 mod strace_echo;
 mod tally;
+mod tidy;
 mod web;
 
 use std::process::ExitCode;
@@ -46,6 +47,16 @@ struct Recipe {
 /// The recipes, in the order in which `help` prints them. A new recipe is a module and a row here.
 /// If it must pass for every change, it also gets a stage in `.ci/run`.
 const RECIPES: &[Recipe] = &[
+    Recipe {
+        name: "tidy",
+        arguments: "",
+        summary: "check layers, line lengths, wording, duplicates, references and commit subjects",
+        run: |args| {
+            no_more(args)?;
+            let names: Vec<&str> = RECIPES.iter().map(|recipe| recipe.name).collect();
+            tidy::run(&names)
+        },
+    },
     Recipe {
         name: "msrv",
         arguments: "",
