@@ -4,6 +4,8 @@
 //! one sentence that says what failed. It installs the Debian packages that it needs, if that is
 //! possible, so that it works on a new machine.
 
+#[cfg(target_os = "linux")]
+mod api;
 mod compat;
 mod debian;
 mod deny;
@@ -142,6 +144,13 @@ const RECIPES: &[Recipe] = &[
         arguments: "",
         summary: "check licences, versions, origins and reasons of all dependencies",
         run: |args| no_more(args).and_then(|()| deny::run()),
+    },
+    #[cfg(target_os = "linux")]
+    Recipe {
+        name: "api",
+        arguments: "[--write]",
+        summary: "compare the public API with its committed listing and with the published crate",
+        run: api::run,
     },
     Recipe {
         name: "compat",

@@ -65,14 +65,14 @@ fn oldest() -> Outcome<String> {
 
 /// Returns whether the output of `--version` names this version. A later version would prove
 /// nothing.
-fn is_version(printed: &str, version: &str) -> bool {
+pub(crate) fn is_version(printed: &str, version: &str) -> bool {
     let number = printed.split(' ').nth(1).unwrap_or("");
     number
         .strip_prefix(version)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-fn rustup(version: &str) -> Option<(Command, String)> {
+pub(crate) fn rustup(version: &str) -> Option<(Command, String)> {
     // This lists the toolchains without a network. If a toolchain is unknown, some versions of
     // rustup try to fetch it.
     let listed = Command::new("rustup")
