@@ -352,9 +352,8 @@ mod reactor;
 mod ready;
 #[cfg(not(async_io_loom))]
 mod sys;
-#[cfg(any(test, async_io_fuzzing))]
-#[doc(hidden)]
-pub mod testing;
+#[cfg(any(test, fuzzing))]
+mod testing;
 #[cfg(not(async_io_loom))]
 mod timer;
 mod trace;
@@ -372,3 +371,8 @@ pub use driver::block_on::block_on;
 pub use ready::{Readable, ReadableOwned, Writable, WritableOwned};
 #[cfg(not(async_io_loom))]
 pub use timer::Timer;
+
+// cargo-fuzz sets this cfg. The targets of `fuzz/` are the only users.
+#[cfg(all(fuzzing, unix, not(async_io_loom)))]
+#[doc(hidden)]
+pub use testing::naive as fuzz;

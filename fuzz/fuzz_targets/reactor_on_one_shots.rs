@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|script: &[u8]| async_io::testing::naive::reactor_on_one_shots(script));
+libfuzzer_sys::fuzz_target!(|script: &[u8]| async_io::fuzz::reactor_on_one_shots(script));

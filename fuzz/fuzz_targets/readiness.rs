@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|script: &[u8]| async_io::testing::naive::readiness(script));
+libfuzzer_sys::fuzz_target!(|script: &[u8]| async_io::fuzz::readiness(script));

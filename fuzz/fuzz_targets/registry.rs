@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|script: &[u8]| async_io::testing::naive::registry(script));
+libfuzzer_sys::fuzz_target!(|script: &[u8]| async_io::fuzz::registry(script));

@@ -6,7 +6,7 @@ mod fake_kernel;
 mod fake_kernel_tests;
 #[cfg(all(async_io_loom, test))]
 mod models;
-#[cfg(all(any(test, async_io_fuzzing), unix, not(async_io_loom)))]
+#[cfg(all(any(test, fuzzing), unix, not(async_io_loom)))]
 pub mod naive;
 
 use std::sync::Arc;

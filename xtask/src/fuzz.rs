@@ -18,7 +18,7 @@ const TARGETS: &[&str] = &[
     "reactor_on_one_shots",
 ];
 
-const FLAGS: &str = "--cfg fuzzing --cfg async_io_fuzzing -Cdebug-assertions -Ccodegen-units=1 \
+const FLAGS: &str = "--cfg fuzzing -Cdebug-assertions -Ccodegen-units=1 \
     -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";

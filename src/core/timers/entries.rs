@@ -32,11 +32,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::task::Waker;
 
 /// Number of entries in a chunk. Small in tests, so that short scripts cross the end of a chunk.
-const CHUNK: usize = if cfg!(any(test, async_io_fuzzing)) {
-    8
-} else {
-    1024
-};
+const CHUNK: usize = if cfg!(any(test, fuzzing)) { 8 } else { 1024 };
 
 /// The largest number of chunks.
 const MAX_CHUNKS: usize = (1 << ENTRY_BITS) / CHUNK;

@@ -16,11 +16,7 @@ use crate::core::clock::Deadline;
 pub(super) const CHILDREN: usize = 4;
 
 /// Number of groups in a chunk. Small in tests, so that short scripts cross the end of a chunk.
-const CHUNK_GROUPS: usize = if cfg!(any(test, async_io_fuzzing)) {
-    2
-} else {
-    256
-};
+const CHUNK_GROUPS: usize = if cfg!(any(test, fuzzing)) { 2 } else { 256 };
 
 /// Number of nodes in a chunk.
 const CHUNK_NODES: usize = CHUNK_GROUPS * CHILDREN;

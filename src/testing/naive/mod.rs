@@ -4,7 +4,8 @@
 //! The property tests generate random scripts; `PROPTEST_CASES` sets their number. The fuzz targets
 //! in `fuzz/` generate scripts that reach new code. No other build contains this module.
 
-#![allow(missing_docs)]
+// The fuzz targets reach these functions, the tests of this crate do not.
+#![allow(missing_docs, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod backoff;
