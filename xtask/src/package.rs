@@ -8,9 +8,7 @@ use crate::shell::{self, Outcome};
 /// The files that the package must contain, whatever `include` in the manifest says.
 const NEEDED: &[&str] = &[
     "ARCHITECTURE.md",
-    "ARCHITECTURE.md",
     "CHANGELOG.md",
-    "CONTRIBUTING.md",
     "CONTRIBUTING.md",
     "LICENSE-APACHE",
     "LICENSE-MIT",
