@@ -16,7 +16,7 @@ const COLUMNS: &[(&str, &[Peer])] = &[
     ("others", &[Peer::Monoio, Peer::Compio]),
 ];
 
-/// Formats a line with the name of each scenario, and one line per figure. That line has ours with
+/// Formats a line with the title of each scenario, and one line per figure. That line has ours with
 /// its spread, the medians of the peers, the ratio of ours to each of them, and the targets.
 pub(crate) fn of(all: &[Measured]) -> String {
     let mut text = String::from("| scenario | figure | ours |");
@@ -43,7 +43,8 @@ fn line(measured: &Measured, figure: &Figure) -> String {
     let Some(middle) = Middle::of(&ours) else {
         return String::new();
     };
-    let mut line = format!("| | {} | {}", figure.label, number(middle.median));
+    let name = measured.scenario.name;
+    let mut line = format!("| `{name}` | {} | {}", figure.label, number(middle.median));
     if middle.least != middle.most {
         let _ = write!(line, " [{} {}]", number(middle.least), number(middle.most));
     }
