@@ -122,8 +122,8 @@ impl ParkState {
     /// ② Ends a sleep for any reason. Returns whether the thread was notified. The notification is
     /// kept.
     pub(crate) fn end(&self) -> bool {
-        // Only the owner writes the sleeping states. So the value is the one that `begin` wrote, or
-        // "notified", or "running" after a nudge.
+        // Only the owner writes the sleeping states. So the value is that of `begin`, or "notified", or
+        // "running" after a nudge.
         let current = self.word.load(Ordering::Acquire);
         if current != NOTIFIED {
             let _ =

@@ -294,8 +294,7 @@ impl<P: Poller> Reactor<P> {
         release(waker, at.id == WaiterId::Shared);
     }
 
-    /// Returns whether a waiter pauses. If it does, the given waker replaces the one that it pauses
-    /// with.
+    /// Returns whether a waiter pauses. If it does, the given waker replaces its former one.
     #[cold]
     pub(crate) fn pausing(
         &self,

@@ -1,4 +1,4 @@
-//! Detects, at the cost of one load, that this process is a forked child of the one that created
+//! Detects, at the cost of one load, that this process is a forked child of the process that created
 //! the poller.
 //!
 //! A forked child shares the epoll instance of its parent: a registration or a removal in the child
@@ -34,7 +34,7 @@ impl Home {
         map_page().unwrap_or_else(|| Home::Process(process::id()))
     }
 
-    /// Returns whether this process is the one that created the value.
+    /// Returns whether this process created the value.
     #[inline]
     pub(super) fn is_here(&self) -> bool {
         match self {
