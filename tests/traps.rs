@@ -2,9 +2,7 @@
 //! to crash.
 //!
 //! Each test shows from outside, under load, that one of them does not occur. Orderings between
-//! threads are checked by the loom models. `ASYNC_IO_STRESS=10` makes the loads ten
-//! times as long. A prefix such as `t17_` in the name of a test is only a label that groups related
-//! tests; the prefix `up` marks faults of async-io 2.6.0.
+//! threads are checked by the loom models. `ASYNC_IO_STRESS=10` makes the loads ten times as long.
 //!
 //! | module | faults |
 //! |---|---|

@@ -31,7 +31,7 @@ fn send_and_finish(peer: &TcpStream) {
 /// Data and the end of the stream arrive in one event: the short read of the data must not hide the
 /// end.
 #[test]
-fn t04_end_of_stream_in_the_same_event() {
+fn the_end_of_stream_in_the_event_of_the_data_is_reported() {
     guard(|| {
         for runner in Runner::BOTH {
             // Everything is sent before the registration.
@@ -63,7 +63,7 @@ fn t04_end_of_stream_in_the_same_event() {
 
 /// The same while the reader sleeps, with a varying delay between the two parts.
 #[test]
-fn t04_end_of_stream_behind_data_for_a_sleeping_reader() {
+fn a_sleeping_reader_gets_the_end_of_stream_behind_the_data() {
     for runner in Runner::BOTH {
         guard(move || {
             for round in 0..200 {
@@ -84,7 +84,7 @@ fn t04_end_of_stream_behind_data_for_a_sleeping_reader() {
 /// A terminal also refuses a read while another reader holds its lock, and reports no event if that
 /// reader leaves some of the data.
 #[test]
-fn terminal_with_a_second_reader_who_leaves_something() {
+fn a_terminal_reader_gets_what_a_second_reader_leaves() {
     guard(|| {
         let (mut master, mut second) = raw::pty();
         // A separate open file description. Otherwise both readers would be non-blocking.
@@ -106,7 +106,7 @@ fn terminal_with_a_second_reader_who_leaves_something() {
 
 /// A terminal hangs up while more data is queued than one read returns.
 #[test]
-fn t05_terminal_hangs_up_with_data_queued() {
+fn a_terminal_returns_queued_data_after_a_hang_up() {
     for runner in Runner::BOTH {
         guard(move || {
             const SENT: usize = 30_000;
@@ -134,9 +134,9 @@ fn t05_terminal_hangs_up_with_data_queued() {
 
 /// A half-close by the peer does not affect writing: a writer with a full buffer sleeps.
 #[test]
-fn t07_writer_sleeps_after_the_peers_half_close() {
+fn a_writer_sleeps_after_the_half_close_of_its_peer() {
     isolated(
-        "hangup::t07_writer_sleeps_after_the_peers_half_close",
+        "hangup::a_writer_sleeps_after_the_half_close_of_its_peer",
         || {
             for runner in Runner::BOTH {
                 let (local, peer) = tcp_pair();
@@ -158,8 +158,8 @@ fn t07_writer_sleeps_after_the_peers_half_close() {
 
 /// A socket that does not listen yet is reported as hung up. This must not persist once it listens.
 #[test]
-fn t08_hang_up_before_listen() {
-    isolated("hangup::t08_hang_up_before_listen", || {
+fn a_hang_up_before_listen_does_not_persist() {
+    isolated("hangup::a_hang_up_before_listen_does_not_persist", || {
         for runner in Runner::BOTH {
             let socket = raw::socket(libc::AF_INET, libc::SOCK_STREAM);
             raw::bind(&socket);
@@ -188,8 +188,8 @@ fn t08_hang_up_before_listen() {
 
 /// The same for a socket that is not connected yet.
 #[test]
-fn t08_hang_up_before_connect() {
-    isolated("hangup::t08_hang_up_before_connect", || {
+fn a_hang_up_before_connect_does_not_persist() {
+    isolated("hangup::a_hang_up_before_connect_does_not_persist", || {
         for runner in Runner::BOTH {
             let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
             let port = listener.local_addr().unwrap().port();
@@ -217,7 +217,7 @@ fn t08_hang_up_before_connect() {
 
 /// When its last writer is closed, a pipe reports HUP alone, without IN.
 #[test]
-fn t09_pipe_writer_closes() {
+fn closing_the_last_writer_of_a_pipe_wakes_the_reader() {
     guard(|| {
         for runner in Runner::BOTH {
             let (reader, mut writer) = raw::pipe();
@@ -238,7 +238,7 @@ fn t09_pipe_writer_closes() {
 
 /// When its last reader is closed, a pipe reports ERR alone.
 #[test]
-fn t10_pipe_reader_closes() {
+fn closing_the_last_reader_of_a_pipe_wakes_the_writer() {
     guard(|| {
         for runner in Runner::BOTH {
             let (reader, writer) = raw::pipe();
@@ -265,9 +265,9 @@ fn towards_nobody() -> UdpSocket {
 
 /// An error without IN and OUT (here the ICMP answer of a closed port) wakes a reader.
 #[test]
-fn t11_error_alone_wakes_readers() {
+fn an_error_alone_wakes_readers() {
     // In a process of its own: another test could bind the port that must stay closed.
-    isolated("hangup::t11_error_alone_wakes_readers", || {
+    isolated("hangup::an_error_alone_wakes_readers", || {
         for runner in Runner::BOTH {
             let socket = Async::new(towards_nobody()).unwrap();
             let (counter, waker) = Counter::new();
@@ -284,8 +284,8 @@ fn t11_error_alone_wakes_readers() {
 
 /// The error queue keeps a failed datagram until the program takes it out.
 #[test]
-fn t11_error_queue_wakes_readers() {
-    isolated("hangup::t11_error_queue_wakes_readers", || {
+fn a_message_in_the_error_queue_wakes_readers() {
+    isolated("hangup::a_message_in_the_error_queue_wakes_readers", || {
         for runner in Runner::BOTH {
             let socket = Async::new(towards_nobody()).unwrap();
             raw::set_option(socket.get_ref(), libc::SOL_IP, libc::IP_RECVERR, 1);
@@ -305,7 +305,7 @@ fn t11_error_queue_wakes_readers() {
 
 /// A hang-up of a stream wakes a reader and a writer that both sleep.
 #[test]
-fn t09_hang_up_wakes_both_directions() {
+fn a_hang_up_wakes_both_directions() {
     guard(|| {
         let (local, peer) = UnixStream::pair().unwrap();
         let source = Async::new(local).unwrap();
@@ -327,18 +327,21 @@ fn t09_hang_up_wakes_both_directions() {
 /// returns `WouldBlock`. Edge-triggered polling reports this once. A one-shot back end reports it
 /// again after each re-arm.
 #[test]
-fn t50_udp_shut_down_for_reading() {
-    isolated("hangup::t50_udp_shut_down_for_reading", || {
-        for runner in Runner::BOTH {
-            let socket = towards_nobody();
-            let sender = socket.try_clone().unwrap();
-            raw::shutdown_reading(&sender);
-            let socket = Async::new(socket).unwrap();
-            let reader = thread::spawn(move || runner.block_on(socket.recv(&mut [0; 8])));
-            assert_quiet("a UDP socket that is shut down for reading");
-            sender.send(b"hello").unwrap();
-            let error = reader.join().unwrap().unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
-        }
-    });
+fn a_udp_socket_shut_down_for_reading_keeps_no_thread_busy() {
+    isolated(
+        "hangup::a_udp_socket_shut_down_for_reading_keeps_no_thread_busy",
+        || {
+            for runner in Runner::BOTH {
+                let socket = towards_nobody();
+                let sender = socket.try_clone().unwrap();
+                raw::shutdown_reading(&sender);
+                let socket = Async::new(socket).unwrap();
+                let reader = thread::spawn(move || runner.block_on(socket.recv(&mut [0; 8])));
+                assert_quiet("a UDP socket that is shut down for reading");
+                sender.send(b"hello").unwrap();
+                let error = reader.join().unwrap().unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+            }
+        },
+    );
 }

@@ -34,9 +34,9 @@ fn one_more_turn(control: &Async<UnixStream>, mut peer: &UnixStream) {
 /// An event of a source that is dropped meanwhile must not reach the source that reuses its slot
 /// and its number.
 #[test]
-fn t13_events_of_a_dropped_source_reach_nobody() {
+fn events_of_a_dropped_source_do_not_reach_its_successor() {
     isolated(
-        "identity::t13_events_of_a_dropped_source_reach_nobody",
+        "identity::events_of_a_dropped_source_do_not_reach_its_successor",
         || {
             let (local, control_peer) = UnixStream::pair().unwrap();
             let control = Async::new(local).unwrap();
@@ -76,46 +76,49 @@ fn t13_events_of_a_dropped_source_reach_nobody() {
 
 /// A copy of the descriptor keeps the open file description alive. Its events must be ignored.
 #[test]
-fn t14_copies_of_a_dropped_source() {
-    isolated("identity::t14_copies_of_a_dropped_source", || {
-        for runner in Runner::BOTH {
-            let (local, mut peer) = UnixStream::pair().unwrap();
-            let source = Async::new(local).unwrap();
-            let (counter, waker) = Counter::new();
-            let mut readable = source.readable();
-            assert!(poll(&mut readable, &waker).is_pending());
-            let copy = source.get_ref().try_clone().unwrap();
-            let number = source.as_raw_fd();
-            drop(readable);
-            drop(source);
+fn events_of_a_copy_of_a_dropped_source_are_ignored() {
+    isolated(
+        "identity::events_of_a_copy_of_a_dropped_source_are_ignored",
+        || {
+            for runner in Runner::BOTH {
+                let (local, mut peer) = UnixStream::pair().unwrap();
+                let source = Async::new(local).unwrap();
+                let (counter, waker) = Counter::new();
+                let mut readable = source.readable();
+                assert!(poll(&mut readable, &waker).is_pending());
+                let copy = source.get_ref().try_clone().unwrap();
+                let number = source.as_raw_fd();
+                drop(readable);
+                drop(source);
 
-            // Another source gets the number, and a task waits for it.
-            let (local, mut new_peer) = UnixStream::pair().unwrap();
-            let mut new_source = Async::new(local).unwrap();
-            assert_eq!(new_source.as_raw_fd(), number);
-            let reader = thread::spawn(move || {
+                // Another source gets the number, and a task waits for it.
+                let (local, mut new_peer) = UnixStream::pair().unwrap();
+                let mut new_source = Async::new(local).unwrap();
+                assert_eq!(new_source.as_raw_fd(), number);
+                let reader = thread::spawn(move || {
+                    let mut byte = [0];
+                    runner.block_on(new_source.read_exact(&mut byte)).unwrap();
+                    byte
+                });
+                peer.write_all(b"o").unwrap();
+                assert_quiet("a copy of a dropped source became readable");
+                assert_eq!(counter.wakes(), 0, "nobody waited for the dropped source");
+                new_peer.write_all(b"n").unwrap();
+                assert_eq!(reader.join().unwrap(), *b"n");
+
+                // The copy can be registered like any other object.
+                let mut copy = Async::new(copy).unwrap();
                 let mut byte = [0];
-                runner.block_on(new_source.read_exact(&mut byte)).unwrap();
-                byte
-            });
-            peer.write_all(b"o").unwrap();
-            assert_quiet("a copy of a dropped source became readable");
-            assert_eq!(counter.wakes(), 0, "nobody waited for the dropped source");
-            new_peer.write_all(b"n").unwrap();
-            assert_eq!(reader.join().unwrap(), *b"n");
-
-            // The copy can be registered like any other object.
-            let mut copy = Async::new(copy).unwrap();
-            let mut byte = [0];
-            runner.block_on(copy.read_exact(&mut byte)).unwrap();
-            assert_eq!(byte, *b"o");
-        }
-    });
+                runner.block_on(copy.read_exact(&mut byte)).unwrap();
+                assert_eq!(byte, *b"o");
+            }
+        },
+    );
 }
 
 /// A source and a copy of its descriptor: removing one does not affect the other, in both orders.
 #[test]
-fn t14_copies_side_by_side() {
+fn removing_one_of_two_copies_leaves_the_other_working() {
     guard(|| {
         for first_goes in [true, false] {
             let (local, mut peer) = UnixStream::pair().unwrap();
@@ -213,21 +216,24 @@ fn one_bad_descriptor(bad_first: bool) {
 /// A descriptor that other code closes affects only its own source. async-io 2.6.0 loses the events
 /// of the others.
 #[test]
-fn t15_descriptors_closed_behind_our_back() {
-    isolated("identity::t15_descriptors_closed_behind_our_back", || {
-        for round in 0..stress(100) {
-            one_bad_descriptor(round % 2 == 0);
-        }
-        assert_quiet("after other code closed descriptors");
-        foreign_block_on(Timer::after(std::time::Duration::from_millis(1)));
-    });
+fn a_descriptor_closed_by_other_code_affects_only_its_source() {
+    isolated(
+        "identity::a_descriptor_closed_by_other_code_affects_only_its_source",
+        || {
+            for round in 0..stress(100) {
+                one_bad_descriptor(round % 2 == 0);
+            }
+            assert_quiet("after other code closed descriptors");
+            foreign_block_on(Timer::after(std::time::Duration::from_millis(1)));
+        },
+    );
 }
 
 /// The same for the waiters of that source. The kernel has removed the descriptor, so no event can
 /// come. The wait has to end with an error, or with readiness, after which the operation fails.
 #[test]
-fn t15_waiters_of_a_closed_descriptor() {
-    isolated("identity::t15_waiters_of_a_closed_descriptor", || {
+fn waits_for_a_closed_descriptor_end() {
+    isolated("identity::waits_for_a_closed_descriptor_end", || {
         for _ in 0..100 {
             let (local, _peer) = UnixStream::pair().unwrap();
             let source = Async::new(Number(local.into_raw_fd())).unwrap();
@@ -249,8 +255,8 @@ fn t15_waiters_of_a_closed_descriptor() {
 /// async-io 2.6.0 loses the batch in which a re-arm fails, including the wakers that it has already
 /// collected.
 #[test]
-fn up1_failing_rearm_loses_no_wake_up() {
-    isolated("identity::up1_failing_rearm_loses_no_wake_up", || {
+fn a_failing_rearm_loses_no_wake_up() {
+    isolated("identity::a_failing_rearm_loses_no_wake_up", || {
         const SOURCES: usize = 8;
         for bad_at in 0..SOURCES {
             let pairs = [(); SOURCES].map(|()| UnixStream::pair().unwrap());
@@ -287,36 +293,39 @@ fn up1_failing_rearm_loses_no_wake_up() {
 /// Copies of the sources that a forked child drops do not affect its parent. (A child cannot use
 /// the reactor: fork without exec is not supported.)
 #[test]
-fn t16_fork_and_the_childs_drops() {
-    isolated("identity::t16_fork_and_the_childs_drops", || {
-        let (local, mut peer) = UnixStream::pair().unwrap();
-        let (idle, mut idle_peer) = UnixStream::pair().unwrap();
-        let mut source = Some(Async::new(local).unwrap());
-        let mut not_awaited = Some(Async::new(idle).unwrap());
-        let (counter, waker) = Counter::new();
-        let ready = source.as_ref().unwrap();
-        assert!(
-            ready
-                .poll_readable(&mut Context::from_waker(&waker))
-                .is_pending()
-        );
-        // No thread may hold a lock at the moment of the fork.
-        wait_until_asleep(fallback_thread());
+fn drops_in_a_forked_child_do_not_affect_the_parent() {
+    isolated(
+        "identity::drops_in_a_forked_child_do_not_affect_the_parent",
+        || {
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            let (idle, mut idle_peer) = UnixStream::pair().unwrap();
+            let mut source = Some(Async::new(local).unwrap());
+            let mut not_awaited = Some(Async::new(idle).unwrap());
+            let (counter, waker) = Counter::new();
+            let ready = source.as_ref().unwrap();
+            assert!(
+                ready
+                    .poll_readable(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+            // No thread may hold a lock at the moment of the fork.
+            wait_until_asleep(fallback_thread());
 
-        let status = raw::in_forked_child(|| {
-            drop(source.take());
-            drop(not_awaited.take());
-        });
-        assert_eq!(status, 0, "the child did not end by itself");
+            let status = raw::in_forked_child(|| {
+                drop(source.take());
+                drop(not_awaited.take());
+            });
+            assert_eq!(status, 0, "the child did not end by itself");
 
-        peer.write_all(b"x").unwrap();
-        counter.wait_for(1);
-        let not_awaited = not_awaited.unwrap();
-        let (counter, waker) = Counter::new();
-        let mut readable = not_awaited.readable();
-        assert!(poll(&mut readable, &waker).is_pending());
-        idle_peer.write_all(b"x").unwrap();
-        counter.wait_for(1);
-        foreign_block_on(readable).unwrap();
-    });
+            peer.write_all(b"x").unwrap();
+            counter.wait_for(1);
+            let not_awaited = not_awaited.unwrap();
+            let (counter, waker) = Counter::new();
+            let mut readable = not_awaited.readable();
+            assert!(poll(&mut readable, &waker).is_pending());
+            idle_peer.write_all(b"x").unwrap();
+            counter.wait_for(1);
+            foreign_block_on(readable).unwrap();
+        },
+    );
 }

@@ -18,20 +18,23 @@ use crate::support::seccomp::{Filter, Reach, Verdict};
 /// A counter at its maximum accepts no further notification. The waiting thread is interrupted
 /// nevertheless.
 #[test]
-fn t28_notifications_to_a_full_counter() {
-    isolated("interrupts::t28_notifications_to_a_full_counter", || {
-        async_io::block_on(Timer::after(Duration::from_millis(100)));
-        let files: Vec<_> = descriptors("eventfd")
-            .into_iter()
-            .map(raw::borrowed_file)
-            .collect();
-        assert!(!files.is_empty(), "no eventfd found");
-        count_up(500, 1, true, |round| {
-            if round % 5 == 1 {
-                files.iter().for_each(|file| fill_counter(file));
-            }
-        });
-    });
+fn a_full_notification_counter_still_interrupts_the_wait() {
+    isolated(
+        "interrupts::a_full_notification_counter_still_interrupts_the_wait",
+        || {
+            async_io::block_on(Timer::after(Duration::from_millis(100)));
+            let files: Vec<_> = descriptors("eventfd")
+                .into_iter()
+                .map(raw::borrowed_file)
+                .collect();
+            assert!(!files.is_empty(), "no eventfd found");
+            count_up(500, 1, true, |round| {
+                if round % 5 == 1 {
+                    files.iter().for_each(|file| fill_counter(file));
+                }
+            });
+        },
+    );
 }
 
 /// Sets an eventfd to its maximum value.
@@ -51,31 +54,34 @@ fn fill_counter(mut file: &File) {
 /// at the first write to the descriptor that interrupts waits. async-io 2.6.0 writes to it for
 /// every timer.
 #[test]
-fn t23_own_timers_notify_nobody() {
-    isolated("interrupts::t23_own_timers_notify_nobody", || {
-        // A timer alone might be due at its first poll, and then no wait would be necessary.
-        let (source, _peer) = UnixStream::pair().unwrap();
-        let _source = Async::new(source).unwrap();
-        let mut filter = Filter::new();
-        let notifiers = descriptors("eventfd");
-        assert!(!notifiers.is_empty(), "no eventfd found");
-        for fd in notifiers {
-            filter = filter.call_on(libc::SYS_write, fd, Verdict::KillProcess);
-        }
-        filter.install(Reach::ThisThread);
-        for round in 0..200 {
-            async_io::block_on(Timer::after(Duration::from_micros(round)));
-        }
-        async_io::block_on(async {
-            // Each timer is earlier than the one before. All but the last are cancelled.
-            for millis in (1..100).rev() {
-                assert!(
-                    poll_once(Timer::after(Duration::from_millis(millis)))
-                        .await
-                        .is_none()
-                );
+fn timers_of_the_waiting_thread_cause_no_notification() {
+    isolated(
+        "interrupts::timers_of_the_waiting_thread_cause_no_notification",
+        || {
+            // A timer alone might be due at its first poll, and then no wait would be necessary.
+            let (source, _peer) = UnixStream::pair().unwrap();
+            let _source = Async::new(source).unwrap();
+            let mut filter = Filter::new();
+            let notifiers = descriptors("eventfd");
+            assert!(!notifiers.is_empty(), "no eventfd found");
+            for fd in notifiers {
+                filter = filter.call_on(libc::SYS_write, fd, Verdict::KillProcess);
             }
-            Timer::after(Duration::from_millis(1)).await;
-        });
-    });
+            filter.install(Reach::ThisThread);
+            for round in 0..200 {
+                async_io::block_on(Timer::after(Duration::from_micros(round)));
+            }
+            async_io::block_on(async {
+                // Each timer is earlier than the one before. All but the last are cancelled.
+                for millis in (1..100).rev() {
+                    assert!(
+                        poll_once(Timer::after(Duration::from_millis(millis)))
+                            .await
+                            .is_none()
+                    );
+                }
+                Timer::after(Duration::from_millis(1)).await;
+            });
+        },
+    );
 }

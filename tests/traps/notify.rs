@@ -74,13 +74,13 @@ pub(crate) fn count_up(
 
 /// A million wake-ups in a row, whether or not the waiting thread reads the notifications.
 #[test]
-fn t28_a_million_wake_ups() {
+fn none_of_a_million_wake_ups_is_lost() {
     guard(|| count_up(stress(10_000), 100, true, |_| {}));
 }
 
 /// Events and notifications that coincide: handling one must not mark the other as handled.
 #[test]
-fn t29_notifications_that_meet_events() {
+fn a_notification_that_meets_an_event_is_not_lost() {
     guard(|| {
         let rounds = stress(10_000);
         let (local, mut peer) = UnixStream::pair().unwrap();
@@ -120,6 +120,6 @@ fn t29_notifications_that_meet_events() {
 /// A value that was stored before a wake-up is visible to the poll that the wake-up causes, even if
 /// the wake-up was one of several.
 #[test]
-fn t37_wake_ups_publish_what_was_stored() {
+fn a_wake_up_publishes_what_was_stored_before_it() {
     guard(|| count_up(stress(20_000), 3, false, |_| {}));
 }

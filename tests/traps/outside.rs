@@ -12,7 +12,7 @@ use crate::support::{Counter, Runner, deliver_event, drain, fill, guard, poll, t
 
 /// Two connections may arrive with one event.
 #[test]
-fn t31_two_connections_in_one_event() {
+fn both_connections_of_one_event_are_accepted() {
     guard(|| {
         let listener = Async::<std::net::TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
         let address = listener.get_ref().local_addr().unwrap();
@@ -39,7 +39,7 @@ fn t31_two_connections_in_one_event() {
 
 /// A peek leaves the bytes in the buffer. A peek that finds none waits for the next bytes.
 #[test]
-fn t32_peeking_keeps_the_readiness() {
+fn a_peek_leaves_the_data_for_the_next_read() {
     guard(|| {
         for runner in Runner::BOTH {
             let (local, mut peer) = tcp_pair();
@@ -61,7 +61,7 @@ fn t32_peeking_keeps_the_readiness() {
 
 /// Reads directly on the object leave no stale readiness behind.
 #[test]
-fn t32_reads_outside_the_wrapper() {
+fn reads_outside_the_wrapper_leave_no_stale_readiness() {
     guard(|| {
         for runner in Runner::BOTH {
             let (local, mut peer) = UnixStream::pair().unwrap();
@@ -83,7 +83,7 @@ fn t32_reads_outside_the_wrapper() {
 /// `readable()` reports current readiness: it waits if the source was drained directly, although
 /// there was an event.
 #[test]
-fn t33_readable_waits_on_a_drained_source() {
+fn readable_waits_on_a_drained_source() {
     guard(|| {
         for runner in Runner::BOTH {
             let (local, mut peer) = UnixStream::pair().unwrap();
@@ -105,7 +105,7 @@ fn t33_readable_waits_on_a_drained_source() {
 
 /// `readable()` does not wait while bytes are left, although there is no new event.
 #[test]
-fn t33_readable_at_once_while_bytes_are_left() {
+fn readable_does_not_wait_while_bytes_are_left() {
     guard(|| {
         for runner in Runner::BOTH {
             let (local, mut peer) = tcp_pair();
@@ -121,7 +121,7 @@ fn t33_readable_at_once_while_bytes_are_left() {
 
 /// Readiness from before the registration causes no further edge.
 #[test]
-fn t35_ready_before_the_registration() {
+fn readiness_from_before_the_registration_is_seen() {
     guard(|| {
         for runner in Runner::BOTH {
             let (local, mut peer) = UnixStream::pair().unwrap();
@@ -140,7 +140,7 @@ fn t35_ready_before_the_registration() {
 
 /// Readiness that arises between the operation and the wait must be noticed as well.
 #[test]
-fn t35_ready_between_the_operation_and_the_wait() {
+fn readiness_between_the_operation_and_the_wait_is_seen() {
     guard(|| {
         for runner in Runner::BOTH {
             for _ in 0..100 {

@@ -69,32 +69,41 @@ fn close_and_go_on(kinds: &[&str], runner: Runner) {
 
 /// The program closes the reactor's set of sources. async-io 2.6.0 spins forever.
 #[test]
-fn t51_set_of_sources_closed() {
-    isolated("own::t51_set_of_sources_closed", || {
-        close_and_go_on(&["eventpoll"], Runner::Foreign);
-    });
+fn foreign_waits_end_if_the_set_of_sources_is_closed() {
+    isolated(
+        "own::foreign_waits_end_if_the_set_of_sources_is_closed",
+        || {
+            close_and_go_on(&["eventpoll"], Runner::Foreign);
+        },
+    );
 }
 
 #[test]
-fn t51_set_of_sources_closed_ours() {
-    isolated("own::t51_set_of_sources_closed_ours", || {
-        close_and_go_on(&["eventpoll"], Runner::Ours);
-    });
+fn waits_in_block_on_end_if_the_set_of_sources_is_closed() {
+    isolated(
+        "own::waits_in_block_on_end_if_the_set_of_sources_is_closed",
+        || {
+            close_and_go_on(&["eventpoll"], Runner::Ours);
+        },
+    );
 }
 
 /// The program closes all descriptors of the reactor, as daemons do that close every unknown
 /// descriptor.
 #[test]
-fn t51_all_our_descriptors_closed() {
-    isolated("own::t51_all_our_descriptors_closed", || {
-        close_and_go_on(&["eventpoll", "eventfd", "timerfd"], Runner::Foreign);
-    });
+fn foreign_waits_end_if_all_our_descriptors_are_closed() {
+    isolated(
+        "own::foreign_waits_end_if_all_our_descriptors_are_closed",
+        || {
+            close_and_go_on(&["eventpoll", "eventfd", "timerfd"], Runner::Foreign);
+        },
+    );
 }
 
 /// Failing notifications must not end the process: the wait ends at its deadline.
 #[test]
-fn up4_failing_notifications_end_nothing() {
-    isolated("own::up4_failing_notifications_end_nothing", || {
+fn failing_notifications_do_not_end_the_process() {
+    isolated("own::failing_notifications_do_not_end_the_process", || {
         async_io::block_on(Timer::after(Duration::from_millis(1)));
         let mut filter = Filter::new();
         for fd in descriptors("eventfd") {

@@ -18,8 +18,8 @@ use crate::support::{Runner, assert_quiet, poll, raw, tcp_pair};
 
 /// An urgent byte may wake a reader once. It is not data, so the reader goes back to sleep.
 #[test]
-fn t12_urgent_byte_is_no_data() {
-    isolated("quiet::t12_urgent_byte_is_no_data", || {
+fn a_reader_sleeps_again_after_an_urgent_byte() {
+    isolated("quiet::a_reader_sleeps_again_after_an_urgent_byte", || {
         for runner in Runner::BOTH {
             let (local, mut peer) = tcp_pair();
             let mut stream = Async::new(local).unwrap();
@@ -39,35 +39,38 @@ fn t12_urgent_byte_is_no_data() {
 /// The same for an operation that the library does not know. It is retried occasionally, not in a
 /// loop.
 #[test]
-fn t12_urgent_byte_and_unknown_operations() {
-    isolated("quiet::t12_urgent_byte_and_unknown_operations", || {
-        for runner in Runner::BOTH {
-            let (local, mut peer) = tcp_pair();
-            let source = Async::new(local).unwrap();
-            let tries = Arc::new(AtomicUsize::new(0));
-            let counted = tries.clone();
-            let reader = thread::spawn(move || {
-                let read = source.read_with(|mut stream| {
-                    counted.fetch_add(1, Ordering::Relaxed);
-                    stream.read(&mut [0; 8])
+fn an_unknown_operation_is_retried_seldom_after_an_urgent_byte() {
+    isolated(
+        "quiet::an_unknown_operation_is_retried_seldom_after_an_urgent_byte",
+        || {
+            for runner in Runner::BOTH {
+                let (local, mut peer) = tcp_pair();
+                let source = Async::new(local).unwrap();
+                let tries = Arc::new(AtomicUsize::new(0));
+                let counted = tries.clone();
+                let reader = thread::spawn(move || {
+                    let read = source.read_with(|mut stream| {
+                        counted.fetch_add(1, Ordering::Relaxed);
+                        stream.read(&mut [0; 8])
+                    });
+                    runner.block_on(read).unwrap()
                 });
-                runner.block_on(read).unwrap()
-            });
-            raw::send(&peer, b"!", libc::MSG_OOB);
-            assert_quiet("an operation after an urgent byte");
-            let tries = tries.load(Ordering::Relaxed);
-            assert!(tries < 3_000, "{tries} tries");
-            peer.write_all(b"data").unwrap();
-            assert_eq!(reader.join().unwrap(), 4);
-        }
-    });
+                raw::send(&peer, b"!", libc::MSG_OOB);
+                assert_quiet("an operation after an urgent byte");
+                let tries = tries.load(Ordering::Relaxed);
+                assert!(tries < 3_000, "{tries} tries");
+                peer.write_all(b"data").unwrap();
+                assert_eq!(reader.join().unwrap(), 4);
+            }
+        },
+    );
 }
 
 /// A source without waiters receives a flood of datagrams. The thread that drives the reactor keeps
 /// sleeping, and no datagram is lost.
 #[test]
-fn t41_flood_that_nobody_awaits() {
-    isolated("quiet::t41_flood_that_nobody_awaits", || {
+fn a_flood_without_a_waiter_wakes_no_thread() {
+    isolated("quiet::a_flood_without_a_waiter_wakes_no_thread", || {
         let source = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
         let address = source.get_ref().local_addr().unwrap();
         let sender = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
@@ -102,32 +105,35 @@ fn t41_flood_that_nobody_awaits() {
 /// A datagram socket is reported as writable while the receiver's queue is full. The writer waits
 /// without spinning, and its datagram is sent when there is room. async-io 2.6.0 spins.
 #[test]
-fn t46_full_receiver_of_datagrams() {
-    isolated("quiet::t46_full_receiver_of_datagrams", || {
-        for runner in Runner::BOTH {
-            let place = tempfile::tempdir().unwrap();
-            let path = place.path().join("receiver");
-            let receiver = UnixDatagram::bind(&path).unwrap();
-            let filler = UnixDatagram::unbound().unwrap();
-            filler.set_nonblocking(true).unwrap();
-            let error = loop {
-                if let Err(error) = filler.send_to(b"full", &path) {
-                    break error;
-                }
-            };
-            assert_eq!(error.kind(), ErrorKind::WouldBlock);
+fn a_writer_sleeps_while_the_receiver_of_its_datagram_is_full() {
+    isolated(
+        "quiet::a_writer_sleeps_while_the_receiver_of_its_datagram_is_full",
+        || {
+            for runner in Runner::BOTH {
+                let place = tempfile::tempdir().unwrap();
+                let path = place.path().join("receiver");
+                let receiver = UnixDatagram::bind(&path).unwrap();
+                let filler = UnixDatagram::unbound().unwrap();
+                filler.set_nonblocking(true).unwrap();
+                let error = loop {
+                    if let Err(error) = filler.send_to(b"full", &path) {
+                        break error;
+                    }
+                };
+                assert_eq!(error.kind(), ErrorKind::WouldBlock);
 
-            let sender = Async::<UnixDatagram>::unbound().unwrap();
-            let writer = thread::spawn(move || runner.block_on(sender.send_to(b"last", path)));
-            assert_quiet("a writer whose receiver is full");
-            let mut buffer = [0; 8];
-            loop {
-                let count = receiver.recv(&mut buffer).unwrap();
-                if &buffer[..count] == b"last" {
-                    break;
+                let sender = Async::<UnixDatagram>::unbound().unwrap();
+                let writer = thread::spawn(move || runner.block_on(sender.send_to(b"last", path)));
+                assert_quiet("a writer whose receiver is full");
+                let mut buffer = [0; 8];
+                loop {
+                    let count = receiver.recv(&mut buffer).unwrap();
+                    if &buffer[..count] == b"last" {
+                        break;
+                    }
                 }
+                assert_eq!(writer.join().unwrap().unwrap(), 4);
             }
-            assert_eq!(writer.join().unwrap().unwrap(), 4);
-        }
-    });
+        },
+    );
 }

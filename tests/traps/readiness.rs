@@ -49,7 +49,7 @@ where
 /// A byte that arrives between a read's `WouldBlock` and the clearing of the readiness must wake
 /// the reader.
 #[test]
-fn t01_event_between_would_block_and_clear_unix() {
+fn an_event_between_would_block_and_clear_wakes_the_reader_of_a_unix_stream() {
     guard(|| {
         for runner in Runner::BOTH {
             let (reader, writer) = UnixStream::pair().unwrap();
@@ -59,7 +59,7 @@ fn t01_event_between_would_block_and_clear_unix() {
 }
 
 #[test]
-fn t01_event_between_would_block_and_clear_tcp() {
+fn an_event_between_would_block_and_clear_wakes_the_reader_of_a_tcp_stream() {
     guard(|| {
         for runner in Runner::BOTH {
             let (reader, writer) = tcp_pair();
@@ -69,7 +69,7 @@ fn t01_event_between_would_block_and_clear_tcp() {
 }
 
 #[test]
-fn t01_event_between_would_block_and_clear_pipe() {
+fn an_event_between_would_block_and_clear_wakes_the_reader_of_a_pipe() {
     guard(|| {
         for runner in Runner::BOTH {
             let (reader, writer) = raw::pipe();
@@ -81,7 +81,7 @@ fn t01_event_between_would_block_and_clear_pipe() {
 /// An operation that returned `WouldBlock` must not clear the event that came after 256 or 65 536
 /// others.
 #[test]
-fn t02_sequence_numbers_wrap_around() {
+fn an_event_is_not_cleared_when_sequence_numbers_wrap_around() {
     for events in [256, 65_536] {
         guard(move || {
             let (local, peer) = UnixStream::pair().unwrap();
@@ -108,7 +108,7 @@ fn t02_sequence_numbers_wrap_around() {
 
 /// Changing writability of a source must not wake a reader that waits for the same source.
 #[test]
-fn t03_writable_events_leave_the_reader_alone() {
+fn writable_events_do_not_wake_the_reader() {
     for runner in Runner::BOTH {
         guard(move || {
             const BYTES: usize = 5_000;
@@ -149,7 +149,7 @@ fn t03_writable_events_leave_the_reader_alone() {
 /// A reader that finds no data clears only its own direction: the writer still receives its event,
 /// and vice versa.
 #[test]
-fn t34_directions_are_cleared_one_by_one() {
+fn would_block_clears_only_its_own_direction() {
     guard(|| {
         for _ in 0..100 {
             let (local, mut peer) = UnixStream::pair().unwrap();
@@ -221,7 +221,7 @@ fn transfer(runner: Runner, from: Arc<Async<UnixStream>>, to: Arc<Async<UnixStre
 /// Two threads that change the interest of one source concurrently must not undo each other's
 /// change.
 #[test]
-fn t45_reader_and_writer_change_the_interest_together() {
+fn a_reader_and_a_writer_keep_the_interest_of_each_other() {
     for runner in Runner::BOTH {
         guard(move || {
             let (left, right) = UnixStream::pair().unwrap();
@@ -242,7 +242,7 @@ fn t45_reader_and_writer_change_the_interest_together() {
 
 /// The same with a pipe that is always full.
 #[test]
-fn t45_writer_behind_a_full_pipe() {
+fn a_writer_to_a_full_pipe_makes_progress() {
     guard(|| {
         let rounds = stress(500);
         let (reader, writer) = raw::pipe();

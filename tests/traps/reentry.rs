@@ -61,7 +61,7 @@ impl Drop for Reentrant {
 
 /// Wakers may do anything, including operations on the source or the timer that wakes them.
 #[test]
-fn t20_wakers_that_use_the_library() {
+fn a_woken_waker_may_use_the_library() {
     guard(|| {
         for runner in Runner::BOTH {
             let (source, mut peer) = pair();
@@ -93,7 +93,7 @@ fn t20_wakers_that_use_the_library() {
 /// async-io 2.6.0 wakes a displaced waker under the lock of its source, and drops a replaced or
 /// dropped one under a lock.
 #[test]
-fn up2_displaced_and_dropped_wakers_that_use_the_library() {
+fn displaced_and_dropped_wakers_may_use_the_library() {
     guard(|| {
         for _ in 0..20 {
             let (source, _peer) = pair();
@@ -141,7 +141,7 @@ fn up2_displaced_and_dropped_wakers_that_use_the_library() {
 /// A waker that is the last owner of a task with a timer and a source: dropping the waker drops
 /// both.
 #[test]
-fn up2_dropped_waker_owns_timers_and_sources() {
+fn a_dropped_waker_may_own_timers_and_sources() {
     struct Task {
         _timer: Timer,
         _source: Arc<Async<UnixStream>>,
@@ -178,7 +178,7 @@ fn up2_dropped_waker_owns_timers_and_sources() {
 
 /// A waker that panics does not keep the other wakers of its turn from being called.
 #[test]
-fn t20_panicking_wakers() {
+fn a_panicking_waker_does_not_keep_others_from_being_called() {
     struct Panics;
     impl Wake for Panics {
         fn wake(self: Arc<Self>) {

@@ -97,32 +97,32 @@ fn all_works() {
 }
 
 #[test]
-fn t39_without_timerfd() {
-    isolated("sandbox::t39_without_timerfd", || {
+fn everything_works_without_timerfd() {
+    isolated("sandbox::everything_works_without_timerfd", || {
         refuse(&[libc::SYS_timerfd_create], libc::ENOSYS);
         all_works();
     });
 }
 
 #[test]
-fn t39_timerfd_forbidden() {
-    isolated("sandbox::t39_timerfd_forbidden", || {
+fn everything_works_if_timerfd_is_forbidden() {
+    isolated("sandbox::everything_works_if_timerfd_is_forbidden", || {
         refuse(&[libc::SYS_timerfd_create], libc::EPERM);
         all_works();
     });
 }
 
 #[test]
-fn t39_without_eventfd() {
-    isolated("sandbox::t39_without_eventfd", || {
+fn everything_works_without_eventfd() {
+    isolated("sandbox::everything_works_without_eventfd", || {
         refuse(&[libc::SYS_eventfd2], libc::ENOSYS);
         all_works();
     });
 }
 
 #[test]
-fn t39_eventfd_forbidden() {
-    isolated("sandbox::t39_eventfd_forbidden", || {
+fn everything_works_if_eventfd_is_forbidden() {
+    isolated("sandbox::everything_works_if_eventfd_is_forbidden", || {
         refuse(&[libc::SYS_eventfd2], libc::EPERM);
         all_works();
     });
@@ -130,31 +130,34 @@ fn t39_eventfd_forbidden() {
 
 /// The wait with a finer clock exists since Linux 5.11. Some sandboxes forbid unknown system calls.
 #[test]
-fn t39_without_epoll_pwait2() {
-    isolated("sandbox::t39_without_epoll_pwait2", || {
+fn everything_works_without_epoll_pwait2() {
+    isolated("sandbox::everything_works_without_epoll_pwait2", || {
         refuse(&[libc::SYS_epoll_pwait2], libc::ENOSYS);
         all_works();
     });
 }
 
 #[test]
-fn t39_with_the_oldest_calls_only() {
-    isolated("sandbox::t39_with_the_oldest_calls_only", || {
-        let calls = [
-            libc::SYS_epoll_pwait2,
-            libc::SYS_timerfd_create,
-            libc::SYS_eventfd2,
-        ];
-        refuse(&calls, libc::EPERM);
-        all_works();
-    });
+fn everything_works_with_the_oldest_calls_only() {
+    isolated(
+        "sandbox::everything_works_with_the_oldest_calls_only",
+        || {
+            let calls = [
+                libc::SYS_epoll_pwait2,
+                libc::SYS_timerfd_create,
+                libc::SYS_eventfd2,
+            ];
+            refuse(&calls, libc::EPERM);
+            all_works();
+        },
+    );
 }
 
 /// Without a poller a registration fails. Timers and `block_on` continue to work.
 #[cfg(not(polling_test_poll_backend))]
 #[test]
-fn t39_without_epoll() {
-    isolated("sandbox::t39_without_epoll", || {
+fn only_registrations_fail_without_epoll() {
+    isolated("sandbox::only_registrations_fail_without_epoll", || {
         refuse(&[libc::SYS_epoll_create1], libc::ENOSYS);
         for _ in 0..3 {
             let (local, _peer) = UnixStream::pair().unwrap();
@@ -172,61 +175,68 @@ fn t39_without_epoll() {
 /// error, their timers fire nevertheless, and everything inside `block_on` works. async-io 2.6.0
 /// panics.
 #[test]
-fn t39_without_threads() {
-    isolated("sandbox::t39_without_threads", || {
-        refuse(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN);
-        thread::Builder::new()
-            .spawn(|| {})
-            .expect_err("threads are refused");
-        for _ in 0..3 {
-            let (local, mut peer) = UnixStream::pair().unwrap();
-            let mut source = Async::new(local).unwrap();
-            for error in [
-                foreign_block_on(source.readable()).unwrap_err(),
-                foreign_block_on(source.read(&mut [0])).unwrap_err(),
-                foreign_block_on(std::future::poll_fn(|cx| source.poll_readable(cx))).unwrap_err(),
-            ] {
-                // The system returns `EAGAIN`. The caller of a read would interpret that as "would
-                // block".
-                assert_ne!(error.kind(), ErrorKind::WouldBlock, "{error}");
-            }
-            // An operation that does not wait needs no thread.
-            peer.write_all(b"x").unwrap();
-            foreign_block_on(source.read_with(|mut stream| stream.read(&mut [0]))).unwrap();
+fn only_foreign_waits_for_io_fail_without_threads() {
+    isolated(
+        "sandbox::only_foreign_waits_for_io_fail_without_threads",
+        || {
+            refuse(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN);
+            thread::Builder::new()
+                .spawn(|| {})
+                .expect_err("threads are refused");
+            for _ in 0..3 {
+                let (local, mut peer) = UnixStream::pair().unwrap();
+                let mut source = Async::new(local).unwrap();
+                for error in [
+                    foreign_block_on(source.readable()).unwrap_err(),
+                    foreign_block_on(source.read(&mut [0])).unwrap_err(),
+                    foreign_block_on(std::future::poll_fn(|cx| source.poll_readable(cx)))
+                        .unwrap_err(),
+                ] {
+                    // The system returns `EAGAIN`. The caller of a read would interpret that as
+                    // "would block".
+                    assert_ne!(error.kind(), ErrorKind::WouldBlock, "{error}");
+                }
+                // An operation that does not wait needs no thread.
+                peer.write_all(b"x").unwrap();
+                foreign_block_on(source.read_with(|mut stream| stream.read(&mut [0]))).unwrap();
 
-            timers_work(Runner::Foreign);
-            timers_work(Runner::Ours);
-            io_works(Runner::Ours);
-        }
-    });
+                timers_work(Runner::Foreign);
+                timers_work(Runner::Ours);
+                io_works(Runner::Ours);
+            }
+        },
+    );
 }
 
 /// `block_on` drives the reactor at bounded intervals even if its future always wakes itself. Here
 /// no other thread can do so, and the waiting task belongs to a foreign executor.
 #[test]
-fn t36_self_waking_future_without_threads() {
-    isolated("sandbox::t36_self_waking_future_without_threads", || {
-        refuse(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN);
-        let (local, mut peer) = UnixStream::pair().unwrap();
-        let source = Async::new(local).unwrap();
-        let (counter, waker) = crate::support::Counter::new();
-        let mut readable = source.readable();
-        let start = Instant::now();
-        async_io::block_on(async {
-            // The wait may also fail immediately, which ends it as well.
-            if crate::support::poll(&mut readable, &waker).is_ready() {
-                return;
-            }
-            peer.write_all(b"x").unwrap();
-            while counter.wakes() == 0 {
-                assert!(
-                    start.elapsed() < crate::support::HANG,
-                    "no thread drives the reactor"
-                );
-                futures_lite::future::yield_now().await;
-            }
-        });
-    });
+fn a_self_waking_future_does_not_starve_foreign_waits_without_threads() {
+    isolated(
+        "sandbox::a_self_waking_future_does_not_starve_foreign_waits_without_threads",
+        || {
+            refuse(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN);
+            let (local, mut peer) = UnixStream::pair().unwrap();
+            let source = Async::new(local).unwrap();
+            let (counter, waker) = crate::support::Counter::new();
+            let mut readable = source.readable();
+            let start = Instant::now();
+            async_io::block_on(async {
+                // The wait may also fail immediately, which ends it as well.
+                if crate::support::poll(&mut readable, &waker).is_ready() {
+                    return;
+                }
+                peer.write_all(b"x").unwrap();
+                while counter.wakes() == 0 {
+                    assert!(
+                        start.elapsed() < crate::support::HANG,
+                        "no thread drives the reactor"
+                    );
+                    futures_lite::future::yield_now().await;
+                }
+            });
+        },
+    );
 }
 
 /// A future that waits for readiness asks the kernel in each poll, unless a turn of the reactor has

@@ -68,7 +68,7 @@ fn two_packets(kind: i32) -> (OwnedFd, impl Fn()) {
 }
 
 #[test]
-fn t06_two_datagrams() {
+fn both_of_two_datagrams_are_read() {
     each_way(&[10, 20], || {
         let (local, produce) = two_packets(libc::SOCK_DGRAM);
         (File::from(local), produce)
@@ -77,7 +77,7 @@ fn t06_two_datagrams() {
 
 /// The wrapper is a TCP stream, but the descriptor is a datagram socket.
 #[test]
-fn t06_two_datagrams_behind_a_tcp_wrapper() {
+fn both_of_two_datagrams_behind_a_tcp_wrapper_are_read() {
     each_way(&[10, 20], || {
         let (local, produce) = two_packets(libc::SOCK_DGRAM);
         (TcpStream::from(local), produce)
@@ -87,7 +87,7 @@ fn t06_two_datagrams_behind_a_tcp_wrapper() {
 /// A socket that is reported as readable only from a hundred bytes on, but returns fewer bytes to a
 /// reader.
 #[test]
-fn fewer_bytes_than_the_low_water_mark() {
+fn fewer_bytes_than_the_low_water_mark_are_read() {
     guard(|| {
         for runner in Runner::BOTH {
             let (local, mut peer) = tcp_pair();
@@ -111,7 +111,7 @@ fn fewer_bytes_than_the_low_water_mark() {
 /// More buffers than one call accepts: the data that did not fit into those of the first call is
 /// still there.
 #[test]
-fn more_buffers_than_one_call_takes() {
+fn data_beyond_the_buffers_of_one_call_is_read() {
     guard(|| {
         for runner in Runner::BOTH {
             const BYTES: usize = 2000;
@@ -147,7 +147,7 @@ fn wait_for_bytes(stream: &TcpStream, count: usize) {
 
 /// A counter that returns one at a time, as eight bytes, into a buffer of any size.
 #[test]
-fn t06_eventfd_as_semaphore() {
+fn all_counts_of_a_semaphore_eventfd_are_read() {
     each_way(&[8, 8, 8], || {
         let local = raw::eventfd(0, libc::EFD_SEMAPHORE);
         let peer = local.try_clone().unwrap();
@@ -159,7 +159,7 @@ fn t06_eventfd_as_semaphore() {
 
 /// A pipe in packet mode.
 #[test]
-fn t06_pipe_of_packets() {
+fn both_packets_of_a_pipe_are_read() {
     each_way(&[10, 20], || {
         let (local, peer) = raw::pipe_of_packets();
         (local, move || {
@@ -171,7 +171,7 @@ fn t06_pipe_of_packets() {
 
 /// inotify ends a read before an event that does not fit into the buffer.
 #[test]
-fn t06_inotify_stops_before_a_large_event() {
+fn an_inotify_event_that_did_not_fit_is_read_next() {
     guard(|| {
         for runner in Runner::BOTH {
             let place = tempfile::tempdir().unwrap();
@@ -195,7 +195,7 @@ fn t06_inotify_stops_before_a_large_event() {
 
 /// A Unix stream ends a read where a descriptor is attached to the bytes.
 #[test]
-fn t42_bytes_behind_a_passed_descriptor() {
+fn bytes_behind_a_passed_descriptor_are_read() {
     each_way(&[10, 10], || {
         let (local, peer) = UnixStream::pair().unwrap();
         (local, move || {
@@ -207,7 +207,7 @@ fn t42_bytes_behind_a_passed_descriptor() {
 
 /// A TCP read ends at the urgent mark. The urgent byte is not read.
 #[test]
-fn t43_bytes_behind_an_urgent_mark() {
+fn bytes_behind_an_urgent_mark_are_read() {
     each_way(&[10, 10], || {
         let (local, peer) = tcp_pair();
         (local, move || send_around_urgent(&peer))
@@ -217,7 +217,7 @@ fn t43_bytes_behind_an_urgent_mark() {
 /// The same, but the urgent byte is read out of band between the reads, so that later events do not
 /// show it.
 #[test]
-fn t43_bytes_behind_an_urgent_byte_that_was_taken() {
+fn bytes_behind_a_taken_urgent_byte_are_read() {
     guard(|| {
         for runner in Runner::BOTH {
             for _ in 0..20 {
@@ -251,7 +251,7 @@ fn send_around_urgent(peer: &TcpStream) {
 
 /// Packets behind the wrapper of a Unix stream.
 #[test]
-fn t44_packets_behind_a_stream_wrapper() {
+fn both_packets_behind_a_stream_wrapper_are_read() {
     each_way(&[10, 20], || {
         let (local, produce) = two_packets(libc::SOCK_SEQPACKET);
         (UnixStream::from(local), produce)

@@ -33,7 +33,7 @@ fn sleeper() -> (async_channel::Sender<()>, thread::JoinHandle<()>) {
 /// A new earlier deadline has to interrupt a wait for a later one, whichever threads wait and
 /// insert.
 #[test]
-fn t21_earlier_timer_interrupts_a_wait() {
+fn an_earlier_timer_interrupts_the_wait_of_any_thread() {
     for runner in Runner::BOTH {
         guard(move || {
             let (stop, sleeper) = sleeper();
@@ -52,7 +52,7 @@ fn t21_earlier_timer_interrupts_a_wait() {
 
 /// The same for the wait of the fallback thread.
 #[test]
-fn t21_earlier_timer_interrupts_the_fallback_thread() {
+fn an_earlier_timer_interrupts_the_fallback_thread() {
     guard(|| {
         let (_counter, waker) = Counter::new();
         let mut far = Timer::after(FAR_AWAY);
@@ -65,7 +65,7 @@ fn t21_earlier_timer_interrupts_the_fallback_thread() {
 
 /// All timers are in one queue, but many threads insert into it concurrently.
 #[test]
-fn t22_many_threads_insert_timers() {
+fn timers_that_many_threads_insert_fire() {
     guard(|| {
         let insert = |seed| {
             let mut noise = Noise::new(seed);
@@ -91,8 +91,8 @@ fn t22_many_threads_insert_timers() {
 
 /// Pauses shorter than the resolution of the system must not be rounded to zero.
 #[test]
-fn t25_short_pauses_are_waited_for() {
-    isolated("timers::t25_short_pauses_are_waited_for", || {
+fn short_pauses_are_not_rounded_to_zero() {
+    isolated("timers::short_pauses_are_not_rounded_to_zero", || {
         for runner in Runner::BOTH {
             for pause in [1, 999, 1_000, 900_000].map(Duration::from_nanos) {
                 for _ in 0..20 {
@@ -115,8 +115,8 @@ fn t25_short_pauses_are_waited_for() {
 
 /// Pauses longer than the system can represent must not wrap around, spin or panic.
 #[test]
-fn t25_endless_pauses() {
-    isolated("timers::t25_endless_pauses", || {
+fn endless_pauses_neither_end_nor_spin() {
+    isolated("timers::endless_pauses_neither_end_nor_spin", || {
         let pauses = [
             Duration::from_millis(i32::MAX as u64 + 1),
             Duration::from_millis(u32::MAX as u64 + 1),
@@ -166,8 +166,8 @@ fn t25_endless_pauses() {
 
 /// Signals that interrupt the wait neither restart nor shorten it.
 #[test]
-fn t26_interrupted_waits_keep_their_deadline() {
-    isolated("timers::t26_interrupted_waits_keep_their_deadline", || {
+fn interrupted_waits_keep_their_deadline() {
+    isolated("timers::interrupted_waits_keep_their_deadline", || {
         raw::interrupt_by_sigusr1();
         let target = raw::Target::current();
         let (stop, stopped) = std::sync::mpsc::channel::<()>();

@@ -14,7 +14,7 @@ use crate::support::{Counter, Runner, drain, fill, foreign_block_on, guard, pair
 
 /// A future that is polled by one task and then by another wakes the second one.
 #[test]
-fn t17_futures_move_between_tasks() {
+fn a_future_wakes_the_task_that_polled_it_last() {
     guard(|| {
         for runner in Runner::BOTH {
             let (source, mut peer) = pair();
@@ -48,7 +48,7 @@ fn t17_futures_move_between_tasks() {
 
 /// The same for `poll_readable`, which has one shared waiter, and between threads.
 #[test]
-fn t17_polls_move_between_tasks() {
+fn poll_readable_wakes_the_task_that_polled_last() {
     guard(|| {
         for runner in Runner::BOTH {
             let (source, mut peer) = pair();
@@ -73,7 +73,7 @@ fn t17_polls_move_between_tasks() {
 
 /// Waiters that are dropped after the event must not consume it.
 #[test]
-fn t18_dropped_waiters_take_nothing_along() {
+fn a_dropped_waiter_does_not_consume_the_event() {
     guard(|| {
         for runner in Runner::BOTH {
             for keep in 0..5 {
@@ -97,7 +97,7 @@ fn t18_dropped_waiters_take_nothing_along() {
 
 /// A dropped waiter releases its waker immediately and is not woken.
 #[test]
-fn t18_dropped_waiters_leave_no_waker() {
+fn a_dropped_waiter_releases_its_waker() {
     guard(|| {
         let (source, mut peer) = pair();
         let (kept, kept_waker) = Counter::new();
@@ -118,7 +118,7 @@ fn t18_dropped_waiters_leave_no_waker() {
 
 /// The same for a timer. async-io 2.6.0 keeps the waker until the next turn of the reactor.
 #[test]
-fn t18_dropped_timers_leave_no_waker() {
+fn a_dropped_timer_releases_its_waker() {
     guard(|| {
         for _ in 0..100 {
             let (counter, waker) = Counter::new();
@@ -132,7 +132,7 @@ fn t18_dropped_timers_leave_no_waker() {
 
 /// One event wakes all its waiters, in whatever way they wait.
 #[test]
-fn t19_one_event_wakes_all_waiters() {
+fn one_event_wakes_all_waiters() {
     guard(|| {
         let (source, mut peer) = pair();
         let filled = fill(source.get_ref());
@@ -161,7 +161,7 @@ fn t19_one_event_wakes_all_waiters() {
 
 /// Two tasks that share `poll_readable` wake each other alternately, and both make progress.
 #[test]
-fn t19_two_tasks_on_one_slot() {
+fn two_tasks_on_the_shared_waiter_make_progress() {
     guard(|| {
         let (source, mut peer) = pair();
         let tasks = Runner::BOTH.map(|runner| {
@@ -184,7 +184,7 @@ fn t19_two_tasks_on_one_slot() {
 /// async-io 2.6.0 takes a new event for a stale one, and delays `poll_writable` until another event
 /// occurs. Here that event would be a timer after a second.
 #[test]
-fn up3_writability_is_not_delayed() {
+fn writability_is_not_delayed() {
     for runner in Runner::BOTH {
         guard(move || {
             let (source, _peer) = pair();

@@ -25,14 +25,14 @@ const FAULTS: &[Fault] = &[
         "nothing: waits continue, deadlines stay",
         &[
             "faults::signals::eintr_storm",
-            "traps::timers::t26_interrupted_waits_keep_their_deadline",
+            "traps::timers::interrupted_waits_keep_their_deadline",
         ],
     ),
     fault(
         "EMFILE, ENFILE from accept",
         "the error, each time; the connection stays in the queue",
         &[
-            "traps::errors::t30_accept_without_descriptors",
+            "traps::errors::accept_without_descriptors_loses_no_connection",
             "faults::limits::enfile_from_accept",
         ],
     ),
@@ -40,7 +40,7 @@ const FAULTS: &[Fault] = &[
         "EMFILE, ENFILE for the poller",
         "registrations get the error; timers and block_on continue",
         &[
-            "traps::errors::t39_no_descriptor_for_the_reactor",
+            "traps::errors::a_lack_of_descriptors_fails_registrations_temporarily",
             "faults::limits::enfile_from_epoll_create",
         ],
     ),
@@ -58,37 +58,37 @@ const FAULTS: &[Fault] = &[
         "ENOSYS, EPERM for epoll_pwait2",
         "nothing",
         &[
-            "traps::sandbox::t39_without_epoll_pwait2",
-            "traps::sandbox::t39_with_the_oldest_calls_only",
+            "traps::sandbox::everything_works_without_epoll_pwait2",
+            "traps::sandbox::everything_works_with_the_oldest_calls_only",
         ],
     ),
     fault(
         "ENOSYS, EPERM for timerfd",
         "nothing: another clock is used",
         &[
-            "traps::sandbox::t39_without_timerfd",
-            "traps::sandbox::t39_timerfd_forbidden",
+            "traps::sandbox::everything_works_without_timerfd",
+            "traps::sandbox::everything_works_if_timerfd_is_forbidden",
         ],
     ),
     fault(
         "ENOSYS, EPERM for eventfd",
         "nothing: a pipe is used",
         &[
-            "traps::sandbox::t39_without_eventfd",
-            "traps::sandbox::t39_eventfd_forbidden",
+            "traps::sandbox::everything_works_without_eventfd",
+            "traps::sandbox::everything_works_if_eventfd_is_forbidden",
         ],
     ),
     fault(
         "ENOSYS for epoll itself",
         "registrations get the error; timers and block_on continue",
-        &["traps::sandbox::t39_without_epoll"],
+        &["traps::sandbox::only_registrations_fail_without_epoll"],
     ),
     fault(
         "notifications fail",
         "nothing: the wait ends by itself",
         &[
-            "traps::own::up4_failing_notifications_end_nothing",
-            "traps::interrupts::t28_notifications_to_a_full_counter",
+            "traps::own::failing_notifications_do_not_end_the_process",
+            "traps::interrupts::a_full_notification_counter_still_interrupts_the_wait",
         ],
     ),
     fault(
@@ -108,38 +108,38 @@ const FAULTS: &[Fault] = &[
         "no thread can be started",
         "waits outside of block_on get an error that says why",
         &[
-            "traps::sandbox::t39_without_threads",
-            "traps::sandbox::t36_self_waking_future_without_threads",
+            "traps::sandbox::only_foreign_waits_for_io_fail_without_threads",
+            "traps::sandbox::a_self_waking_future_does_not_starve_foreign_waits_without_threads",
         ],
     ),
     fault(
         "no poller, no thread, no notification",
         "errors; timers fire",
-        &["traps::errors::up4_nothing_ends_the_process"],
+        &["traps::errors::nothing_panics_without_poller_threads_and_notifications"],
     ),
     fault(
         "descriptors of the user closed",
         "an error, or the end of the wait; other sources are not affected",
         &[
-            "traps::identity::t15_descriptors_closed_behind_our_back",
-            "traps::identity::t15_waiters_of_a_closed_descriptor",
-            "traps::identity::up1_failing_rearm_loses_no_wake_up",
+            "traps::identity::a_descriptor_closed_by_other_code_affects_only_its_source",
+            "traps::identity::waits_for_a_closed_descriptor_end",
+            "traps::identity::a_failing_rearm_loses_no_wake_up",
         ],
     ),
     fault(
         "descriptors reused and copied",
         "no event of another object",
         &[
-            "traps::identity::t13_events_of_a_dropped_source_reach_nobody",
-            "traps::identity::t14_copies_of_a_dropped_source",
-            "traps::identity::t14_copies_side_by_side",
+            "traps::identity::events_of_a_dropped_source_do_not_reach_its_successor",
+            "traps::identity::events_of_a_copy_of_a_dropped_source_are_ignored",
+            "traps::identity::removing_one_of_two_copies_leaves_the_other_working",
         ],
     ),
     fault(
         "wakers that panic",
         "the panic is caught, the others are woken",
         &[
-            "traps::reentry::t20_panicking_wakers",
+            "traps::reentry::a_panicking_waker_does_not_keep_others_from_being_called",
             "driver::thread::the_thread_goes_on_after_panics",
         ],
     ),
@@ -147,7 +147,7 @@ const FAULTS: &[Fault] = &[
         "wakers that call the library",
         "the calls work as anywhere else",
         &[
-            "traps::reentry::t20_wakers_that_use_the_library",
+            "traps::reentry::a_woken_waker_may_use_the_library",
             "driver::hangs::wakers_that_call_block_on",
         ],
     ),
@@ -162,7 +162,7 @@ const FAULTS: &[Fault] = &[
         &[
             "faults::wakers::wakers_that_outlive_their_thread",
             "faults::wakers::wakers_left_with_a_source",
-            "traps::reentry::up2_dropped_waker_owns_timers_and_sources",
+            "traps::reentry::a_dropped_waker_may_own_timers_and_sources",
         ],
     ),
     fault(
@@ -174,7 +174,7 @@ const FAULTS: &[Fault] = &[
         "fork with a live reactor",
         "the child gets errors; its parent is not affected",
         &[
-            "traps::identity::t16_fork_and_the_childs_drops",
+            "traps::identity::drops_in_a_forked_child_do_not_affect_the_parent",
             "faults::process::a_forked_child_is_refused",
         ],
     ),
@@ -182,9 +182,9 @@ const FAULTS: &[Fault] = &[
         "descriptors of the crate closed",
         "they are made again; waiting tasks try again",
         &[
-            "traps::own::t51_set_of_sources_closed",
-            "traps::own::t51_set_of_sources_closed_ours",
-            "traps::own::t51_all_our_descriptors_closed",
+            "traps::own::foreign_waits_end_if_the_set_of_sources_is_closed",
+            "traps::own::waits_in_block_on_end_if_the_set_of_sources_is_closed",
+            "traps::own::foreign_waits_end_if_all_our_descriptors_are_closed",
             "faults::process::closefrom_between_calls",
         ],
     ),

@@ -68,7 +68,10 @@ const TOOLS: &[Tool] = &[
         stress: "0.3",
         unfit: &[
             ("_without_threads", WITHOUT_THREADS),
-            ("up4_nothing_ends_the_process", WITHOUT_THREADS),
+            (
+                "nothing_panics_without_poller_threads_and_notifications",
+                WITHOUT_THREADS,
+            ),
         ],
     },
     Tool {

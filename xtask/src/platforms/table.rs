@@ -185,17 +185,17 @@ pub(crate) const LEFT_OUT: &[LeftOut] = &[
         reason: NO_FILTERS,
     },
     LeftOut {
-        test: "errors::up4_nothing_ends_the_process",
+        test: "errors::nothing_panics_without_poller_threads_and_notifications",
         on: in_qemu,
         reason: NO_FILTERS,
     },
     LeftOut {
-        test: "own::up4_failing_notifications_end_nothing",
+        test: "own::failing_notifications_do_not_end_the_process",
         on: in_qemu,
         reason: NO_FILTERS,
     },
     LeftOut {
-        test: "interrupts::t23_own_timers_notify_nobody",
+        test: "interrupts::timers_of_the_waiting_thread_cause_no_notification",
         on: in_qemu,
         reason: NO_FILTERS,
     },
