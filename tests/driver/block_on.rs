@@ -25,7 +25,7 @@ async fn own_waker() -> Waker {
 
 /// Inner and outer calls have separate wakers, and a wake-up of one call does not wake the other.
 #[test]
-fn t38_nested_calls() {
+fn nested_calls_have_separate_wakers() {
     guard(|| {
         let outer_polls = Cell::new(0);
         block_on(async {
@@ -70,7 +70,7 @@ fn t38_nested_calls() {
 
 /// If a wait of the outer call ends while the inner call runs, its wake-up is not lost.
 #[test]
-fn t38_events_of_the_outer_call_come_in_the_inner_one() {
+fn an_event_of_the_outer_call_is_not_lost_during_the_inner_one() {
     guard(|| {
         block_on(async {
             let (local, mut peer) = UnixStream::pair().unwrap();
@@ -92,35 +92,38 @@ fn t38_events_of_the_outer_call_come_in_the_inner_one() {
 
 /// A wake-up during the last poll of a call has no effect. The next call sleeps and wakes normally.
 #[test]
-fn t38_wake_up_in_the_last_poll() {
+fn a_wake_up_in_the_last_poll_does_not_affect_the_next_call() {
     // In a process of its own: other threads that start and end may cause a spurious poll.
-    isolated("block_on::t38_wake_up_in_the_last_poll", || {
-        let mut wakers = Vec::new();
-        for _ in 0..10 {
-            wakers.push(block_on(async {
-                let waker = own_waker().await;
-                waker.wake_by_ref();
-                waker
-            }));
-            let mut polls = 0;
-            let mut timer = Timer::after(Duration::from_millis(20));
-            block_on(poll_fn(|cx| {
-                polls += 1;
-                timer.poll(cx)
-            }));
-            assert!(polls <= 2, "{polls} polls for one timer");
-        }
-        // Wakers that are kept over many calls and used from another thread.
-        std::thread::spawn(move || wakers.into_iter().for_each(Waker::wake))
-            .join()
-            .unwrap();
-        block_on(Timer::after(Duration::from_millis(1)));
-    });
+    isolated(
+        "block_on::a_wake_up_in_the_last_poll_does_not_affect_the_next_call",
+        || {
+            let mut wakers = Vec::new();
+            for _ in 0..10 {
+                wakers.push(block_on(async {
+                    let waker = own_waker().await;
+                    waker.wake_by_ref();
+                    waker
+                }));
+                let mut polls = 0;
+                let mut timer = Timer::after(Duration::from_millis(20));
+                block_on(poll_fn(|cx| {
+                    polls += 1;
+                    timer.poll(cx)
+                }));
+                assert!(polls <= 2, "{polls} polls for one timer");
+            }
+            // Wakers that are kept over many calls and used from another thread.
+            std::thread::spawn(move || wakers.into_iter().for_each(Waker::wake))
+                .join()
+                .unwrap();
+            block_on(Timer::after(Duration::from_millis(1)));
+        },
+    );
 }
 
 /// A wake-up before the future returns `Pending` is not lost, whichever thread it comes from.
 #[test]
-fn wake_up_before_pending() {
+fn a_wake_up_before_pending_is_not_lost() {
     guard(|| {
         for from_elsewhere in [false, true] {
             for _ in 0..200 {
@@ -145,7 +148,7 @@ fn wake_up_before_pending() {
 /// A panic propagates to the caller and leaves no state behind: later calls on this and other
 /// threads work.
 #[test]
-fn panicking_futures() {
+fn a_panic_propagates_and_leaves_no_state_behind() {
     guard(|| {
         for round in 0..20 {
             let (local, mut peer) = UnixStream::pair().unwrap();
@@ -203,9 +206,9 @@ fn panicking_thread_hands_over() {
 /// A future that always wakes itself does not keep other waits from being served, during the call
 /// and afterwards.
 #[test]
-fn t36_self_waking_futures_do_not_starve_the_reactor() {
+fn a_self_waking_future_does_not_starve_other_waits() {
     isolated(
-        "block_on::t36_self_waking_futures_do_not_starve_the_reactor",
+        "block_on::a_self_waking_future_does_not_starve_other_waits",
         || {
             let (local, mut peer) = UnixStream::pair().unwrap();
             let source = Async::new(local).unwrap();
@@ -245,7 +248,7 @@ fn t36_self_waking_futures_do_not_starve_the_reactor() {
 
 /// A future is not polled after it has returned `Ready`, and need not be `Send` or `Unpin`.
 #[test]
-fn futures_of_every_kind() {
+fn a_future_is_not_polled_after_ready_and_need_not_be_send() {
     struct Once(Cell<bool>, std::marker::PhantomPinned);
     impl Future for Once {
         type Output = &'static str;
@@ -267,7 +270,7 @@ fn futures_of_every_kind() {
 
 /// A wake-up from another thread interrupts the wait for I/O, even if it coincides with an event.
 #[test]
-fn wake_ups_from_other_threads() {
+fn a_wake_up_from_another_thread_interrupts_the_wait() {
     guard(|| {
         let (local, mut peer) = UnixStream::pair().unwrap();
         let source = Async::new(local).unwrap();

@@ -75,7 +75,7 @@ fn computing(stop: Arc<AtomicBool>) -> (UnixStream, mpsc::Receiver<()>, JoinHand
 /// A long computation inside one `block_on` delays no other thread: all others are served before it
 /// ends. The computing thread may or may not have been driving the reactor.
 #[test]
-fn t36_long_computation_stalls_nobody() {
+fn a_long_computation_delays_no_other_thread() {
     for computing_first in [true, false] {
         guard(move || {
             let stop = Arc::new(AtomicBool::new(false));
@@ -101,7 +101,7 @@ fn t36_long_computation_stalls_nobody() {
 /// The same with a single other thread, which sleeps in `block_on`. No further thread could take
 /// over.
 #[test]
-fn t36_long_computation_and_one_sleeper() {
+fn a_long_computation_does_not_delay_a_single_sleeper() {
     guard(|| {
         for _ in 0..20 {
             let stop = Arc::new(AtomicBool::new(false));
@@ -123,7 +123,7 @@ fn t36_long_computation_and_one_sleeper() {
 /// A `block_on` thread that blocks on a lock or channel of the program behaves like a computing
 /// one.
 #[test]
-fn t36_blocked_thread_stalls_nobody() {
+fn a_blocked_thread_delays_no_other_thread() {
     guard(|| {
         let (local, mut peer) = UnixStream::pair().unwrap();
         let (release, released) = mpsc::channel::<()>();
@@ -150,7 +150,7 @@ fn t36_blocked_thread_stalls_nobody() {
 
 /// One `block_on` ends while another sleeps. Events of the other one are still delivered.
 #[test]
-fn one_ends_while_another_sleeps() {
+fn events_arrive_after_another_call_has_ended() {
     guard(|| {
         let mut echo = Echo::start(Runner::Ours);
         for round in 0..stress(300) {
@@ -168,7 +168,7 @@ fn one_ends_while_another_sleeps() {
 
 /// The same if the end coincides with an event of the other one.
 #[test]
-fn one_ends_as_the_event_of_another_comes() {
+fn events_arrive_while_another_call_ends() {
     guard(|| {
         let mut echo = Echo::start(Runner::Ours);
         let mut noise = Noise::new(9);
@@ -196,7 +196,7 @@ fn one_ends_as_the_event_of_another_comes() {
 /// Many threads start and end, each with a few waits. Different threads drive the reactor one after
 /// another.
 #[test]
-fn threads_come_and_go() {
+fn events_arrive_while_threads_start_and_end() {
     guard(|| {
         let worker = |seed: u64| {
             let mut noise = Noise::new(seed);

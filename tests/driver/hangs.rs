@@ -20,7 +20,7 @@ use crate::support::{Counter, Runner, eventually, foreign_block_on, guard, poll,
 /// channel until a task is done that the second thread runs. The wait of that task may have been
 /// polled inside `block_on`, but a thread that blocks elsewhere cannot drive it.
 #[test]
-fn t48_executor_shared_with_a_foreign_block_on() {
+fn an_executor_shared_with_a_foreign_block_on_makes_progress() {
     for wait_for_io in [false, true] {
         guard(move || {
             for _ in 0..20 {
@@ -64,7 +64,7 @@ fn shared_executor(wait_for_io: bool) {
 /// The same on one thread after the other: the task is polled only inside `block_on`, which then
 /// blocks.
 #[test]
-fn t48_wait_polled_by_the_blocking_thread() {
+fn a_wait_polled_by_a_thread_that_then_blocks_ends() {
     guard(|| {
         let executor = Arc::new(Executor::new());
         let (done, is_done) = mpsc::channel();
@@ -98,7 +98,7 @@ fn t48_wait_polled_by_the_blocking_thread() {
 /// A program that checks once per frame for data. Data that was sent before a frame must be seen in
 /// that frame.
 #[test]
-fn t49_frame_loop_sees_what_was_sent() {
+fn a_frame_loop_sees_what_was_sent() {
     guard(|| {
         let (local, mut peer) = tcp_pair();
         let mut stream = Async::new(local).unwrap();
@@ -181,7 +181,7 @@ fn operation_that_is_polled_without_a_wait_asks_the_kernel() {
 /// A frame loop with a short read before it, in the same call: the following read may wait without
 /// a system call.
 #[test]
-fn t49_frame_loop_after_short_reads() {
+fn a_frame_loop_sees_data_after_short_reads() {
     guard(|| {
         let (local, mut peer) = tcp_pair();
         let mut stream = Async::new(local).unwrap();
@@ -204,7 +204,7 @@ fn t49_frame_loop_after_short_reads() {
 
 /// A frame loop with datagrams and writes.
 #[test]
-fn t49_frame_loop_of_datagrams() {
+fn a_frame_loop_sees_datagrams() {
     guard(|| {
         let (local, peer) = std::os::unix::net::UnixDatagram::pair().unwrap();
         let source = Async::new(local).unwrap();
@@ -239,7 +239,7 @@ impl Wake for Waits {
 /// A thread must not hold the role of driving the reactor while it runs wakers. async-io 2.6.0
 /// hangs here.
 #[test]
-fn wakers_that_call_block_on() {
+fn wakers_may_call_block_on() {
     for runner in Runner::BOTH {
         guard(move || {
             let (inner, mut inner_peer) = UnixStream::pair().unwrap();
@@ -307,7 +307,7 @@ fn cancelled_waits_are_polled_elsewhere() {
 
 /// The same while the first thread of the wait is in `block_on` again and busy with other work.
 #[test]
-fn waits_leave_a_thread_that_goes_on() {
+fn a_wait_ends_elsewhere_while_its_first_thread_is_blocked() {
     guard(|| {
         let (local, mut peer) = UnixStream::pair().unwrap();
         let source = Arc::new(Async::new(local).unwrap());
@@ -335,7 +335,7 @@ fn waits_leave_a_thread_that_goes_on() {
 /// A wait that holds the waker of an ended `block_on` wakes no task, but must not take the event
 /// from other waits.
 #[test]
-fn waits_that_nobody_polls_any_more() {
+fn an_abandoned_wait_takes_no_event_from_other_waits() {
     guard(|| {
         let (local, mut peer) = UnixStream::pair().unwrap();
         let source = Async::new(local).unwrap();

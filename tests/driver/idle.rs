@@ -45,29 +45,35 @@ fn end(waiting: Vec<(UnixStream, JoinHandle<()>)>) {
 }
 
 #[test]
-fn idle_block_on_threads() {
-    isolated("idle::idle_block_on_threads", || {
-        let threads = waiting(&[Runner::Ours, Runner::Ours, Runner::Ours]);
-        assert_nobody_wakes_up();
-        end(threads);
-    });
+fn sleeping_block_on_threads_cause_no_periodic_wake_ups() {
+    isolated(
+        "idle::sleeping_block_on_threads_cause_no_periodic_wake_ups",
+        || {
+            let threads = waiting(&[Runner::Ours, Runner::Ours, Runner::Ours]);
+            assert_nobody_wakes_up();
+            end(threads);
+        },
+    );
 }
 
 #[test]
-fn idle_fallback_thread() {
-    isolated("idle::idle_fallback_thread", || {
-        let mut far = Timer::after(Duration::from_secs(600));
-        assert!(poll(&mut far, Waker::noop()).is_pending());
-        let threads = waiting(&[Runner::Foreign, Runner::Foreign]);
-        assert_nobody_wakes_up();
-        end(threads);
-    });
+fn the_fallback_thread_causes_no_periodic_wake_ups() {
+    isolated(
+        "idle::the_fallback_thread_causes_no_periodic_wake_ups",
+        || {
+            let mut far = Timer::after(Duration::from_secs(600));
+            assert!(poll(&mut far, Waker::noop()).is_pending());
+            let threads = waiting(&[Runner::Foreign, Runner::Foreign]);
+            assert_nobody_wakes_up();
+            end(threads);
+        },
+    );
 }
 
 /// Threads of all kinds at the same time, after they have been busy.
 #[test]
-fn idle_after_work() {
-    isolated("idle::idle_after_work", || {
+fn threads_sleep_again_after_work() {
+    isolated("idle::threads_sleep_again_after_work", || {
         for _ in 0..50 {
             end(waiting(&[Runner::Ours, Runner::Foreign]));
             foreign_block_on(Timer::after(Duration::from_micros(100)));
@@ -83,8 +89,8 @@ fn idle_after_work() {
 /// A thread that is away for long, blocked inside its `block_on`, causes no periodic wake-ups of
 /// the watcher.
 #[test]
-fn idle_while_a_thread_is_away() {
-    isolated("idle::idle_while_a_thread_is_away", || {
+fn a_blocked_thread_causes_no_periodic_wake_ups() {
+    isolated("idle::a_blocked_thread_causes_no_periodic_wake_ups", || {
         let (release, released) = mpsc::channel::<()>();
         let (local, mut peer) = UnixStream::pair().unwrap();
         let away = thread::spawn(move || {

@@ -145,22 +145,25 @@ fn foreign_waits_share_one_thread() {
 /// Waits that remain in an executor that no longer runs are not local. The fallback thread drives
 /// them.
 #[test]
-fn waits_that_block_on_leaves_behind() {
-    isolated("thread::waits_that_block_on_leaves_behind", || {
-        let executor = LocalExecutor::new();
-        let (counter, waker) = Counter::new();
-        let mut far = Timer::after(Duration::from_secs(600));
-        let mut near = Timer::after(Duration::from_millis(5));
-        let due = async_io::block_on(executor.run(async {
-            assert!(poll(&mut far, &waker).is_pending());
-            poll(&mut near, &waker).is_ready()
-        }));
-        fallback_thread();
-        assert_eq!(fallback_threads().len(), 1);
-        if !due {
-            counter.wait_for(1);
-        }
-    });
+fn waits_left_behind_by_block_on_use_the_fallback_thread() {
+    isolated(
+        "thread::waits_left_behind_by_block_on_use_the_fallback_thread",
+        || {
+            let executor = LocalExecutor::new();
+            let (counter, waker) = Counter::new();
+            let mut far = Timer::after(Duration::from_secs(600));
+            let mut near = Timer::after(Duration::from_millis(5));
+            let due = async_io::block_on(executor.run(async {
+                assert!(poll(&mut far, &waker).is_pending());
+                poll(&mut near, &waker).is_ready()
+            }));
+            fallback_thread();
+            assert_eq!(fallback_threads().len(), 1);
+            if !due {
+                counter.wait_for(1);
+            }
+        },
+    );
 }
 
 /// A caller of `reactor_fd` waits in ways that the crate cannot observe, so the fallback thread
@@ -215,8 +218,8 @@ fn the_thread_is_not_pinned() {
 
 /// The fallback thread survives panics of the wakers that it calls, and continues to serve.
 #[test]
-fn the_thread_goes_on_after_panics() {
-    isolated("thread::the_thread_goes_on_after_panics", || {
+fn the_thread_survives_panics_of_wakers() {
+    isolated("thread::the_thread_survives_panics_of_wakers", || {
         struct Panics;
         impl std::task::Wake for Panics {
             fn wake(self: Arc<Self>) {

@@ -140,7 +140,7 @@ const FAULTS: &[Fault] = &[
         "the panic is caught, the others are woken",
         &[
             "traps::reentry::a_panicking_waker_does_not_keep_others_from_being_called",
-            "driver::thread::the_thread_goes_on_after_panics",
+            "driver::thread::the_thread_survives_panics_of_wakers",
         ],
     ),
     fault(
@@ -148,7 +148,7 @@ const FAULTS: &[Fault] = &[
         "the calls work as anywhere else",
         &[
             "traps::reentry::a_woken_waker_may_use_the_library",
-            "driver::hangs::wakers_that_call_block_on",
+            "driver::hangs::wakers_may_call_block_on",
         ],
     ),
     fault(
