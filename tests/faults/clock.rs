@@ -99,36 +99,39 @@ fn go_on() {
 /// While the clock stands still, no timer fires, since none is due, I/O continues, and no thread is
 /// busy. When it resumes, the timers fire.
 #[test]
-fn a_clock_that_stands_still() {
-    isolated("clock::a_clock_that_stands_still", || {
-        let (source, mut peer) = pair();
-        let (counter, waker) = Counter::new();
-        stand_still();
-        let mut timers: Vec<_> = (20..40)
-            .map(|millis| Timer::after(Duration::from_millis(millis)))
-            .collect();
-        for timer in &mut timers {
-            assert!(poll(timer, &waker).is_pending());
-        }
-        let before = Instant::now();
-        thread::sleep(Duration::from_millis(100));
-        assert_eq!(Instant::now(), before, "the clock does not stand still");
-        for runner in Runner::BOTH {
-            peer.write_all(b"x").unwrap();
-            runner.block_on(source.readable()).unwrap();
-            std::io::Read::read_exact(&mut source.get_ref(), &mut [0]).unwrap();
-        }
-        assert_eq!(counter.wakes(), 0, "a timer fired early");
-        // `assert_quiet` measures elapsed time with this clock, so it cannot be used while the
-        // clock is stopped.
-        quiet_while_standing();
-        go_on();
-        counter.wait_for(20);
-        let start = Instant::now();
-        async_io::block_on(Timer::after(Duration::from_millis(1)));
-        assert!(start.elapsed() >= Duration::from_millis(1));
-        assert_quiet("after the clock resumed");
-    });
+fn a_stopped_clock_delays_timers_and_nothing_else() {
+    isolated(
+        "clock::a_stopped_clock_delays_timers_and_nothing_else",
+        || {
+            let (source, mut peer) = pair();
+            let (counter, waker) = Counter::new();
+            stand_still();
+            let mut timers: Vec<_> = (20..40)
+                .map(|millis| Timer::after(Duration::from_millis(millis)))
+                .collect();
+            for timer in &mut timers {
+                assert!(poll(timer, &waker).is_pending());
+            }
+            let before = Instant::now();
+            thread::sleep(Duration::from_millis(100));
+            assert_eq!(Instant::now(), before, "the clock does not stand still");
+            for runner in Runner::BOTH {
+                peer.write_all(b"x").unwrap();
+                runner.block_on(source.readable()).unwrap();
+                std::io::Read::read_exact(&mut source.get_ref(), &mut [0]).unwrap();
+            }
+            assert_eq!(counter.wakes(), 0, "a timer fired early");
+            // `assert_quiet` measures elapsed time with this clock, so it cannot be used while the
+            // clock is stopped.
+            quiet_while_standing();
+            go_on();
+            counter.wait_for(20);
+            let start = Instant::now();
+            async_io::block_on(Timer::after(Duration::from_millis(1)));
+            assert!(start.elapsed() >= Duration::from_millis(1));
+            assert_quiet("after the clock resumed");
+        },
+    );
 }
 
 fn quiet_while_standing() {

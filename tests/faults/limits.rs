@@ -26,8 +26,8 @@ fn timers_go_on() {
 /// Each attempt returns the error. The connection is accepted afterwards, here by a thread without
 /// the refusal.
 #[test]
-fn enfile_from_accept() {
-    isolated("limits::enfile_from_accept", || {
+fn enfile_from_accept_loses_no_connection() {
+    isolated("limits::enfile_from_accept_loses_no_connection", || {
         let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
         let address = listener.get_ref().local_addr().unwrap();
         let (other, mut other_peer) = UnixStream::pair().unwrap();
@@ -67,25 +67,31 @@ fn without_poller(call: libc::c_long) {
 
 #[cfg(not(polling_test_poll_backend))]
 #[test]
-fn enfile_from_epoll_create() {
-    isolated("limits::enfile_from_epoll_create", || {
-        without_poller(libc::SYS_epoll_create1);
-    });
+fn enfile_from_epoll_create_fails_only_registrations() {
+    isolated(
+        "limits::enfile_from_epoll_create_fails_only_registrations",
+        || {
+            without_poller(libc::SYS_epoll_create1);
+        },
+    );
 }
 
 /// `polling` uses a pipe in that case.
 #[cfg(not(any(async_io_portable, polling_test_poll_backend)))]
 #[test]
-fn enfile_from_eventfd() {
-    isolated("limits::enfile_from_eventfd", || {
-        without_poller(libc::SYS_eventfd2);
-    });
+fn enfile_from_eventfd_fails_only_registrations() {
+    isolated(
+        "limits::enfile_from_eventfd_fails_only_registrations",
+        || {
+            without_poller(libc::SYS_eventfd2);
+        },
+    );
 }
 
 /// Without a timerfd, the time-out of the wait itself is used.
 #[test]
-fn enfile_from_timerfd() {
-    isolated("limits::enfile_from_timerfd", || {
+fn enfile_from_timerfd_has_no_effect() {
+    isolated("limits::enfile_from_timerfd_has_no_effect", || {
         Filter::new()
             .call(libc::SYS_timerfd_create, Verdict::Fail(libc::ENFILE))
             .install(Reach::AllThreads);

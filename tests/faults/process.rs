@@ -70,40 +70,43 @@ fn close_from_three() {
 /// the kernel keeps the set for it, and nothing in the set can end the wait, unless a registered
 /// object is still open elsewhere. `tests/traps/own.rs` tests that case.
 #[test]
-fn closefrom_between_calls() {
-    isolated("process::closefrom_between_calls", || {
-        let (old, peer) = pair();
-        // The number is closed with the others.
-        let _ = peer.into_raw_fd();
-        let (_counter, waker) = Counter::new();
-        let mut readable = old.readable();
-        assert!(poll(&mut readable, &waker).is_pending());
-        async_io::block_on(Timer::after(Duration::from_millis(1)));
-        wait_until_asleep(fallback_thread());
-        close_from_three();
+fn new_waits_work_after_all_descriptors_are_closed() {
+    isolated(
+        "process::new_waits_work_after_all_descriptors_are_closed",
+        || {
+            let (old, peer) = pair();
+            // The number is closed with the others.
+            let _ = peer.into_raw_fd();
+            let (_counter, waker) = Counter::new();
+            let mut readable = old.readable();
+            assert!(poll(&mut readable, &waker).is_pending());
+            async_io::block_on(Timer::after(Duration::from_millis(1)));
+            wait_until_asleep(fallback_thread());
+            close_from_three();
 
-        for _ in 0..10 {
-            let (start, span) = (Instant::now(), Duration::from_millis(2));
-            async_io::block_on(Timer::after(span));
-            assert!(start.elapsed() >= span);
-            let (source, mut peer) = pair();
-            async_io::block_on(async {
-                assert!(poll_once(source.readable()).await.is_none());
-                peer.write_all(b"x").unwrap();
-                source.readable().await.unwrap();
-            });
-        }
-        drop(readable);
-        // The number of the old source may have been reused, so any result is accepted.
-        let limit = async {
-            Timer::after(Duration::from_millis(20)).await;
-            Ok(())
-        };
-        let _ = async_io::block_on(or(old.readable(), limit));
-        // Dropping the source would close a number that it no longer owns. Forgetting it would be
-        // reported as a leak.
-        static KEPT: OnceLock<Arc<Async<UnixStream>>> = OnceLock::new();
-        KEPT.get_or_init(|| old);
-        assert_quiet("after everything was closed");
-    });
+            for _ in 0..10 {
+                let (start, span) = (Instant::now(), Duration::from_millis(2));
+                async_io::block_on(Timer::after(span));
+                assert!(start.elapsed() >= span);
+                let (source, mut peer) = pair();
+                async_io::block_on(async {
+                    assert!(poll_once(source.readable()).await.is_none());
+                    peer.write_all(b"x").unwrap();
+                    source.readable().await.unwrap();
+                });
+            }
+            drop(readable);
+            // The number of the old source may have been reused, so any result is accepted.
+            let limit = async {
+                Timer::after(Duration::from_millis(20)).await;
+                Ok(())
+            };
+            let _ = async_io::block_on(or(old.readable(), limit));
+            // Dropping the source would close a number that it no longer owns. Forgetting it would
+            // be reported as a leak.
+            static KEPT: OnceLock<Arc<Async<UnixStream>>> = OnceLock::new();
+            KEPT.get_or_init(|| old);
+            assert_quiet("after everything was closed");
+        },
+    );
 }

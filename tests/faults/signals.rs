@@ -16,8 +16,8 @@ use crate::support::{Runner, pair, stress};
 /// Two threads pass a byte and set timers while a third interrupts both as fast as it can. No
 /// wake-up is lost, no timer is early, and no wait ends with an error.
 #[test]
-fn eintr_storm() {
-    isolated("signals::eintr_storm", || {
+fn continuous_signals_lose_no_wake_up() {
+    isolated("signals::continuous_signals_lose_no_wake_up", || {
         interrupt_by_sigusr1();
         storm(Runner::Ours, Runner::Ours);
         storm(Runner::Ours, Runner::Foreign);

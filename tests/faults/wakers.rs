@@ -25,7 +25,7 @@ impl Wake for Slow {
 /// Another thread serves them meanwhile, and the later wakers of the same batch are called
 /// afterwards.
 #[test]
-fn slow_wakers_hold_up_nobody_for_good() {
+fn slow_wakers_do_not_delay_other_waits_without_bound() {
     for runner in Runner::BOTH {
         guard(move || {
             let (slow, slow_waker) = {
@@ -68,7 +68,7 @@ async fn own_waker() -> Waker {
 /// Wakers of `block_on` that are woken and dropped after the call, its thread and its sources have
 /// ended.
 #[test]
-fn wakers_that_outlive_their_thread() {
+fn wakers_may_outlive_their_thread() {
     guard(|| {
         let ended = thread::spawn(|| {
             let nested = async_io::block_on(async {
@@ -96,7 +96,7 @@ fn wakers_that_outlive_their_thread() {
 /// A waker that an ended task leaves with a source is dropped with the source, neither earlier nor
 /// later. Waking it afterwards is harmless.
 #[test]
-fn wakers_left_with_a_source() {
+fn a_waker_left_with_a_source_is_dropped_with_it() {
     for runner in Runner::BOTH {
         guard(move || {
             let (local, mut peer) = UnixStream::pair().unwrap();

@@ -24,7 +24,7 @@ const FAULTS: &[Fault] = &[
         "EINTR, signals all the time",
         "nothing: waits continue, deadlines stay",
         &[
-            "faults::signals::eintr_storm",
+            "faults::signals::continuous_signals_lose_no_wake_up",
             "traps::timers::interrupted_waits_keep_their_deadline",
         ],
     ),
@@ -33,7 +33,7 @@ const FAULTS: &[Fault] = &[
         "the error, each time; the connection stays in the queue",
         &[
             "traps::errors::accept_without_descriptors_loses_no_connection",
-            "faults::limits::enfile_from_accept",
+            "faults::limits::enfile_from_accept_loses_no_connection",
         ],
     ),
     fault(
@@ -41,18 +41,18 @@ const FAULTS: &[Fault] = &[
         "registrations get the error; timers and block_on continue",
         &[
             "traps::errors::a_lack_of_descriptors_fails_registrations_temporarily",
-            "faults::limits::enfile_from_epoll_create",
+            "faults::limits::enfile_from_epoll_create_fails_only_registrations",
         ],
     ),
     fault(
         "ENFILE for the eventfd",
         "as for the poller",
-        &["faults::limits::enfile_from_eventfd"],
+        &["faults::limits::enfile_from_eventfd_fails_only_registrations"],
     ),
     fault(
         "ENFILE for the timerfd",
         "nothing: another clock is used",
-        &["faults::limits::enfile_from_timerfd"],
+        &["faults::limits::enfile_from_timerfd_has_no_effect"],
     ),
     fault(
         "ENOSYS, EPERM for epoll_pwait2",
@@ -95,14 +95,14 @@ const FAULTS: &[Fault] = &[
         "ENOSPC from epoll_ctl",
         "an error that names the limit; its object is closed",
         &[
-            "faults::epoll_ctl::enospc_at_registration",
-            "faults::epoll_ctl::enospc_at_rearming",
+            "faults::epoll_ctl::enospc_at_registration_is_an_error_that_names_the_limit",
+            "faults::epoll_ctl::enospc_at_rearming_affects_only_the_operation_that_rearms",
         ],
     ),
     fault(
         "EEXIST from epoll_ctl",
         "AlreadyExists; the first registration stays valid",
-        &["faults::epoll_ctl::eexist_at_registration"],
+        &["faults::epoll_ctl::eexist_at_registration_leaves_the_first_source_working"],
     ),
     fault(
         "no thread can be started",
@@ -154,21 +154,21 @@ const FAULTS: &[Fault] = &[
     fault(
         "wakers that block",
         "the rest of their turn waits for a millisecond, until another thread calls it",
-        &["faults::wakers::slow_wakers_hold_up_nobody_for_good"],
+        &["faults::wakers::slow_wakers_do_not_delay_other_waits_without_bound"],
     ),
     fault(
         "wakers dropped or woken late",
         "nothing",
         &[
-            "faults::wakers::wakers_that_outlive_their_thread",
-            "faults::wakers::wakers_left_with_a_source",
+            "faults::wakers::wakers_may_outlive_their_thread",
+            "faults::wakers::a_waker_left_with_a_source_is_dropped_with_it",
             "traps::reentry::a_dropped_waker_may_own_timers_and_sources",
         ],
     ),
     fault(
         "a stopped clock",
         "timers fire when it runs again; I/O does not wait for it",
-        &["faults::clock::a_clock_that_stands_still"],
+        &["faults::clock::a_stopped_clock_delays_timers_and_nothing_else"],
     ),
     fault(
         "fork with a live reactor",
@@ -185,7 +185,7 @@ const FAULTS: &[Fault] = &[
             "traps::own::foreign_waits_end_if_the_set_of_sources_is_closed",
             "traps::own::waits_in_block_on_end_if_the_set_of_sources_is_closed",
             "traps::own::foreign_waits_end_if_all_our_descriptors_are_closed",
-            "faults::process::closefrom_between_calls",
+            "faults::process::new_waits_work_after_all_descriptors_are_closed",
         ],
     ),
 ];
