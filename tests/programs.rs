@@ -59,24 +59,33 @@ fn run(test: &str, setting: Setting) {
 }
 
 #[test]
-fn programs_whose_waits_all_belong_to_block_on() {
+fn random_programs_agree_with_the_kernel_if_all_waits_belong_to_block_on() {
     run(
-        "programs_whose_waits_all_belong_to_block_on",
+        "random_programs_agree_with_the_kernel_if_all_waits_belong_to_block_on",
         Setting::Alone,
     );
 }
 
 #[test]
-fn programs_inside_of_block_on() {
-    run("programs_inside_of_block_on", Setting::Inside);
+fn random_programs_agree_with_the_kernel_inside_block_on() {
+    run(
+        "random_programs_agree_with_the_kernel_inside_block_on",
+        Setting::Inside,
+    );
 }
 
 #[test]
-fn programs_on_a_thread_that_parks() {
-    run("programs_on_a_thread_that_parks", Setting::Parked);
+fn random_programs_agree_with_the_kernel_on_a_thread_that_parks() {
+    run(
+        "random_programs_agree_with_the_kernel_on_a_thread_that_parks",
+        Setting::Parked,
+    );
 }
 
 #[test]
-fn programs_between_short_calls_of_block_on() {
-    run("programs_between_short_calls_of_block_on", Setting::Between);
+fn random_programs_agree_with_the_kernel_between_short_calls_of_block_on() {
+    run(
+        "random_programs_agree_with_the_kernel_between_short_calls_of_block_on",
+        Setting::Between,
+    );
 }
