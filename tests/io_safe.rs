@@ -76,7 +76,7 @@ unsafe impl IoSafe for Buffered {}
 /// library's buffers. Buffered data is returned without waiting, even if the descriptor is not
 /// readable.
 #[test]
-fn third_parties_implement_it() {
+fn other_crates_may_implement_io_safe() {
     guarded(|| {
         let (stream, mut peer) = pair();
         peer.write_all(b"abc").unwrap();
@@ -134,7 +134,7 @@ fn buffered_writers_are_flushed() {
 /// Boxes and exclusive references implement `IoSafe` if their target does. Other smart pointers
 /// work by reference.
 #[test]
-fn pointers_pass_it_on() {
+fn boxes_and_references_are_io_safe_if_their_target_is() {
     guarded(|| {
         let (mut stream, mut peer) = pair();
         peer.write_all(b"abc").unwrap();

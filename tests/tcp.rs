@@ -84,7 +84,7 @@ fn cancelling_accept_loses_nothing() {
 /// `incoming` yields one connection after another, including after the stream was dropped and
 /// created again.
 #[test]
-fn incoming_goes_on() {
+fn incoming_yields_one_connection_after_another() {
     guarded(|| {
         let (listener, addr) = listen();
         for _ in 0..3 {

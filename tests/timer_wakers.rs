@@ -155,7 +155,7 @@ fn clear_takes_an_event_back_and_keeps_the_task() {
 /// Resetting a timer keeps the registered waker, even if the timer has already fired, as long as
 /// the task has not polled it.
 #[test]
-fn set_anew_after_it_has_fired_it_wakes_the_task_again() {
+fn resetting_a_fired_timer_keeps_its_waker() {
     guarded(|| {
         let (hits, waker) = hits();
         let mut timer = Timer::after(SOON);

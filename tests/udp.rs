@@ -155,7 +155,7 @@ fn errors_are_returned() {
 
 /// Many datagrams, each answered by another task.
 #[test]
-fn question_and_answer() {
+fn each_of_many_datagrams_is_answered() {
     guarded(|| {
         let (one, other) = connected();
         let answering = std::thread::spawn(move || {

@@ -33,7 +33,7 @@ fn raw_path(bytes: &[u8]) -> &Path {
 
 /// A client connects to a listener, and the stream works in both directions.
 #[test]
-fn connect_and_accept() {
+fn connected_streams_work_in_both_directions() {
     guarded(|| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("socket");
@@ -60,7 +60,7 @@ fn connect_and_accept() {
 
 /// `incoming` yields one connection after another.
 #[test]
-fn incoming_goes_on() {
+fn incoming_yields_one_connection_after_another() {
     guarded(|| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("socket");
@@ -141,7 +141,7 @@ fn bad_paths_are_refused() {
 
 /// `pair` returns two connected, registered streams.
 #[test]
-fn stream_pair() {
+fn pair_gives_connected_streams() {
     guarded(|| {
         let (one, other) = Async::<UnixStream>::pair().unwrap();
         assert!(is_nonblocking(&one) && is_nonblocking(&other));
@@ -155,7 +155,7 @@ fn stream_pair() {
 
 /// Datagram sockets with names: `bind`, `unbound`, `send_to`, `recv_from`.
 #[test]
-fn named_datagram_sockets() {
+fn datagrams_carry_the_path_of_their_sender() {
     guarded(|| {
         let dir = tempfile::tempdir().unwrap();
         let paths = [dir.path().join("one"), dir.path().join("other")];
@@ -185,7 +185,7 @@ fn named_datagram_sockets() {
 
 /// A pair of datagram sockets: receiving waits only if necessary and truncates what does not fit.
 #[test]
-fn datagram_pair() {
+fn receiving_waits_only_when_it_must_and_truncates() {
     guarded(|| {
         let (one, other) = Async::<UnixDatagram>::pair().unwrap();
         let mut buf = [0; 4];
