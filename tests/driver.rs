@@ -14,7 +14,6 @@ mod hand_over;
 mod hangs;
 #[path = "driver/idle.rs"]
 mod idle;
-#[path = "traps/support.rs"]
 mod support;
 #[path = "driver/thread.rs"]
 mod thread;

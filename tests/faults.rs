@@ -18,7 +18,6 @@ mod limits;
 mod process;
 #[path = "faults/signals.rs"]
 mod signals;
-#[path = "traps/support.rs"]
 mod support;
 #[path = "faults/wakers.rs"]
 mod wakers;

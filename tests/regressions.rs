@@ -30,7 +30,6 @@ mod loops;
 #[path = "regressions/panics.rs"]
 mod panics;
 #[cfg(target_os = "linux")]
-#[path = "traps/support.rs"]
 mod support;
 
 /// Fails if the process has the fallback thread. Only Linux lists the threads of a process by name.

@@ -60,7 +60,6 @@ mod reentry;
 mod sandbox;
 #[path = "traps/shortcut.rs"]
 mod shortcut;
-#[path = "traps/support.rs"]
 mod support;
 #[path = "traps/timers.rs"]
 mod timers;
