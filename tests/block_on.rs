@@ -4,7 +4,7 @@
 //! of performance; and that a waker of an earlier call may wake a later one, which is permitted but
 //! not required. That such a wake-up is harmless is tested.
 
-mod common;
+mod support;
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -19,8 +19,8 @@ use std::thread;
 use std::time::Duration;
 
 use async_io::{Timer, block_on};
-use common::*;
 use futures_lite::future;
+use support::common::*;
 
 const SHORT: Duration = Duration::from_millis(5);
 

@@ -5,7 +5,7 @@
 //! waiters causes no wake-ups. `readiness.rs` tests two tasks that share `poll_readable`, and
 //! `api.rs` checks which types implement `IoSafe`.
 
-mod common;
+mod support;
 
 use std::cell::Cell;
 use std::io::{self, Write};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_io::Async;
-use common::*;
+use support::common::*;
 
 /// An I/O object that records when it is dropped.
 struct Watched<T>(T, Arc<AtomicBool>);

@@ -5,7 +5,7 @@
 // create neither.
 #![allow(unsafe_code)]
 
-mod common;
+mod support;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_io::Async;
-use common::*;
+use support::common::*;
 
 /// A descriptor that other code owns and may close.
 struct Unowned(RawFd, Arc<AtomicBool>);

@@ -2,7 +2,7 @@
 // `IoSafe` is an unsafe trait.
 #![allow(unsafe_code)]
 
-mod common;
+mod support;
 
 #[cfg(unix)]
 use std::fs::File;
@@ -10,8 +10,8 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::sync::Arc;
 
 use async_io::{Async, IoSafe};
-use common::*;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use support::common::*;
 
 /// A type of another crate that is not `IoSafe` and can be read through a shared reference.
 struct Shared(Local);

@@ -2,15 +2,15 @@
 //! before and after many rounds of all operations.
 #![cfg(any(unix, windows))]
 
-mod common;
+mod support;
 
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::pin::pin;
 use std::time::Duration;
 
 use async_io::{Async, Timer, block_on};
-use common::*;
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
+use support::common::*;
 
 const ANY_PORT: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 

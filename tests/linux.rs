@@ -2,7 +2,7 @@
 //! addition to the API of async-io 2.6.
 #![cfg(target_os = "linux")]
 
-mod common;
+mod support;
 
 #[cfg(not(polling_test_poll_backend))]
 use std::io::{Read, Write};
@@ -11,9 +11,9 @@ use std::os::fd::AsRawFd;
 
 use async_io::Async;
 use async_io::os::linux::{Exception, error, priority};
-use common::*;
 use rustix::net::{RecvFlags, recv};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
+use support::common::*;
 
 assert_impl_all!(Exception<'static, u8>: Send, Sync, Unpin, std::fmt::Debug);
 assert_not_impl_any!(Exception<'static, std::cell::Cell<u8>>: Send, Sync);

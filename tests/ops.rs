@@ -6,14 +6,14 @@
 // The `_mut` forms are unsafe to call.
 #![allow(unsafe_code)]
 
-mod common;
+mod support;
 
 use std::cell::Cell;
 use std::io::{self, Read, Write};
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use common::*;
+use support::common::*;
 
 fn read_byte(mut stream: &Local) -> io::Result<u8> {
     let mut buf = [0];

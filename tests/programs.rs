@@ -7,12 +7,12 @@
 
 #![cfg(target_os = "linux")]
 
-mod common;
+mod support;
 
-use common::*;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use random_programs::{Bytes, Lab, Program, Setting};
+use support::common::*;
 
 random_programs::runtime!(Ours, async_io, published: false);
 

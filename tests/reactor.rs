@@ -9,7 +9,7 @@
 // Signals and fork need unsafe code.
 #![allow(unsafe_code)]
 
-mod common;
+mod support;
 
 use std::collections::HashSet;
 use std::io::{self, Read, Write};
@@ -19,7 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer, block_on};
-use common::*;
+use support::common::*;
 
 const NAME: &str = "async-io";
 const SHORT: Duration = Duration::from_millis(5);

@@ -1,7 +1,7 @@
 //! Behaviour of `os::unix::reactor_fd`.
 #![cfg(target_os = "linux")]
 
-mod common;
+mod support;
 
 use async_io::os::unix::reactor_fd;
 
@@ -23,8 +23,8 @@ mod epoll {
     use async_io::{Async, Timer};
     use rustix::event::{PollFd, PollFlags, Timespec, poll as poll_fds};
 
-    use super::common::*;
     use super::reactor_fd;
+    use super::support::common::*;
 
     /// The function always returns the descriptor of the poller, and the fallback thread keeps
     /// working.

@@ -5,16 +5,16 @@
 // `IoSafe` is an unsafe trait.
 #![allow(unsafe_code)]
 
-mod common;
+mod support;
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use async_io::{Async, IoSafe};
-use common::*;
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future, io as aio};
+use support::common::*;
 
 /// Owned and shared sources can be read and written. Both try the operation first and wait only if
 /// it would block.

@@ -6,7 +6,7 @@
 //! reports readiness. There, each `readable()` causes two wake-ups. There, a failed re-arm loses
 //! the remaining events of the turn. `construct_kinds.rs` tests the errors of a wait.
 
-mod common;
+mod support;
 
 use std::io::{self, Read, Write};
 use std::pin::pin;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use async_io::Async;
-use common::*;
+use support::common::*;
 
 /// Reads one byte directly from the object, as users of `get_ref` do.
 fn take_byte(source: &Async<Local>) -> io::Result<usize> {

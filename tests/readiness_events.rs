@@ -1,12 +1,12 @@
 //! Which events make a source readable, and which make it writable.
 
-mod common;
+mod support;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
 use async_io::Async;
-use common::*;
+use support::common::*;
 
 /// Starts waiting, runs `cause`, and requires both the wake-up and the end of the wait.
 fn wakes_reader<T>(source: &Async<T>, cause: impl FnOnce()) {

@@ -10,7 +10,6 @@
 mod asking;
 #[path = "regressions/batches.rs"]
 mod batches;
-mod common;
 #[path = "regressions/contradictions.rs"]
 mod contradictions;
 #[path = "regressions/costs.rs"]
@@ -29,12 +28,11 @@ mod leftovers;
 mod loops;
 #[path = "regressions/panics.rs"]
 mod panics;
-#[cfg(target_os = "linux")]
 mod support;
 
 /// Fails if the process has the fallback thread. Only Linux lists the threads of a process by name.
 #[track_caller]
 fn assert_no_fallback_thread() {
     #[cfg(target_os = "linux")]
-    assert_eq!(common::threads_named("async-io"), 0);
+    assert_eq!(support::common::threads_named("async-io"), 0);
 }

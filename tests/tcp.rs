@@ -4,7 +4,7 @@
 //! which are implementation details. That `connect` sets no options is tested only for options with
 //! a default that differs from the usual setting.
 
-mod common;
+mod support;
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream};
@@ -14,9 +14,9 @@ use std::task::Context;
 use std::task::Waker;
 
 use async_io::Async;
-use common::*;
 use futures_lite::StreamExt;
 use socket2::{Domain, Type};
+use support::common::*;
 
 const ANY_PORT: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 

@@ -3,15 +3,15 @@
 //! Not tested here: that an interval timer keeps its period when `set_after` or `set_at` sets its
 //! deadline; and whether an insertion notifies the poller, which is a matter of performance.
 
-mod common;
+mod support;
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use async_io::Timer;
-use common::*;
 use futures_lite::{Stream, StreamExt};
+use support::common::*;
 
 fn poll_next(timer: &mut Timer) -> Poll<Option<Instant>> {
     Pin::new(timer).poll_next(&mut Context::from_waker(Waker::noop()))

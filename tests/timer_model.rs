@@ -1,15 +1,15 @@
 //! Compares a timer with a model: its results and the tasks that it wakes, in random sequences of
 //! operations. `PROPTEST_CASES` sets the number of sequences.
 
-mod common;
+mod support;
 
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use async_io::Timer;
-use common::*;
 use proptest::prelude::*;
+use support::common::*;
 
 const SOON: Duration = Duration::from_millis(1);
 

@@ -3,7 +3,7 @@
 //! Not tested here: whether a timer that has never had a deadline keeps the waker of its task.
 //! async-io 2.6 does not keep it; keeping it is also permitted.
 
-mod common;
+mod support;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use async_io::Timer;
-use common::*;
 use futures_lite::{Stream, StreamExt};
+use support::common::*;
 
 const SOON: Duration = Duration::from_millis(3);
 

@@ -3,7 +3,7 @@
 
 #![cfg(all(feature = "tracing", unix, not(async_io_loom)))]
 
-mod common;
+mod support;
 
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use async_channel::bounded;
 use async_io::{Timer, block_on};
-use common::*;
 use futures_lite::future::{or, poll_once};
+use support::common::*;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 

@@ -1,6 +1,6 @@
 //! Behaviour of UDP sockets.
 
-mod common;
+mod support;
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::Context;
 
 use async_io::Async;
-use common::*;
+use support::common::*;
 
 fn socket() -> (Async<UdpSocket>, SocketAddr) {
     let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();

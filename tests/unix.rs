@@ -5,7 +5,7 @@
 //! detail.
 #![cfg(target_os = "linux")]
 
-mod common;
+mod support;
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
@@ -18,9 +18,9 @@ use std::pin::pin;
 use std::task::Context;
 
 use async_io::Async;
-use common::*;
 use futures_lite::StreamExt;
 use rustix::io::{FdFlags, fcntl_getfd};
+use support::common::*;
 
 fn closes_on_exec(io: impl AsFd) -> bool {
     fcntl_getfd(io).unwrap().contains(FdFlags::CLOEXEC)

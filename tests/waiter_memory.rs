@@ -4,7 +4,7 @@
 #![cfg(all(unix, not(async_io_loom)))]
 #![allow(unsafe_code)]
 
-mod common;
+mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read, Write};
@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicIsize, Ordering};
 use std::time::Duration;
 
 use async_io::{Async, Timer, block_on};
-use common::*;
 use futures_lite::future::poll_once;
+use support::common::*;
 
 /// The system allocator, which also counts the allocated bytes.
 struct Counting;

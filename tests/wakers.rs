@@ -6,7 +6,7 @@
 // A waker with a panicking `clone` cannot be created with `Wake`.
 #![allow(unsafe_code)]
 
-mod common;
+mod support;
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer, block_on};
-use common::*;
+use support::common::*;
 
 type Source = Async<Local>;
 

@@ -4,7 +4,7 @@
 // Events can be created only with system functions.
 #![allow(unsafe_code)]
 
-mod common;
+mod support;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -17,8 +17,8 @@ use std::{mem, process, ptr, thread};
 
 use async_io::os::windows::Waitable;
 use async_io::{Async, Timer, block_on};
-use common::*;
 use futures_lite::future;
+use support::common::*;
 use windows_sys::Win32::System::Diagnostics::ToolHelp::{
     CreateToolhelp32Snapshot, TH32CS_SNAPTHREAD, THREADENTRY32, Thread32First, Thread32Next,
 };

@@ -16,7 +16,7 @@ use futures_lite::future::{or, poll_once};
 use futures_lite::{AsyncRead, AsyncWrite, StreamExt};
 
 use crate::assert_no_fallback_thread;
-use crate::common::*;
+use crate::support::common::*;
 
 /// A function that polls a wait. Returns true when the wait is over.
 type Wait<'a> = Box<dyn FnMut(&mut Context<'_>) -> bool + 'a>;

@@ -13,7 +13,7 @@ use async_io::{Async, Timer, block_on};
 use futures_lite::future::poll_once;
 
 use crate::assert_no_fallback_thread;
-use crate::common::*;
+use crate::support::common::*;
 
 /// Returns the shortest time of a step.
 fn shortest(steps: usize, mut step: impl FnMut()) -> Duration {

@@ -13,7 +13,7 @@ use async_io::{Async, Timer, block_on};
 use futures_lite::future::{or, poll_once};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, StreamExt};
 
-use crate::common::*;
+use crate::support::common::*;
 
 /// Returns the number of threads of the process, including those that have not yet set their name.
 fn threads() -> usize {

@@ -1,8 +1,5 @@
 //! Helpers shared by the test files.
 
-// Every test file compiles its own copy of this module and uses only a part of it.
-#![allow(dead_code)]
-
 #[cfg(unix)]
 use std::fs::File;
 use std::future::Future;

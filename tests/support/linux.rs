@@ -1,0 +1,224 @@
+//! Helpers shared by these tests: guards against hanging, counting wakers, two ways to run a
+//! future, and a factor for the load.
+
+use std::future::Future;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_io::Async;
+
+use super::raw;
+
+/// Longer than any test takes, even in an emulator on a busy machine.
+pub(crate) const HANG: Duration = Duration::from_secs(60);
+
+/// Runs `body` on a new thread and fails if it has not returned after [`HANG`].
+pub(crate) fn guard<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
+    let (done, finished) = mpsc::channel::<()>();
+    let worker = thread::spawn(move || {
+        let result = body();
+        drop(done);
+        result
+    });
+    // No value is ever sent: the sender is dropped when the body returns or panics.
+    if finished.recv_timeout(HANG) == Err(RecvTimeoutError::Timeout) {
+        panic!("still running after {HANG:?}");
+    }
+    match worker.join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// Returns `count` multiplied by the factor in `ASYNC_IO_STRESS` (1 if it is not set).
+pub(crate) fn stress(count: usize) -> usize {
+    let factor = std::env::var("ASYNC_IO_STRESS").ok();
+    let factor = factor.and_then(|text| text.parse::<f64>().ok());
+    (count as f64 * factor.unwrap_or(1.0)).max(1.0) as usize
+}
+
+/// The executor that runs a future. With `Foreign` only the fallback thread can drive the reactor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Runner {
+    Ours,
+    Foreign,
+}
+
+impl Runner {
+    pub(crate) const BOTH: [Runner; 2] = [Runner::Ours, Runner::Foreign];
+
+    pub(crate) fn block_on<F: Future>(self, future: F) -> F::Output {
+        match self {
+            Runner::Ours => async_io::block_on(future),
+            Runner::Foreign => foreign_block_on(future),
+        }
+    }
+}
+
+/// Runs a future on a minimal foreign executor, which polls it and parks its thread.
+pub(crate) fn foreign_block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(thread::Thread, AtomicBool);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.1.store(true, Ordering::Release);
+            self.0.unpark();
+        }
+    }
+
+    let parker = Arc::new(Unpark(thread::current(), AtomicBool::new(false)));
+    let waker = Waker::from(parker.clone());
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        while !parker.1.swap(false, Ordering::Acquire) {
+            thread::park();
+        }
+    }
+}
+
+/// A waker that counts its wake-ups. A thread can wait for the count.
+#[derive(Default)]
+pub(crate) struct Counter {
+    wakes: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Counter {
+    pub(crate) fn new() -> (Arc<Self>, Waker) {
+        let counter = Arc::new(Self::default());
+        let waker = Waker::from(counter.clone());
+        (counter, waker)
+    }
+
+    pub(crate) fn wakes(&self) -> usize {
+        *self.wakes.lock().unwrap()
+    }
+
+    /// Waits until there have been at least `count` wake-ups.
+    pub(crate) fn wait_for(&self, count: usize) {
+        let wakes = self.wakes.lock().unwrap();
+        let (wakes, _) = self
+            .changed
+            .wait_timeout_while(wakes, HANG, |wakes| *wakes < count)
+            .unwrap();
+        assert!(*wakes >= count, "{} of {count} wake-ups arrived", *wakes);
+    }
+}
+
+impl Wake for Counter {
+    fn wake(self: Arc<Self>) {
+        *self.wakes.lock().unwrap() += 1;
+        self.changed.notify_all();
+    }
+}
+
+/// Polls `future` once with `waker`.
+pub(crate) fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut Context::from_waker(waker))
+}
+
+/// Waits, by polling, for a condition that no event reports.
+pub(crate) fn eventually(what: &str, mut check: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !check() {
+        assert!(start.elapsed() < HANG, "never happened: {what}");
+        thread::yield_now();
+    }
+}
+
+/// Fails if the process uses CPU time although all of its threads should be asleep. Only meaningful
+/// in an isolated process.
+pub(crate) fn assert_quiet(what: &str) {
+    let (start, used) = (Instant::now(), raw::process_cpu());
+    thread::sleep(Duration::from_millis(300));
+    let (wall, used) = (start.elapsed(), raw::process_cpu() - used);
+    assert!(used * 2 < wall, "{what}: {used:?} of CPU in {wall:?}");
+}
+
+/// Creates a source and the stream at its other end.
+pub(crate) fn pair() -> (Arc<Async<UnixStream>>, UnixStream) {
+    let (local, peer) = UnixStream::pair().unwrap();
+    (Arc::new(Async::new(local).unwrap()), peer)
+}
+
+/// Makes the reactor deliver one event for `source`, by a byte from `peer`.
+pub(crate) fn deliver_event(source: &Async<UnixStream>, mut peer: &UnixStream) {
+    let (counter, waker) = Counter::new();
+    let mut context = Context::from_waker(&waker);
+    // Counted before the poll: any wake-up after it, spurious or not, consumes the waker, so no
+    // second one can come.
+    let mut before = counter.wakes();
+    while source.poll_readable(&mut context).is_ready() {
+        before = counter.wakes();
+    }
+    peer.write_all(b"e").unwrap();
+    counter.wait_for(before + 1);
+}
+
+/// Creates a connected pair of TCP streams on loopback.
+pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    client.set_nodelay(true).unwrap();
+    server.set_nodelay(true).unwrap();
+    (client, server)
+}
+
+/// Writes to a non-blocking object until it accepts no more, and returns how much it accepted.
+pub(crate) fn fill(mut writer: impl Write) -> usize {
+    let mut total = 0;
+    // The last pieces are single bytes: a buffer that refuses a large piece may have room for a
+    // small one.
+    for piece in [4096, 1] {
+        loop {
+            match writer.write(&[b'f'; 4096][..piece]) {
+                Ok(count) => total += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => panic!("cannot fill: {error}"),
+            }
+        }
+    }
+    total
+}
+
+/// Reads exactly `count` bytes from a blocking object and discards them.
+pub(crate) fn drain(reader: impl Read, count: usize) {
+    let copied = io::copy(&mut reader.take(count as u64), &mut io::sink()).unwrap();
+    assert_eq!(copied, count as u64);
+}
+
+/// A generator of small pseudo-random numbers, with the same sequence in every run.
+pub(crate) struct Noise(u64);
+
+impl Noise {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    /// Returns a number below `bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) as usize % bound
+    }
+
+    /// Spins for nanoseconds to microseconds, so that two threads meet at varying points.
+    pub(crate) fn dawdle(&mut self) {
+        for _ in 0..self.below(2000) {
+            std::hint::spin_loop();
+        }
+    }
+}
