@@ -101,7 +101,7 @@ fn a_duplicate_is_a_source_of_its_own() {
             } else {
                 (original, duplicate)
             };
-            let (_, waker) = hits();
+            let (_, waker) = Counter::new();
             assert!(poll_readable(&kept, &waker).is_pending());
             assert!(poll_readable(&dropped, &waker).is_pending());
             drop(dropped);
@@ -281,22 +281,22 @@ fn drop_deregisters_before_the_object_goes() {
 /// Dropping a source drops the wakers stored by the `poll_*` methods without waking them.
 #[test]
 fn a_dropped_source_gives_its_wakers_back() {
-    let (hits, waker) = hits();
+    let (counter, waker) = Counter::new();
     for into_inner in [false, true] {
         let (source, _peer) = local_pair();
         fill_for_good(source.get_ref());
         assert!(poll_readable(&source, &waker).is_pending());
         assert!(poll_writable(&source, &waker).is_pending());
-        assert_eq!(hits.held(1), 2);
+        assert_eq!(counter.held(1), 2);
         if into_inner {
             source.into_inner().unwrap();
         } else {
             drop(source);
         }
-        assert_eq!(hits.held(1), 0);
+        assert_eq!(counter.held(1), 0);
     }
     settle();
-    assert_eq!(hits.count(), 0);
+    assert_eq!(counter.wakes(), 0);
 }
 
 /// Conversions from descriptors and from the standard types are equivalent to `new`.

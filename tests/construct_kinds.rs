@@ -217,12 +217,12 @@ fn dropping_a_closed_descriptor_is_harmless() {
         let (reader, _writer) = pipe();
         let (object, dropped) = Unowned::new(reader.as_raw_fd());
         let source = Async::new(object).unwrap();
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         assert!(poll_readable(&source, &waker).is_pending());
         drop(reader);
         drop(source);
         assert!(dropped.load(Ordering::SeqCst));
-        assert_eq!(hits.held(1), 0);
+        assert_eq!(counter.held(1), 0);
 
         peer.write_all(b"x").unwrap();
         foreign(other.readable()).unwrap();

@@ -33,20 +33,20 @@ fn urgent_data_is_priority_and_data_is_not() {
     guarded(|| {
         let (source, mut peer) = tcp_pair();
         for round in 0..3 {
-            let ((early, waker), (reads, read_waker)) = (hits(), hits());
+            let ((early, waker), (reads, read_waker)) = (Counter::new(), Counter::new());
             let mut waiter = priority(&source);
             assert!(poll(&mut waiter, &waker).is_pending());
             let mut reader = source.readable();
             assert!(poll(&mut reader, &read_waker).is_pending());
             peer.write_all(b"x").unwrap();
-            reads.wait(1);
+            reads.wait_for(1);
             foreign(reader).unwrap();
             settle();
-            assert_eq!(early.count(), 0, "woken by data in round {round}");
+            assert_eq!(early.wakes(), 0, "woken by data in round {round}");
             assert!(poll(&mut waiter, &waker).is_pending());
 
             send_urgent(&peer);
-            early.wait(1);
+            early.wait_for(1);
             foreign(waiter).unwrap();
             // The urgent byte has not been read.
             async_io::block_on(priority(&source)).unwrap();
@@ -66,16 +66,16 @@ fn urgent_data_is_priority_and_data_is_not() {
 fn unread_data_does_not_hide_priority() {
     guarded(|| {
         let (source, mut peer) = tcp_pair();
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let mut waiter = priority(&source);
         assert!(poll(&mut waiter, &waker).is_pending());
         for _ in 0..20 {
             peer.write_all(b"x").unwrap();
             settle();
         }
-        assert_eq!(hits.count(), 0);
+        assert_eq!(counter.wakes(), 0);
         send_urgent(&peer);
-        hits.wait(1);
+        counter.wait_for(1);
         foreign(waiter).unwrap();
     });
 }
@@ -107,12 +107,12 @@ fn the_error_queue_is_an_error() {
     guarded(|| {
         let (source, _deaf) = with_error_queue();
         for _ in 0..3 {
-            let (hits, waker) = hits();
+            let (counter, waker) = Counter::new();
             let mut waiter = error(&source);
             assert!(poll(&mut waiter, &waker).is_pending());
             assert!(poll_now(priority(&source)).is_pending());
             source.get_ref().send(b"x").unwrap();
-            hits.wait(1);
+            counter.wait_for(1);
             foreign(waiter).unwrap();
             foreign(error(&source)).unwrap();
 
@@ -133,7 +133,7 @@ fn the_error_queue_is_an_error() {
 fn datagrams_are_no_errors() {
     guarded(|| {
         let receiver = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let mut waiter = error(&receiver);
         assert!(poll(&mut waiter, &waker).is_pending());
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -143,7 +143,7 @@ fn datagrams_are_no_errors() {
                 .unwrap();
             settle();
         }
-        assert_eq!(hits.count(), 0);
+        assert_eq!(counter.wakes(), 0);
         assert_eq!(foreign(receiver.recv(&mut [0; 8])).unwrap(), 1);
     });
 }
@@ -153,13 +153,13 @@ fn datagrams_are_no_errors() {
 fn a_hang_up_ends_the_waits() {
     guarded(|| {
         let (source, peer) = local_pair();
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let mut waiters = [priority(&source), error(&source)];
         for waiter in &mut waiters {
             assert!(poll(waiter, &waker).is_pending());
         }
         drop(peer);
-        hits.wait(2);
+        counter.wait_for(2);
         for waiter in waiters {
             foreign(waiter).unwrap();
         }
@@ -170,7 +170,7 @@ fn a_hang_up_ends_the_waits() {
 #[test]
 fn a_dropped_wait_gives_its_waker_back() {
     let (source, _peer) = local_pair();
-    let ((first, first_waker), (second, second_waker)) = (hits(), hits());
+    let ((first, first_waker), (second, second_waker)) = (Counter::new(), Counter::new());
     let mut waiter = error(&source);
     assert!(poll(&mut waiter, &first_waker).is_pending());
     assert!(poll(&mut waiter, &second_waker).is_pending());

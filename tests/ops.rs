@@ -29,7 +29,7 @@ fn read_with_repeats_until_done() {
     guarded(|| {
         let (source, mut peer) = local_pair();
         let calls = Cell::new(0);
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let mut cx = Context::from_waker(&waker);
         let mut reading = pin!(source.read_with(|stream| {
             calls.set(calls.get() + 1);
@@ -41,10 +41,10 @@ fn read_with_repeats_until_done() {
         // No event occurs, so the operation is not retried.
         let tries = calls.get();
         settle();
-        assert_eq!((hits.count(), calls.get()), (0, tries));
+        assert_eq!((counter.wakes(), calls.get()), (0, tries));
 
         peer.write_all(b"x").unwrap();
-        hits.wait(1);
+        counter.wait_for(1);
         let result = reading.as_mut().poll(&mut cx);
         assert_eq!(ready(result).unwrap(), b'x');
     });
@@ -56,7 +56,7 @@ fn write_with_repeats_until_done() {
     guarded(|| {
         let (source, mut peer) = local_pair();
         let queued = fill_for_good(source.get_ref());
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let mut cx = Context::from_waker(&waker);
         let mut writing = pin!(source.write_with(|mut stream| stream.write(b"x")));
         assert!(writing.as_mut().poll(&mut cx).is_pending());
@@ -64,9 +64,9 @@ fn write_with_repeats_until_done() {
         settle();
         assert!(writing.as_mut().poll(&mut cx).is_pending());
 
-        let before = hits.count();
+        let before = counter.wakes();
         peer.read_exact(&mut vec![0; queued]).unwrap();
-        hits.wait(before + 1);
+        counter.wait_for(before + 1);
         assert_eq!(ready(writing.as_mut().poll(&mut cx)).unwrap(), 1);
     });
 }
@@ -122,7 +122,7 @@ fn other_errors_are_returned() {
 fn cancelling_loses_nothing() {
     guarded(|| {
         let (source, mut peer) = local_pair();
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         for byte in 0..50 {
             {
                 let mut reading = pin!(source.read_with(read_byte));
@@ -130,13 +130,13 @@ fn cancelling_loses_nothing() {
                 assert!(result.is_pending());
                 peer.write_all(&[byte]).unwrap();
                 if byte % 2 == 0 {
-                    hits.wait(1);
+                    counter.wait_for(1);
                 }
             }
             assert_eq!(foreign(source.read_with(read_byte)).unwrap(), byte);
         }
         // Another thread calls the waker and may still hold a copy of it.
-        until("the wakers are released", || hits.held(1) == 0);
+        until("the wakers are released", || counter.held(1) == 0);
     });
 }
 
@@ -165,7 +165,7 @@ fn waiting_operations_displace_no_waker() {
     guarded(|| {
         let (source, _peer) = local_pair();
         fill_for_good(source.get_ref());
-        let ((slot, slot_waker), (_, op_waker)) = (hits(), hits());
+        let ((slot, slot_waker), (_, op_waker)) = (Counter::new(), Counter::new());
         assert!(poll_readable(&source, &slot_waker).is_pending());
         assert!(poll_writable(&source, &slot_waker).is_pending());
         let mut cx = Context::from_waker(&op_waker);
@@ -174,7 +174,7 @@ fn waiting_operations_displace_no_waker() {
         assert!(reading.as_mut().poll(&mut cx).is_pending());
         assert!(writing.as_mut().poll(&mut cx).is_pending());
         settle();
-        assert_eq!((slot.count(), slot.held(1)), (0, 2));
+        assert_eq!((slot.wakes(), slot.held(1)), (0, 2));
     });
 }
 

@@ -214,7 +214,7 @@ fn signals_do_not_disturb() {
 fn a_forked_child_leaves_the_parent_alone() {
     in_child("a_forked_child_leaves_the_parent_alone", || {
         let (source, mut peer) = local_pair();
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let mut waiter = source.readable();
         assert!(poll(&mut waiter, &waker).is_pending());
         settle();
@@ -235,7 +235,7 @@ fn a_forked_child_leaves_the_parent_alone() {
         assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
         assert_eq!(status, 0);
         peer.write_all(b"x").unwrap();
-        hits.wait(1);
+        counter.wait_for(1);
         foreign(waiter).unwrap();
         assert_eq!(source.get_ref().take_all(), 1);
     });

@@ -99,14 +99,14 @@ mod epoll {
     fn it_is_readable_when_a_source_is_ready() {
         in_child("epoll::it_is_readable_when_a_source_is_ready", || {
             let (source, mut peer) = local_pair();
-            let (hits, waker) = hits();
+            let (counter, waker) = Counter::new();
             assert!(poll_readable(&source, &waker).is_pending());
             let busy = Busy::start();
             peer.write_all(b"x").unwrap();
             watch();
-            assert_eq!(hits.count(), 0);
+            assert_eq!(counter.wakes(), 0);
             busy.end();
-            hits.wait(1);
+            counter.wait_for(1);
         });
     }
 
@@ -116,7 +116,7 @@ mod epoll {
         in_child("epoll::it_is_readable_when_a_timer_is_due", || {
             let mut distance = Duration::from_millis(50);
             loop {
-                let (hits, waker) = hits();
+                let (counter, waker) = Counter::new();
                 let deadline = Instant::now() + distance;
                 let mut timer = Timer::at(deadline);
                 assert!(poll(&mut timer, &waker).is_pending());
@@ -124,13 +124,13 @@ mod epoll {
                 let busy = Busy::start();
                 // On a slow machine the timer may have fired before the thread was kept busy. Retry
                 // with a later deadline.
-                let served = Instant::now() >= deadline || hits.count() > 0;
+                let served = Instant::now() >= deadline || counter.wakes() > 0;
                 if !served {
                     watch();
-                    assert_eq!(hits.count(), 0);
+                    assert_eq!(counter.wakes(), 0);
                 }
                 busy.end();
-                hits.wait(1);
+                counter.wait_for(1);
                 if !served {
                     return;
                 }

@@ -39,7 +39,7 @@ fn what_is_not_ready_waits() {
     guarded(|| {
         let (source, mut peer) = local_pair();
         let queued = fill_for_good(source.get_ref());
-        let ((read, read_waker), (write, write_waker)) = (hits(), hits());
+        let ((read, read_waker), (write, write_waker)) = (Counter::new(), Counter::new());
         let mut reader = &source;
         let mut writer = &source;
         let mut buf = [0; 8];
@@ -48,11 +48,11 @@ fn what_is_not_ready_waits() {
         assert!(poll(&mut reading, &read_waker).is_pending());
         assert!(poll(&mut writing, &write_waker).is_pending());
         peer.write_all(b"abc").unwrap();
-        read.wait(1);
+        read.wait_for(1);
         assert_eq!(foreign(reading).unwrap(), 3);
-        assert_eq!(write.count(), 0);
+        assert_eq!(write.wakes(), 0);
         peer.read_exact(&mut vec![0; queued]).unwrap();
-        write.wait(1);
+        write.wait_for(1);
         assert_eq!(foreign(writing).unwrap(), 1);
     });
 }

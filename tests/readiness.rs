@@ -26,14 +26,14 @@ fn take_byte(source: &Async<Local>) -> io::Result<usize> {
 fn poll_readable_waits_for_an_event() {
     guarded(|| {
         let (source, mut peer) = local_pair();
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         for _ in 0..20 {
             // Taken before the poll: a pending event may cause a spurious wake-up as soon as the
             // task waits.
-            let before = hits.count();
+            let before = counter.wakes();
             assert!(poll_readable(&source, &waker).is_pending());
             peer.write_all(b"x").unwrap();
-            hits.wait(before + 1);
+            counter.wait_for(before + 1);
             foreign(wait_readable(&source)).unwrap();
             assert_eq!(take_byte(&source).unwrap(), 1);
         }
@@ -45,13 +45,13 @@ fn poll_readable_waits_for_an_event() {
 fn poll_writable_waits_for_an_event() {
     guarded(|| {
         let (source, mut peer) = local_pair();
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         for _ in 0..5 {
             let queued = fill_for_good(source.get_ref());
             assert!(poll_writable(&source, &waker).is_pending());
-            let before = hits.count();
+            let before = counter.wakes();
             peer.read_exact(&mut vec![0; queued]).unwrap();
-            hits.wait(before + 1);
+            counter.wait_for(before + 1);
             foreign(std::future::poll_fn(|cx| source.poll_writable(cx))).unwrap();
         }
     });
@@ -109,21 +109,21 @@ fn what_is_still_ready_is_reported_again() {
 fn the_poll_slot_holds_one_waker() {
     guarded(|| {
         let (source, mut peer) = local_pair();
-        let ((first, first_waker), (second, second_waker)) = (hits(), hits());
+        let ((first, first_waker), (second, second_waker)) = (Counter::new(), Counter::new());
         assert!(poll_readable(&source, &first_waker).is_pending());
         assert!(poll_readable(&source, &first_waker).is_pending());
         assert!(poll_readable(&source, &first_waker.clone()).is_pending());
         settle();
-        assert_eq!((first.count(), first.held(1)), (0, 1));
+        assert_eq!((first.wakes(), first.held(1)), (0, 1));
 
         assert!(poll_readable(&source, &second_waker).is_pending());
-        assert_eq!((first.count(), first.held(1)), (1, 0));
-        assert_eq!(second.count(), 0);
+        assert_eq!((first.wakes(), first.held(1)), (1, 0));
+        assert_eq!(second.wakes(), 0);
 
         peer.write_all(b"x").unwrap();
-        second.wait(1);
+        second.wait_for(1);
         settle();
-        assert_eq!(first.count(), 1);
+        assert_eq!(first.wakes(), 1);
     });
 }
 
@@ -162,21 +162,21 @@ fn directions_are_independent() {
     guarded(|| {
         let (source, mut peer) = local_pair();
         let queued = fill_for_good(source.get_ref());
-        let ((read, read_waker), (write, write_waker)) = (hits(), hits());
+        let ((read, read_waker), (write, write_waker)) = (Counter::new(), Counter::new());
         assert!(poll_writable(&source, &write_waker).is_pending());
         assert!(poll_readable(&source, &read_waker).is_pending());
-        assert_eq!(write.count(), 0);
+        assert_eq!(write.wakes(), 0);
 
         peer.write_all(b"x").unwrap();
-        read.wait(1);
+        read.wait_for(1);
         foreign(source.readable()).unwrap();
         settle();
-        assert_eq!(write.count(), 0);
+        assert_eq!(write.wakes(), 0);
         assert!(poll_writable(&source, &write_waker).is_pending());
 
         // The writer still waits after the reader was served, and is served in turn.
         peer.read_exact(&mut vec![0; queued]).unwrap();
-        write.wait(1);
+        write.wait_for(1);
         foreign(source.writable()).unwrap();
     });
 }
@@ -203,8 +203,8 @@ fn one_event_wakes_every_future_and_the_slot() {
     guarded(|| {
         let (source, mut peer) = local_pair();
         let source = Arc::new(source);
-        let ((slot, slot_waker), (old, old_waker)) = (hits(), hits());
-        let others: [(Arc<Hits>, Waker); 3] = [hits(), hits(), hits()];
+        let ((slot, slot_waker), (old, old_waker)) = (Counter::new(), Counter::new());
+        let others: [(Arc<Counter>, Waker); 3] = [Counter::new(), Counter::new(), Counter::new()];
         assert!(poll_readable(&source, &slot_waker).is_pending());
         let mut futures = [source.readable(), source.readable()];
         let mut owned = source.clone().readable_owned();
@@ -213,14 +213,14 @@ fn one_event_wakes_every_future_and_the_slot() {
         assert!(poll(&mut owned, &others[2].1).is_pending());
 
         assert!(poll(&mut futures[0], &others[0].1).is_pending());
-        assert_eq!((old.count(), old.held(1)), (0, 0));
+        assert_eq!((old.wakes(), old.held(1)), (0, 0));
 
         peer.write_all(b"x").unwrap();
-        slot.wait(1);
-        for (hits, _) in &others {
-            hits.wait(1);
+        slot.wait_for(1);
+        for (counter, _) in &others {
+            counter.wait_for(1);
         }
-        assert_eq!(old.count(), 0);
+        assert_eq!(old.wakes(), 0);
         let [first, second] = futures;
         foreign(first).unwrap();
         foreign(second).unwrap();
@@ -235,7 +235,7 @@ fn stale_readiness_completes_nothing() {
     guarded(|| {
         let (source, mut peer) = local_pair();
         let source = Arc::new(source);
-        let (_, waker) = hits();
+        let (_, waker) = Counter::new();
         for round in 0..100 {
             peer.write_all(b"x").unwrap();
             if round % 2 == 0 {
@@ -260,7 +260,7 @@ fn stale_readiness_completes_nothing() {
 fn stale_writability_completes_nothing() {
     guarded(|| {
         let (source, mut peer) = local_pair();
-        let (_, waker) = hits();
+        let (_, waker) = Counter::new();
         for _ in 0..10 {
             foreign(source.writable()).unwrap();
             let queued = fill_for_good(source.get_ref());
@@ -307,7 +307,7 @@ fn a_dropped_future_gives_its_waker_back() {
         let (source, mut peer) = local_pair();
         let source = Arc::new(source);
         fill_for_good(source.get_ref());
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let mut futures = (source.readable(), source.writable());
         let mut owned = (
             source.clone().readable_owned(),
@@ -317,13 +317,13 @@ fn a_dropped_future_gives_its_waker_back() {
         assert!(poll(&mut futures.1, &waker).is_pending());
         assert!(poll(&mut owned.0, &waker).is_pending());
         assert!(poll(&mut owned.1, &waker).is_pending());
-        assert_eq!(hits.held(1), 4);
+        assert_eq!(counter.held(1), 4);
         drop((futures, owned));
-        assert_eq!(hits.held(1), 0);
+        assert_eq!(counter.held(1), 0);
 
         peer.write_all(b"x").unwrap();
         settle();
-        assert_eq!(hits.count(), 0);
+        assert_eq!(counter.wakes(), 0);
         foreign(source.readable()).unwrap();
         assert!(matches!(poll_now(source.writable()), Poll::Pending));
     });

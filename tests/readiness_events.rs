@@ -10,26 +10,26 @@ use support::common::*;
 
 /// Starts waiting, runs `cause`, and requires both the wake-up and the end of the wait.
 fn wakes_reader<T>(source: &Async<T>, cause: impl FnOnce()) {
-    let ((hits, waker), (slot, slot_waker)) = (hits(), hits());
+    let ((counter, waker), (slot, slot_waker)) = (Counter::new(), Counter::new());
     let mut waiter = source.readable();
     assert!(poll(&mut waiter, &waker).is_pending());
     assert!(poll_readable(source, &slot_waker).is_pending());
     cause();
-    hits.wait(1);
-    slot.wait(1);
+    counter.wait_for(1);
+    slot.wait_for(1);
     foreign(waiter).unwrap();
     foreign(wait_readable(source)).unwrap();
 }
 
 /// The same for a writer.
 fn wakes_writer<T>(source: &Async<T>, cause: impl FnOnce()) {
-    let ((hits, waker), (slot, slot_waker)) = (hits(), hits());
+    let ((counter, waker), (slot, slot_waker)) = (Counter::new(), Counter::new());
     let mut waiter = source.writable();
     assert!(poll(&mut waiter, &waker).is_pending());
     assert!(poll_writable(source, &slot_waker).is_pending());
     cause();
-    hits.wait(1);
-    slot.wait(1);
+    counter.wait_for(1);
+    slot.wait_for(1);
     foreign(waiter).unwrap();
     foreign(std::future::poll_fn(|cx| source.poll_writable(cx))).unwrap();
 }
@@ -72,12 +72,12 @@ fn half_close_is_readable_and_not_writable() {
     guarded(|| {
         let (source, peer) = local_pair();
         fill_for_good(source.get_ref());
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let mut writer = source.writable();
         assert!(poll(&mut writer, &waker).is_pending());
         wakes_reader(&source, || peer.shutdown(Shutdown::Write).unwrap());
         settle();
-        assert_eq!(hits.count(), 0);
+        assert_eq!(counter.wakes(), 0);
         assert!(poll(&mut writer, &waker).is_pending());
 
         let (source, peer) = tcp_pair();
@@ -118,19 +118,19 @@ fn an_error_is_readable() {
 #[test]
 fn urgent_data_is_readable() {
     guarded(|| {
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
 
         let (source, peer) = tcp_pair();
         let mut waiter = source.readable();
         assert!(poll(&mut waiter, &waker).is_pending());
         send_urgent(&peer);
-        hits.wait(1);
+        counter.wait_for(1);
         foreign(waiter).unwrap();
 
         let (source, peer) = tcp_pair();
         assert!(poll_readable(&source, &waker).is_pending());
         send_urgent(&peer);
-        hits.wait(2);
+        counter.wait_for(2);
         foreign(wait_readable(&source)).unwrap();
     });
 }
@@ -141,13 +141,13 @@ fn urgent_data_is_readable() {
 fn urgent_data_is_told_to_every_waiter() {
     guarded(|| {
         let (source, peer) = tcp_pair();
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let mut waiters = [source.readable(), source.readable()];
         for waiter in &mut waiters {
             assert!(poll(waiter, &waker).is_pending());
         }
         send_urgent(&peer);
-        hits.wait(2);
+        counter.wait_for(2);
         // The first poll must not consume the event of the second future.
         for waiter in waiters {
             foreign(waiter).unwrap();
@@ -195,14 +195,14 @@ fn a_reset_is_readable_and_writable() {
     guarded(|| {
         let (source, peer) = tcp_pair();
         fill_for_good(source.get_ref());
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let mut writer = source.writable();
         assert!(poll(&mut writer, &waker).is_pending());
         wakes_reader(&source, || {
             reset_on_close(&peer);
             drop(peer);
         });
-        hits.wait(1);
+        counter.wait_for(1);
         foreign(writer).unwrap();
     });
 }
@@ -213,27 +213,27 @@ fn the_other_direction_stays_armed() {
     guarded(|| {
         let (source, mut peer): (Async<Local>, _) = local_pair();
         let queued = fill_for_good(source.get_ref());
-        let (writes, write_waker) = hits();
+        let (writes, write_waker) = Counter::new();
         let mut writer = source.writable();
         assert!(poll(&mut writer, &write_waker).is_pending());
         for _ in 0..3 {
             wakes_reader(&source, || peer.write_all(b"x").unwrap());
             source.get_ref().read_exact_one();
         }
-        assert_eq!(writes.count(), 0);
+        assert_eq!(writes.wakes(), 0);
         // An event for the last byte may still be pending.
         settle();
 
-        let (reads, read_waker) = hits();
+        let (reads, read_waker) = Counter::new();
         let mut reader = source.readable();
         assert!(poll(&mut reader, &read_waker).is_pending());
         peer.read_exact(&mut vec![0; queued]).unwrap();
-        writes.wait(1);
+        writes.wait_for(1);
         foreign(writer).unwrap();
         settle();
-        assert_eq!(reads.count(), 0);
+        assert_eq!(reads.wakes(), 0);
         peer.write_all(b"x").unwrap();
-        reads.wait(1);
+        reads.wait_for(1);
         foreign(reader).unwrap();
     });
 }

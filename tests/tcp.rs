@@ -46,12 +46,12 @@ fn bind_makes_a_registered_listener() {
 fn accept_gives_a_registered_stream() {
     guarded(|| {
         let (listener, addr) = listen();
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let mut accepting = pin!(listener.accept());
         let mut cx = Context::from_waker(&waker);
         assert!(accepting.as_mut().poll(&mut cx).is_pending());
         let mut client = TcpStream::connect(addr).unwrap();
-        hits.wait(1);
+        counter.wait_for(1);
         let (stream, from) = foreign(accepting).unwrap();
         assert_eq!(from, client.local_addr().unwrap());
         assert!(is_ours(&stream));
@@ -66,13 +66,13 @@ fn cancelling_accept_loses_nothing() {
     guarded(|| {
         let (listener, addr) = listen();
         for _ in 0..10 {
-            let (hits, waker) = hits();
+            let (counter, waker) = Counter::new();
             let client = {
                 let mut accepting = pin!(listener.accept());
                 let mut cx = Context::from_waker(&waker);
                 assert!(accepting.as_mut().poll(&mut cx).is_pending());
                 let client = TcpStream::connect(addr).unwrap();
-                hits.wait(1);
+                counter.wait_for(1);
                 client
             };
             let (_, from) = foreign(listener.accept()).unwrap();
@@ -109,7 +109,7 @@ fn incoming_keeps_no_waker_of_an_item() {
         let (listener, address) = listen();
         let mut incoming = pin!(listener.incoming());
         for _ in 0..200 {
-            let (hits, waker) = hits();
+            let (counter, waker) = Counter::new();
             assert!(poll(&mut incoming.next(), &waker).is_pending());
             let _peer = TcpStream::connect(address).unwrap();
             while poll(&mut incoming.next(), &waker).is_pending() {
@@ -118,7 +118,7 @@ fn incoming_keeps_no_waker_of_an_item() {
             drop(waker);
             // The thread that calls the waker may still hold a copy.
             let start = std::time::Instant::now();
-            while hits.held(0) > 0 {
+            while counter.held(0) > 0 {
                 assert!(start.elapsed() < STEP, "a waker is still held");
                 std::thread::yield_now();
             }
@@ -259,14 +259,14 @@ fn a_dropped_attempt_closes_its_socket() {
 fn peek_leaves_the_data() {
     guarded(|| {
         let (stream, mut peer) = tcp_pair();
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let mut buf = [0; 8];
         {
             let mut peeking = pin!(stream.peek(&mut buf));
             let mut cx = Context::from_waker(&waker);
             assert!(peeking.as_mut().poll(&mut cx).is_pending());
             peer.write_all(b"abc").unwrap();
-            hits.wait(1);
+            counter.wait_for(1);
             assert_eq!(foreign(peeking).unwrap(), 3);
         }
         assert_eq!(&buf[..3], b"abc");

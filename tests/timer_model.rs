@@ -39,7 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// A timer and its expected state.
 struct Bench {
     timer: Timer,
-    tasks: [(Arc<Hits>, Waker); 2],
+    tasks: [(Arc<Counter>, Waker); 2],
     when: Option<Instant>,
     /// The task that polled the timer last and has not received an event since.
     listener: Option<usize>,
@@ -51,7 +51,7 @@ impl Bench {
     fn new() -> Self {
         Bench {
             timer: Timer::never(),
-            tasks: [hits(), hits()],
+            tasks: [Counter::new(), Counter::new()],
             when: None,
             listener: None,
             owed: None,
@@ -60,7 +60,7 @@ impl Bench {
 
     fn owe(&mut self) {
         let listener = self.listener.filter(|_| self.when.is_some());
-        self.owed = listener.map(|task| (task, self.tasks[task].0.count()));
+        self.owed = listener.map(|task| (task, self.tasks[task].0.wakes()));
     }
 
     fn set(&mut self, when: Instant) {
@@ -71,7 +71,7 @@ impl Bench {
 
     fn poll(&mut self, task: usize) {
         let was_due = self.when.is_some_and(|when| when <= Instant::now());
-        let before = self.tasks[task].0.count();
+        let before = self.tasks[task].0.wakes();
         let polled = poll(&mut self.timer, &self.tasks[task].1);
         match polled {
             std::task::Poll::Ready(event) => {
@@ -97,7 +97,7 @@ impl Bench {
             return;
         };
         if let Some((task, before)) = self.owed.take() {
-            self.tasks[task].0.wait(before + 1);
+            self.tasks[task].0.wait_for(before + 1);
         }
         std::thread::sleep(when.saturating_duration_since(Instant::now()));
     }
@@ -119,11 +119,11 @@ impl Bench {
     /// Drops the timer and checks that it releases all wakers.
     fn end(self) {
         drop(self.timer);
-        for (hits, waker) in self.tasks {
+        for (counter, waker) in self.tasks {
             drop(waker);
             let start = Instant::now();
             // The thread that calls the waker may still hold a copy.
-            while hits.held(0) > 0 {
+            while counter.held(0) > 0 {
                 assert!(start.elapsed() < STEP, "a waker is still held");
                 std::thread::yield_now();
             }

@@ -22,26 +22,26 @@ fn poll_next(timer: &mut Timer, waker: &Waker) -> Poll<Option<Instant>> {
 
 /// Creates a timer that waits with the waker of the returned counter and does not fire during the
 /// test.
-fn waiting() -> (Timer, Arc<Hits>, Waker) {
-    let (hits, waker) = hits();
+fn waiting() -> (Timer, Arc<Counter>, Waker) {
+    let (counter, waker) = Counter::new();
     let mut timer = Timer::after(HOUR);
     assert!(poll(&mut timer, &waker).is_pending());
-    (timer, hits, waker)
+    (timer, counter, waker)
 }
 
 /// A waiting task is woken when the timer is due, and not before.
 #[test]
 fn the_task_is_woken_at_the_deadline() {
     guarded(|| {
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let deadline = Instant::now() + SOON;
         let mut timer = Timer::at(deadline);
         assert!(poll(&mut timer, &waker).is_pending());
-        hits.wait(1);
+        counter.wait_for(1);
         assert!(Instant::now() >= deadline);
         assert_eq!(ready(poll(&mut timer, &waker)), deadline);
         settle();
-        assert_eq!(hits.count(), 1);
+        assert_eq!(counter.wakes(), 1);
     });
 }
 
@@ -57,10 +57,10 @@ fn setters_keep_the_waker() {
     ];
     guarded(move || {
         for set in setters {
-            let (mut timer, hits, waker) = waiting();
+            let (mut timer, counter, waker) = waiting();
             let before = Instant::now();
             set(&mut timer);
-            hits.wait(1);
+            counter.wait_for(1);
             assert!(Instant::now() >= before + SOON);
             assert!(ready(poll(&mut timer, &waker)) >= before + SOON);
         }
@@ -78,9 +78,9 @@ fn setting_the_past_wakes() {
     ];
     guarded(move || {
         for set in setters {
-            let (mut timer, hits, waker) = waiting();
+            let (mut timer, counter, waker) = waiting();
             set(&mut timer);
-            hits.wait(1);
+            counter.wait_for(1);
             assert!(poll(&mut timer, &waker).is_ready());
         }
     });
@@ -91,7 +91,7 @@ fn setting_the_past_wakes() {
 fn the_old_deadline_is_forgotten() {
     guarded(|| {
         for clear in [false, true] {
-            let (mut timer, hits, waker) = waiting();
+            let (mut timer, counter, waker) = waiting();
             let old = Instant::now() + 5 * SOON;
             timer.set_at(old);
             if clear {
@@ -104,7 +104,7 @@ fn the_old_deadline_is_forgotten() {
             foreign(Timer::at(old + SOON));
             settle();
             if in_time {
-                assert_eq!(hits.count(), 0);
+                assert_eq!(counter.wakes(), 0);
                 assert!(poll(&mut timer, &waker).is_pending());
             }
         }
@@ -115,13 +115,13 @@ fn the_old_deadline_is_forgotten() {
 #[test]
 fn clear_keeps_the_waker() {
     guarded(|| {
-        let (mut timer, hits, waker) = waiting();
+        let (mut timer, counter, waker) = waiting();
         timer.clear();
         assert!(!timer.will_fire());
         settle();
-        assert_eq!(hits.count(), 0);
+        assert_eq!(counter.wakes(), 0);
         timer.set_after(SOON);
-        hits.wait(1);
+        counter.wait_for(1);
         assert!(poll(&mut timer, &waker).is_ready());
     });
 }
@@ -130,23 +130,23 @@ fn clear_keeps_the_waker() {
 #[test]
 fn clear_takes_an_event_back_and_keeps_the_task() {
     guarded(|| {
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let mut timer = Timer::after(SOON);
         assert!(poll(&mut timer, &waker).is_pending());
-        hits.wait(1);
+        counter.wait_for(1);
         timer.clear();
         assert!(poll(&mut timer, &waker).is_pending());
         settle();
-        assert_eq!(hits.count(), 1);
+        assert_eq!(counter.wakes(), 1);
         timer.set_after(SOON);
-        hits.wait(2);
+        counter.wait_for(2);
         assert!(poll(&mut timer, &waker).is_ready());
         // Repeated: an event that was delivered leaves no waker behind.
         timer.clear();
         assert!(poll(&mut timer, &waker).is_pending());
         drop(waker);
         // The thread that called this waker may still hold a copy.
-        while Arc::strong_count(&hits) > 1 {
+        while Arc::strong_count(&counter) > 1 {
             std::thread::yield_now();
         }
     });
@@ -157,16 +157,16 @@ fn clear_takes_an_event_back_and_keeps_the_task() {
 #[test]
 fn resetting_a_fired_timer_keeps_its_waker() {
     guarded(|| {
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let mut timer = Timer::after(SOON);
         assert!(poll(&mut timer, &waker).is_pending());
         for fired in 1..5 {
-            hits.wait(fired);
+            counter.wait_for(fired);
             timer.set_after(SOON);
         }
-        hits.wait(5);
+        counter.wait_for(5);
         timer.set_at(Instant::now());
-        hits.wait(6);
+        counter.wait_for(6);
         assert!(poll(&mut timer, &waker).is_ready());
     });
 }
@@ -176,15 +176,15 @@ fn resetting_a_fired_timer_keeps_its_waker() {
 #[test]
 fn a_tick_registers_the_next() {
     guarded(|| {
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let start = Instant::now();
         let mut timer = Timer::interval_at(start, SOON);
         assert_eq!(poll_next(&mut timer, &waker), Poll::Ready(Some(start)));
-        hits.wait(1);
+        counter.wait_for(1);
         assert!(Instant::now() >= start + SOON);
         let next = Some(start + SOON);
         assert_eq!(poll_next(&mut timer, &waker), Poll::Ready(next));
-        hits.wait(2);
+        counter.wait_for(2);
     });
 }
 
@@ -192,14 +192,14 @@ fn a_tick_registers_the_next() {
 #[test]
 fn another_waker_replaces_the_first() {
     guarded(|| {
-        let ((first, first_waker), (second, second_waker)) = (hits(), hits());
+        let ((first, first_waker), (second, second_waker)) = (Counter::new(), Counter::new());
         let mut timer = Timer::after(HOUR);
         assert!(poll(&mut timer, &first_waker).is_pending());
         assert!(poll_next(&mut timer, &second_waker).is_pending());
         timer.set_after(SOON);
-        second.wait(1);
+        second.wait_for(1);
         settle();
-        assert_eq!((first.count(), second.count()), (0, 1));
+        assert_eq!((first.wakes(), second.wakes()), (0, 1));
         assert!(poll(&mut timer, &second_waker).is_ready());
         until("the replaced waker is released", || first.held(1) == 0);
     });
@@ -209,17 +209,17 @@ fn another_waker_replaces_the_first() {
 #[test]
 fn the_same_waker_is_kept_once() {
     guarded(|| {
-        let (mut timer, hits, waker) = waiting();
-        let copies = hits.held(1);
+        let (mut timer, counter, waker) = waiting();
+        let copies = counter.held(1);
         for _ in 0..5 {
             assert!(poll(&mut timer, &waker.clone()).is_pending());
         }
-        assert_eq!(hits.count(), 0);
-        assert!((1..=copies).contains(&hits.held(1)));
+        assert_eq!(counter.wakes(), 0);
+        assert!((1..=copies).contains(&counter.held(1)));
         timer.set_after(SOON);
-        hits.wait(1);
+        counter.wait_for(1);
         settle();
-        assert_eq!(hits.count(), 1);
+        assert_eq!(counter.wakes(), 1);
     });
 }
 
@@ -229,7 +229,7 @@ fn a_timer_may_change_threads() {
     guarded(|| {
         let deadline = Instant::now() + 2 * SOON;
         let mut timer = Timer::at(deadline);
-        let (_, waker) = hits();
+        let (_, waker) = Counter::new();
         assert!(poll(&mut timer, &waker).is_pending());
         let thread = std::thread::spawn(move || async_io::block_on(timer));
         assert_eq!(thread.join().unwrap(), deadline);
@@ -240,7 +240,7 @@ fn a_timer_may_change_threads() {
 #[test]
 fn a_dropped_timer_wakes_nobody() {
     guarded(|| {
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let deadline = Instant::now() + SOON;
         let timers: Vec<_> = (0..50)
             .map(|_| {
@@ -251,14 +251,14 @@ fn a_dropped_timer_wakes_nobody() {
             .collect();
         drop(timers);
         // On a slow machine timers may have fired before they were dropped.
-        let early = hits.count();
+        let early = counter.wakes();
         let in_time = Instant::now() < deadline;
         foreign(Timer::at(deadline + SOON));
         settle();
         if in_time {
-            assert_eq!((early, hits.count()), (0, 0));
+            assert_eq!((early, counter.wakes()), (0, 0));
         }
-        until("the wakers are released", || hits.held(1) == 0);
+        until("the wakers are released", || counter.held(1) == 0);
     });
 }
 
@@ -267,10 +267,10 @@ fn a_dropped_timer_wakes_nobody() {
 fn a_dropped_timer_gives_its_waker_back_at_once() {
     guarded(|| {
         for _ in 0..100 {
-            let (timer, hits, _waker) = waiting();
-            assert!(hits.held(1) > 0);
+            let (timer, counter, _waker) = waiting();
+            assert!(counter.held(1) > 0);
             drop(timer);
-            assert_eq!(hits.held(1), 0);
+            assert_eq!(counter.held(1), 0);
         }
     });
 }
@@ -279,7 +279,7 @@ fn a_dropped_timer_gives_its_waker_back_at_once() {
 #[test]
 fn an_earlier_timer_interrupts_a_wait() {
     guarded(|| {
-        let (later, hits, _waker) = waiting();
+        let (later, counter, _waker) = waiting();
         settle();
         foreign(Timer::after(SOON));
         async_io::block_on(Timer::after(SOON));
@@ -291,7 +291,7 @@ fn an_earlier_timer_interrupts_a_wait() {
             }
             drop(done);
         });
-        assert_eq!(hits.count(), 0);
+        assert_eq!(counter.wakes(), 0);
         drop(later);
     });
 }
@@ -303,24 +303,24 @@ fn each_of_many_timers_fires_once() {
         let base = Instant::now() + Duration::from_millis(5);
         let mut timers: Vec<_> = (0..500_u64)
             .map(|n| {
-                let (hits, waker) = hits();
+                let (counter, waker) = Counter::new();
                 let at = base + Duration::from_micros(n * 7919 % 500 * 20);
                 let mut timer = Timer::at(at);
                 _ = poll(&mut timer, &waker);
-                (timer, hits, waker, at)
+                (timer, counter, waker, at)
             })
             .collect();
         foreign(Timer::at(base + Duration::from_millis(10)));
-        for (timer, hits, waker, at) in &mut timers {
+        for (timer, counter, waker, at) in &mut timers {
             // A timer that was due when it was first polled causes no wake-up.
             if timer.will_fire() {
-                hits.wait(1);
+                counter.wait_for(1);
                 assert_eq!(ready(poll(timer, waker)), *at);
             }
             assert!(!timer.will_fire());
         }
         settle();
-        assert!(timers.iter().all(|(_, hits, _, _)| hits.count() <= 1));
+        assert!(timers.iter().all(|(_, counter, _, _)| counter.wakes() <= 1));
     });
 }
 

@@ -246,7 +246,10 @@ fn a_panic_loses_no_wake_up_of_its_turn() {
         install();
         for n in 0..CALLS {
             let mut pairs: Vec<_> = (0..5).map(|_| local_pair()).collect();
-            let all: Vec<_> = pairs.iter().map(|_| (hits(), hits())).collect();
+            let all: Vec<_> = pairs
+                .iter()
+                .map(|_| (Counter::new(), Counter::new()))
+                .collect();
             let mut timers: Vec<_> = pairs.iter().map(|_| Timer::after(HOUR)).collect();
             for ((pair, (io, time)), timer) in pairs.iter().zip(&all).zip(&mut timers) {
                 assert!(poll_readable(&pair.0, &io.1).is_pending());
@@ -279,8 +282,8 @@ fn a_panic_loses_no_wake_up_of_its_turn() {
                 peer.write_all(b"x").unwrap();
             }
             for (io, time) in &all {
-                io.0.wait(1);
-                time.0.wait(1);
+                io.0.wait_for(1);
+                time.0.wait_for(1);
             }
         }
     });

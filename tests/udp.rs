@@ -78,7 +78,7 @@ fn receiving_waits_only_when_it_must() {
         let (one, other) = connected();
         let mut bufs = [[0; 4]; 4];
         let [a, b, c, d] = &mut bufs;
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let mut cx = Context::from_waker(&waker);
         {
             let mut recv = pin!(other.recv(a));
@@ -86,18 +86,18 @@ fn receiving_waits_only_when_it_must() {
             assert!(recv.as_mut().poll(&mut cx).is_pending());
             assert!(peek.as_mut().poll(&mut cx).is_pending());
             foreign(one.send(b"x")).unwrap();
-            hits.wait(1);
+            counter.wait_for(1);
             assert_eq!(foreign(peek).unwrap(), 1);
             assert_eq!(foreign(recv).unwrap(), 1);
         }
-        let before = hits.count();
+        let before = counter.wakes();
         {
             let mut recv = pin!(other.recv_from(c));
             let mut peek = pin!(other.peek_from(d));
             assert!(recv.as_mut().poll(&mut cx).is_pending());
             assert!(peek.as_mut().poll(&mut cx).is_pending());
             foreign(one.send(b"y")).unwrap();
-            hits.wait(before + 1);
+            counter.wait_for(before + 1);
             assert_eq!(foreign(peek).unwrap().0, 1);
             assert_eq!(foreign(recv).unwrap().0, 1);
         }

@@ -39,14 +39,14 @@ fn connected_streams_work_in_both_directions() {
         let path = dir.path().join("socket");
         let listener = Async::<UnixListener>::bind(&path).unwrap();
         assert!(is_nonblocking(&listener) && closes_on_exec(&listener));
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let mut accepting = pin!(listener.accept());
         let mut cx = Context::from_waker(&waker);
         assert!(accepting.as_mut().poll(&mut cx).is_pending());
 
         let client = foreign(Async::<UnixStream>::connect(&path)).unwrap();
         assert!(is_nonblocking(&client) && closes_on_exec(&client));
-        hits.wait(1);
+        counter.wait_for(1);
         let (server, from) = foreign(accepting).unwrap();
         assert!(is_nonblocking(&server) && closes_on_exec(&server));
         assert!(from.is_unnamed());
@@ -189,13 +189,13 @@ fn receiving_waits_only_when_it_must_and_truncates() {
     guarded(|| {
         let (one, other) = Async::<UnixDatagram>::pair().unwrap();
         let mut buf = [0; 4];
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         {
             let mut receiving = pin!(other.recv(&mut buf));
             let mut cx = Context::from_waker(&waker);
             assert!(receiving.as_mut().poll(&mut cx).is_pending());
             foreign(one.send(b"longer than four")).unwrap();
-            hits.wait(1);
+            counter.wait_for(1);
             assert_eq!(foreign(receiving).unwrap(), 4);
         }
         assert_eq!(&buf, b"long");

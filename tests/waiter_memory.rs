@@ -118,14 +118,14 @@ fn waiters_of_other_tasks_leave_no_memory() {
         let (source, mut peer) = local_pair();
         block_on(one_more_turn());
         settle();
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let before = ALLOCATED.load(Ordering::Relaxed);
         let mut waits = waiters(&source);
         for wait in &mut waits {
             assert!(poll(wait, &waker).is_pending());
         }
         peer.write_all(b"x").unwrap();
-        hits.wait(WAITERS);
+        counter.wait_for(WAITERS);
         drop(waits);
         source.get_ref().read_exact(&mut [0]).unwrap();
         settle();

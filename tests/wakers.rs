@@ -274,7 +274,7 @@ fn a_panicking_waker_hurts_nobody() {
         for _ in 0..3 {
             let bad = waker_fn(|| panic!("expected: a waker panics"));
             let (source, mut peer) = local_pair();
-            let all = [hits(), hits()];
+            let all = [Counter::new(), Counter::new()];
             let mut futures = [source.readable(), source.readable(), source.readable()];
             assert!(poll(&mut futures[0], &all[0].1).is_pending());
             assert!(poll(&mut futures[1], &bad).is_pending());
@@ -285,8 +285,8 @@ fn a_panicking_waker_hurts_nobody() {
             _ = poll(&mut timers[0], &bad);
             peer.write_all(b"x").unwrap();
             foreign(&mut timers[1]);
-            for (hits, _) in &all {
-                hits.wait(1);
+            for (counter, _) in &all {
+                counter.wait_for(1);
             }
             for future in futures {
                 foreign(future).unwrap();

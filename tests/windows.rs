@@ -54,11 +54,11 @@ fn a_signalled_handle_is_ready() {
     guarded(|| {
         for ours in [false, true] {
             let waitable = Waitable::new(event(Reset::Never)).unwrap();
-            let (hits, waker) = hits();
+            let (counter, waker) = Counter::new();
             let mut early = waitable.ready();
             assert!(poll(&mut early, &waker).is_pending());
             signal(&waitable);
-            hits.wait(1);
+            counter.wait_for(1);
             assert!(poll(&mut early, &waker).is_ready());
             // It stays signalled.
             for _ in 0..3 {
@@ -85,10 +85,10 @@ fn every_signal_ends_one_wait() {
             signal(&waitable);
             foreign(waiter).unwrap();
         }
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         assert!(poll(&mut waitable.ready(), &waker).is_pending());
         settle();
-        assert_eq!(hits.count(), 0);
+        assert_eq!(counter.wakes(), 0);
     });
 }
 
@@ -111,15 +111,15 @@ fn a_signal_is_not_lost_to_a_cancelled_wait() {
 fn poll_ready_wakes_the_last_task() {
     guarded(|| {
         let waitable = Waitable::new(event(Reset::Never)).unwrap();
-        let ((first, first_waker), (last, last_waker)) = (hits(), hits());
+        let ((first, first_waker), (last, last_waker)) = (Counter::new(), Counter::new());
         for waker in [&first_waker, &last_waker] {
             let mut cx = std::task::Context::from_waker(waker);
             assert!(waitable.poll_ready(&mut cx).is_pending());
         }
         // The first task was displaced and woken, so that it can poll again.
-        first.wait(1);
+        first.wait_for(1);
         signal(&waitable);
-        last.wait(1);
+        last.wait_for(1);
         foreign(future::poll_fn(|cx| waitable.poll_ready(cx))).unwrap();
     });
 }
@@ -245,7 +245,7 @@ fn foreign_waits_share_one_thread() {
         let sources: Vec<_> = (0..8).map(|_| local_pair()).collect();
         block_on(Timer::after(Duration::from_millis(1)));
         let before = threads();
-        let (_hits, waker) = hits();
+        let (_counter, waker) = Counter::new();
         for (source, _) in &sources {
             assert!(poll_readable(source, &waker).is_pending());
         }

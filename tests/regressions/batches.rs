@@ -18,7 +18,7 @@ use crate::support::common::*;
 /// Counts the wakers of a group that have been called.
 struct Group {
     size: usize,
-    called: Arc<Hits>,
+    called: Arc<Counter>,
     /// The number of calls that have returned.
     returned: AtomicUsize,
     /// Closed by the call of the last waker.
@@ -31,7 +31,7 @@ impl Group {
         let (open, complete) = bounded(1);
         Arc::new(Group {
             size,
-            called: Hits::new(),
+            called: Counter::new().0,
             returned: AtomicUsize::new(0),
             open: Mutex::new(Some(open)),
             complete,
@@ -53,7 +53,7 @@ impl Group {
 
     fn call(&self) {
         std::task::Wake::wake_by_ref(&self.called);
-        if self.called.count() == self.size {
+        if self.called.wakes() == self.size {
             self.open.lock().unwrap().take();
         }
     }
@@ -66,7 +66,7 @@ impl Group {
     /// Waits in `block_on`, woken repeatedly by timers.
     fn wait_with_timers(&self) {
         block_on(async {
-            while self.called.count() < self.size {
+            while self.called.wakes() < self.size {
                 Timer::after(Duration::from_millis(1)).await;
             }
         });
@@ -74,7 +74,7 @@ impl Group {
 
     /// Blocks the thread.
     fn wait_blocked(&self) {
-        self.called.wait(self.size);
+        self.called.wait_for(self.size);
     }
 
     /// Waits until all calls have returned, and checks that there was one for each waker.
@@ -83,7 +83,7 @@ impl Group {
         until("all wakers return", || {
             self.returned.load(Ordering::SeqCst) >= self.size
         });
-        assert_eq!(self.called.count(), self.size);
+        assert_eq!(self.called.wakes(), self.size);
     }
 }
 
@@ -186,7 +186,7 @@ fn a_block_on_runs_the_wakers_behind_one_that_blocks_the_fallback_thread() {
                 for _ in 0..5 {
                     let group = Group::new(2);
                     let timers = timers_of_one_deadline(&group.wakers(Group::wait_blocked));
-                    group.called.wait(1);
+                    group.called.wait_for(1);
                     drive(&group);
                     group.finish();
                     drop(timers);
@@ -214,14 +214,14 @@ fn another_block_on_runs_the_wakers_behind_one_that_blocks() {
         || {
             let (release, released) = mpsc::channel::<()>();
             let released = Mutex::new(released);
-            let (entered, gate) = hits();
+            let (entered, gate) = Counter::new();
             let blocking = waker_fn(move || {
                 gate.wake_by_ref();
                 _ = released.lock().unwrap().recv();
             });
             let mut timer = Timer::after(Duration::from_millis(1));
             _ = poll(&mut timer, &blocking);
-            entered.wait(1);
+            entered.wait_for(1);
 
             let drive = |group: &Group| {
                 thread::scope(|scope| {

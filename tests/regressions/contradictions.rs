@@ -175,13 +175,13 @@ fn a_dropped_operation_in_a_pause_releases_its_waker() {
     guarded(|| {
         let released = || {
             let (source, _peer) = ready_pair();
-            let (hits, waker) = hits();
+            let (counter, waker) = Counter::new();
             let mut reading = Box::pin(source.read_with(|_| refuse::<()>()));
             let mut writing = Box::pin(source.write_with(|_| refuse::<()>()));
             poll_into_a_pause(|| poll(&mut reading, &waker).is_pending());
             poll_into_a_pause(|| poll(&mut writing, &waker).is_pending());
             drop((reading, writing));
-            hits.held(1) == 0
+            counter.held(1) == 0
         };
         assert!((0..ATTEMPTS).any(|_| released()), "the waker is kept");
     });
@@ -192,7 +192,7 @@ fn a_dropped_source_in_a_pause_releases_its_wakers() {
     guarded(|| {
         let released = || {
             let (source, _peer) = Unwilling::pair();
-            let (hits, waker) = hits();
+            let (counter, waker) = Counter::new();
             let mut cx = Context::from_waker(&waker);
             let (mut reader, mut writer) = (&source, &source);
             poll_into_a_pause(|| {
@@ -205,7 +205,7 @@ fn a_dropped_source_in_a_pause_releases_its_wakers() {
                 Pin::new(&mut write).poll(&mut cx).is_pending()
             });
             drop(source);
-            hits.held(1) == 0
+            counter.held(1) == 0
         };
         assert!((0..ATTEMPTS).any(|_| released()), "a waker is kept");
     });
@@ -220,14 +220,14 @@ fn outlast_pauses() {
 fn a_dropped_operation_in_a_pause_causes_no_wake_up() {
     guarded(|| {
         let (source, _peer) = ready_pair();
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let mut reading = Box::pin(source.read_with(|_| refuse::<()>()));
         poll_into_a_pause(|| poll(&mut reading, &waker).is_pending());
         drop(reading);
-        let before = hits.count();
+        let before = counter.wakes();
         outlast_pauses();
         // One wake-up may have been pending.
-        let after = hits.count();
+        let after = counter.wakes();
         assert!(after <= before + 1, "{} wake-ups", after - before);
     });
 }
@@ -237,13 +237,13 @@ fn a_dropped_operation_in_a_pause_causes_no_wake_up() {
 fn a_pause_ends_with_one_wake_up() {
     guarded(|| {
         let (source, _peer) = ready_pair();
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         let mut reading = Box::pin(source.read_with(|_| refuse::<()>()));
         poll_into_a_pause(|| poll(&mut reading, &waker).is_pending());
-        let before = hits.count();
+        let before = counter.wakes();
         assert!(poll(&mut reading, &waker).is_pending());
         outlast_pauses();
-        let after = hits.count();
+        let after = counter.wakes();
         // A pause may have ended between two of the polls, and the next one may have begun.
         assert!(after <= before + 5, "{} wake-ups", after - before);
         assert!(after > before, "the pause does not end");
@@ -255,16 +255,16 @@ fn a_pause_ends_with_one_wake_up() {
 fn a_pause_wakes_the_task_that_polled_last() {
     guarded(|| {
         let (source, _peer) = ready_pair();
-        let (former, former_waker) = hits();
-        let (latter, latter_waker) = hits();
+        let (former, former_waker) = Counter::new();
+        let (latter, latter_waker) = Counter::new();
         let mut reading = Box::pin(source.read_with(|_| refuse::<()>()));
         poll_into_a_pause(|| poll(&mut reading, &former_waker).is_pending());
         let polled = poll(&mut reading, &latter_waker);
         assert!(polled.is_pending());
-        let before = former.count();
-        latter.wait(1);
+        let before = former.wakes();
+        latter.wait_for(1);
         outlast_pauses();
-        let after = former.count();
+        let after = former.wakes();
         assert!(after <= before + 1, "{} wake-ups", after - before);
     });
 }

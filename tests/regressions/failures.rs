@@ -51,7 +51,7 @@ fn an_alarm_outlives_a_failure_of_the_watch() {
         let (source, mut peer) = local_pair();
         let reactor = descriptors("eventpoll");
         // A wait of a foreign task starts the fallback thread.
-        let (hits, waker) = hits();
+        let (counter, waker) = Counter::new();
         assert!(poll_readable(&source, &waker).is_pending());
         let fallback = fallback_thread();
         block_on(async {
@@ -63,7 +63,7 @@ fn an_alarm_outlives_a_failure_of_the_watch() {
             // the filter was installed.
             thread::sleep(Duration::from_millis(100));
             peer.write_all(b"x").unwrap();
-            hits.wait(1);
+            counter.wait_for(1);
         });
     });
 }

@@ -358,10 +358,10 @@ struct Pauses {
 /// Polls a task to its end and counts its pauses.
 fn count_pauses(task: impl Future) -> Pauses {
     let mut found = Pauses::default();
-    let (hits, waker) = hits();
+    let (counter, waker) = Counter::new();
     let mut task = pin!(task);
     loop {
-        let before = hits.count();
+        let before = counter.wakes();
         if task
             .as_mut()
             .poll(&mut Context::from_waker(&waker))
@@ -369,11 +369,11 @@ fn count_pauses(task: impl Future) -> Pauses {
         {
             return found;
         }
-        if hits.count() > before {
+        if counter.wakes() > before {
             found.yields += 1;
         } else {
             found.pauses += 1;
-            hits.wait(before + 1);
+            counter.wait_for(before + 1);
         }
     }
 }

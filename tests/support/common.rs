@@ -14,14 +14,16 @@ pub(crate) use std::os::windows::io::AsSocket as AsObject;
 use std::panic;
 use std::pin::pin;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
 use futures_lite::future;
+
+pub(crate) use super::wakers::*;
 
 /// The time after which a test is considered to hang.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
@@ -132,61 +134,6 @@ pub(crate) fn thread_ids_named(name: &str) -> Vec<String> {
         })
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect()
-}
-
-/// A waker that counts how often it is woken and reports how many copies of it exist.
-#[derive(Debug, Default)]
-pub(crate) struct Hits {
-    count: Mutex<usize>,
-    changed: Condvar,
-}
-
-impl Hits {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::default()
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        *self.count.lock().unwrap()
-    }
-
-    /// Waits until the waker has been woken at least `at_least` times since its creation.
-    #[track_caller]
-    pub(crate) fn wait(&self, at_least: usize) {
-        let count = self.count.lock().unwrap();
-        let (count, _) = self
-            .changed
-            .wait_timeout_while(count, STEP, |count| *count < at_least)
-            .unwrap();
-        assert!(
-            *count >= at_least,
-            "woken {count} times, expected at least {at_least}"
-        );
-    }
-
-    /// Returns how many wakers made from this counter exist, apart from the `own` ones of the
-    /// caller.
-    pub(crate) fn held(self: &Arc<Self>, own: usize) -> usize {
-        Arc::strong_count(self) - 1 - own
-    }
-}
-
-impl Wake for Hits {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        *self.count.lock().unwrap() += 1;
-        self.changed.notify_all();
-    }
-}
-
-/// Creates a counter and a waker that increments it.
-pub(crate) fn hits() -> (Arc<Hits>, Waker) {
-    let hits = Hits::new();
-    let waker = Waker::from(hits.clone());
-    (hits, waker)
 }
 
 struct OnWake<F>(F);

@@ -6,9 +6,9 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use async_io::Async;
 
 use super::raw;
+pub(crate) use super::wakers::*;
 
 /// Longer than any test takes, even in an emulator on a busy machine.
 pub(crate) const HANG: Duration = Duration::from_secs(60);
@@ -84,42 +85,6 @@ pub(crate) fn foreign_block_on<F: Future>(future: F) -> F::Output {
         while !parker.1.swap(false, Ordering::Acquire) {
             thread::park();
         }
-    }
-}
-
-/// A waker that counts its wake-ups. A thread can wait for the count.
-#[derive(Default)]
-pub(crate) struct Counter {
-    wakes: Mutex<usize>,
-    changed: Condvar,
-}
-
-impl Counter {
-    pub(crate) fn new() -> (Arc<Self>, Waker) {
-        let counter = Arc::new(Self::default());
-        let waker = Waker::from(counter.clone());
-        (counter, waker)
-    }
-
-    pub(crate) fn wakes(&self) -> usize {
-        *self.wakes.lock().unwrap()
-    }
-
-    /// Waits until there have been at least `count` wake-ups.
-    pub(crate) fn wait_for(&self, count: usize) {
-        let wakes = self.wakes.lock().unwrap();
-        let (wakes, _) = self
-            .changed
-            .wait_timeout_while(wakes, HANG, |wakes| *wakes < count)
-            .unwrap();
-        assert!(*wakes >= count, "{} of {count} wake-ups arrived", *wakes);
-    }
-}
-
-impl Wake for Counter {
-    fn wake(self: Arc<Self>) {
-        *self.wakes.lock().unwrap() += 1;
-        self.changed.notify_all();
     }
 }
 

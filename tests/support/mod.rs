@@ -23,6 +23,7 @@ pub(crate) mod raw;
     )
 ))]
 pub(crate) mod seccomp;
+mod wakers;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
