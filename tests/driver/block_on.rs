@@ -16,7 +16,7 @@ use futures_lite::future::{or, yield_now};
 
 use crate::support::isolated::isolated;
 use crate::support::procfs::{fallback_thread, wait_until_asleep};
-use crate::support::{Counter, Runner, guard, poll};
+use crate::support::{Counter, Runner, guarded, poll};
 
 /// Returns the waker of the enclosing `block_on`.
 async fn own_waker() -> Waker {
@@ -26,7 +26,7 @@ async fn own_waker() -> Waker {
 /// Inner and outer calls have separate wakers, and a wake-up of one call does not wake the other.
 #[test]
 fn nested_calls_have_separate_wakers() {
-    guard(|| {
+    guarded(|| {
         let outer_polls = Cell::new(0);
         block_on(async {
             let outer = own_waker().await;
@@ -71,7 +71,7 @@ fn nested_calls_have_separate_wakers() {
 /// If a wait of the outer call ends while the inner call runs, its wake-up is not lost.
 #[test]
 fn an_event_of_the_outer_call_is_not_lost_during_the_inner_one() {
-    guard(|| {
+    guarded(|| {
         block_on(async {
             let (local, mut peer) = UnixStream::pair().unwrap();
             let source = Async::new(local).unwrap();
@@ -124,7 +124,7 @@ fn a_wake_up_in_the_last_poll_does_not_affect_the_next_call() {
 /// A wake-up before the future returns `Pending` is not lost, whichever thread it comes from.
 #[test]
 fn a_wake_up_before_pending_is_not_lost() {
-    guard(|| {
+    guarded(|| {
         for from_elsewhere in [false, true] {
             for _ in 0..200 {
                 let mut first = true;
@@ -149,7 +149,7 @@ fn a_wake_up_before_pending_is_not_lost() {
 /// threads work.
 #[test]
 fn a_panic_propagates_and_leaves_no_state_behind() {
-    guard(|| {
+    guarded(|| {
         for round in 0..20 {
             let (local, mut peer) = UnixStream::pair().unwrap();
             let source = Async::new(local).unwrap();
@@ -182,7 +182,7 @@ fn a_panic_propagates_and_leaves_no_state_behind() {
 /// A thread that ends by a panic while another one sleeps hands over the reactor.
 #[test]
 fn panicking_thread_hands_over() {
-    guard(|| {
+    guarded(|| {
         for _ in 0..20 {
             let (local, mut peer) = UnixStream::pair().unwrap();
             let (source, other) = (Async::new(local).unwrap(), UnixStream::pair().unwrap());
@@ -271,7 +271,7 @@ fn a_future_is_not_polled_after_ready_and_need_not_be_send() {
 /// A wake-up from another thread interrupts the wait for I/O, even if it coincides with an event.
 #[test]
 fn a_wake_up_from_another_thread_interrupts_the_wait() {
-    guard(|| {
+    guarded(|| {
         let (local, mut peer) = UnixStream::pair().unwrap();
         let source = Async::new(local).unwrap();
         for round in 0..500 {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_io::{Async, Timer};
 use futures_lite::future::or;
 
-use crate::support::{Noise, Runner, guard, stress};
+use crate::support::{Noise, Runner, guarded, stress};
 
 /// A thread that answers each byte with the same byte, after a short timer.
 struct Echo {
@@ -77,7 +77,7 @@ fn computing(stop: Arc<AtomicBool>) -> (UnixStream, mpsc::Receiver<()>, JoinHand
 #[test]
 fn a_long_computation_delays_no_other_thread() {
     for computing_first in [true, false] {
-        guard(move || {
+        guarded(move || {
             let stop = Arc::new(AtomicBool::new(false));
             let early = computing_first.then(|| computing(stop.clone()));
             let mut echoes = [Runner::Ours, Runner::Foreign, Runner::Ours].map(Echo::start);
@@ -102,7 +102,7 @@ fn a_long_computation_delays_no_other_thread() {
 /// over.
 #[test]
 fn a_long_computation_does_not_delay_a_single_sleeper() {
-    guard(|| {
+    guarded(|| {
         for _ in 0..20 {
             let stop = Arc::new(AtomicBool::new(false));
             let (mut peer, computes, thread) = computing(stop.clone());
@@ -124,7 +124,7 @@ fn a_long_computation_does_not_delay_a_single_sleeper() {
 /// one.
 #[test]
 fn a_blocked_thread_delays_no_other_thread() {
-    guard(|| {
+    guarded(|| {
         let (local, mut peer) = UnixStream::pair().unwrap();
         let (release, released) = mpsc::channel::<()>();
         let (blocks, does_block) = mpsc::channel();
@@ -151,7 +151,7 @@ fn a_blocked_thread_delays_no_other_thread() {
 /// One `block_on` ends while another sleeps. Events of the other one are still delivered.
 #[test]
 fn events_arrive_after_another_call_has_ended() {
-    guard(|| {
+    guarded(|| {
         let mut echo = Echo::start(Runner::Ours);
         for round in 0..stress(300) {
             let (local, mut peer) = UnixStream::pair().unwrap();
@@ -169,7 +169,7 @@ fn events_arrive_after_another_call_has_ended() {
 /// The same if the end coincides with an event of the other one.
 #[test]
 fn events_arrive_while_another_call_ends() {
-    guard(|| {
+    guarded(|| {
         let mut echo = Echo::start(Runner::Ours);
         let mut noise = Noise::new(9);
         for round in 0..stress(1_000) {
@@ -197,7 +197,7 @@ fn events_arrive_while_another_call_ends() {
 /// another.
 #[test]
 fn events_arrive_while_threads_start_and_end() {
-    guard(|| {
+    guarded(|| {
         let worker = |seed: u64| {
             let mut noise = Noise::new(seed);
             for _ in 0..stress(100) {

@@ -14,7 +14,7 @@ use async_io::{Async, Timer};
 use futures_lite::AsyncReadExt;
 use futures_lite::future::{pending, poll_once};
 
-use crate::support::{Counter, Runner, eventually, foreign_block_on, guard, poll, tcp_pair};
+use crate::support::{Counter, Runner, foreign_block_on, guarded, poll, tcp_pair, until};
 
 /// One executor is run by `block_on` and by a foreign executor. The first thread then blocks on a
 /// channel until a task is done that the second thread runs. The wait of that task may have been
@@ -22,7 +22,7 @@ use crate::support::{Counter, Runner, eventually, foreign_block_on, guard, poll,
 #[test]
 fn an_executor_shared_with_a_foreign_block_on_makes_progress() {
     for wait_for_io in [false, true] {
-        guard(move || {
+        guarded(move || {
             for _ in 0..20 {
                 shared_executor(wait_for_io);
             }
@@ -65,7 +65,7 @@ fn shared_executor(wait_for_io: bool) {
 /// blocks.
 #[test]
 fn a_wait_polled_by_a_thread_that_then_blocks_ends() {
-    guard(|| {
+    guarded(|| {
         let executor = Arc::new(Executor::new());
         let (done, is_done) = mpsc::channel();
         executor
@@ -99,7 +99,7 @@ fn a_wait_polled_by_a_thread_that_then_blocks_ends() {
 /// that frame.
 #[test]
 fn a_frame_loop_sees_what_was_sent() {
-    guard(|| {
+    guarded(|| {
         let (local, mut peer) = tcp_pair();
         let mut stream = Async::new(local).unwrap();
         let mut buffer = [0; 64];
@@ -123,7 +123,7 @@ fn a_frame_loop_sees_what_was_sent() {
 /// always asks the kernel.
 #[test]
 fn new_operation_asks_the_kernel() {
-    guard(|| {
+    guarded(|| {
         async_io::block_on(async {
             let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
             let address = socket.get_ref().local_addr().unwrap();
@@ -159,7 +159,7 @@ fn new_operation_asks_the_kernel() {
 /// turn has begun.
 #[test]
 fn operation_that_is_polled_without_a_wait_asks_the_kernel() {
-    guard(|| {
+    guarded(|| {
         async_io::block_on(async {
             let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
             let address = socket.get_ref().local_addr().unwrap();
@@ -182,7 +182,7 @@ fn operation_that_is_polled_without_a_wait_asks_the_kernel() {
 /// a system call.
 #[test]
 fn a_frame_loop_sees_data_after_short_reads() {
-    guard(|| {
+    guarded(|| {
         let (local, mut peer) = tcp_pair();
         let mut stream = Async::new(local).unwrap();
         let mut buffer = [0; 64];
@@ -205,7 +205,7 @@ fn a_frame_loop_sees_data_after_short_reads() {
 /// A frame loop with datagrams and writes.
 #[test]
 fn a_frame_loop_sees_datagrams() {
-    guard(|| {
+    guarded(|| {
         let (local, peer) = std::os::unix::net::UnixDatagram::pair().unwrap();
         let source = Async::new(local).unwrap();
         let mut buffer = [0; 8];
@@ -241,7 +241,7 @@ impl Wake for Waits {
 #[test]
 fn wakers_may_call_block_on() {
     for runner in Runner::BOTH {
-        guard(move || {
+        guarded(move || {
             let (inner, mut inner_peer) = UnixStream::pair().unwrap();
             let inner = Arc::new(Async::new(inner).unwrap());
             inner_peer.write_all(b"x").unwrap();
@@ -272,7 +272,7 @@ fn wakers_may_call_block_on() {
 #[test]
 fn cancelled_waits_are_polled_elsewhere() {
     for runner in Runner::BOTH {
-        guard(move || {
+        guarded(move || {
             let (local, mut peer) = UnixStream::pair().unwrap();
             let source = Arc::new(Async::new(local).unwrap());
             for _ in 0..50 {
@@ -308,7 +308,7 @@ fn cancelled_waits_are_polled_elsewhere() {
 /// The same while the first thread of the wait is in `block_on` again and busy with other work.
 #[test]
 fn a_wait_ends_elsewhere_while_its_first_thread_is_blocked() {
-    guard(|| {
+    guarded(|| {
         let (local, mut peer) = UnixStream::pair().unwrap();
         let source = Arc::new(Async::new(local).unwrap());
         let mut readable = source.clone().readable_owned();
@@ -336,7 +336,7 @@ fn a_wait_ends_elsewhere_while_its_first_thread_is_blocked() {
 /// from other waits.
 #[test]
 fn an_abandoned_wait_takes_no_event_from_other_waits() {
-    guard(|| {
+    guarded(|| {
         let (local, mut peer) = UnixStream::pair().unwrap();
         let source = Async::new(local).unwrap();
         let mut abandoned = pin!(source.readable());
@@ -348,7 +348,7 @@ fn an_abandoned_wait_takes_no_event_from_other_waits() {
         peer.write_all(b"x").unwrap();
         counter.wait_for(1);
         foreign_block_on(readable).unwrap();
-        eventually("the abandoned wait ends as well", || {
+        until("the abandoned wait ends as well", || {
             let mut context = Context::from_waker(Waker::noop());
             abandoned.as_mut().poll(&mut context).is_ready()
         });

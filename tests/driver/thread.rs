@@ -14,7 +14,7 @@ use futures_lite::future::{or, poll_once, zip};
 
 use crate::support::isolated::isolated;
 use crate::support::procfs::{fallback_thread, fallback_threads, own_status, status, thread_count};
-use crate::support::{Counter, eventually, foreign_block_on, poll};
+use crate::support::{Counter, foreign_block_on, poll, until};
 
 /// Waits of every kind with the waker of `block_on` itself.
 async fn local_waits() {
@@ -136,7 +136,7 @@ fn foreign_waits_share_one_thread() {
         for wait in waits {
             wait.join().unwrap();
         }
-        eventually("the thread has its name", || fallback_threads().len() == 1);
+        until("the thread has its name", || fallback_threads().len() == 1);
         foreign_block_on(local_waits());
         assert_eq!(fallback_threads().len(), 1);
     });

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
 
-use crate::support::{Counter, Runner, deliver_event, foreign_block_on, guard, pair, poll};
+use crate::support::{Counter, Runner, deliver_event, foreign_block_on, guarded, pair, poll};
 
 /// A waker that sleeps before it counts.
 struct Slow(Arc<Counter>);
@@ -27,7 +27,7 @@ impl Wake for Slow {
 #[test]
 fn slow_wakers_do_not_delay_other_waits_without_bound() {
     for runner in Runner::BOTH {
-        guard(move || {
+        guarded(move || {
             let (slow, slow_waker) = {
                 let (counter, _) = Counter::new();
                 (counter.clone(), Waker::from(Arc::new(Slow(counter))))
@@ -69,7 +69,7 @@ async fn own_waker() -> Waker {
 /// ended.
 #[test]
 fn wakers_may_outlive_their_thread() {
-    guard(|| {
+    guarded(|| {
         let ended = thread::spawn(|| {
             let nested = async_io::block_on(async {
                 Timer::after(Duration::from_millis(1)).await;
@@ -98,7 +98,7 @@ fn wakers_may_outlive_their_thread() {
 #[test]
 fn a_waker_left_with_a_source_is_dropped_with_it() {
     for runner in Runner::BOTH {
-        guard(move || {
+        guarded(move || {
             let (local, mut peer) = UnixStream::pair().unwrap();
             let source = Async::new(local).unwrap();
             let waker = thread::scope(|scope| {

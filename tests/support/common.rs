@@ -11,62 +11,17 @@ pub(crate) use std::os::fd::AsFd as AsObject;
 pub(crate) use std::os::unix::net::UnixStream as Local;
 #[cfg(windows)]
 pub(crate) use std::os::windows::io::AsSocket as AsObject;
-use std::panic;
 use std::pin::pin;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_io::{Async, Timer};
 use futures_lite::future;
 
+pub(crate) use super::guards::*;
 pub(crate) use super::wakers::*;
-
-/// The time after which a test is considered to hang.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
-
-/// The same limit for a single step. It is shorter, so that the failure names the step that hangs.
-pub(crate) const STEP: Duration = Duration::from_secs(40);
-
-/// A duration that never elapses during a test.
-pub(crate) const HOUR: Duration = Duration::from_secs(3600);
-
-/// Runs `body` on a new thread and fails if it has not finished within `limit`.
-pub(crate) fn within<R: Send + 'static>(
-    limit: Duration,
-    body: impl FnOnce() -> R + Send + 'static,
-) -> R {
-    let (done, finished) = mpsc::channel::<()>();
-    let worker = thread::spawn(move || {
-        // Dropped even if the body panics, which ends the wait below.
-        let _done = done;
-        body()
-    });
-    if finished.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-        panic!("still running after {limit:?}");
-    }
-    worker
-        .join()
-        .unwrap_or_else(|payload| panic::resume_unwind(payload))
-}
-
-/// Runs `body` with [`within`] and the usual limit.
-pub(crate) fn guarded<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
-    within(LIMIT, body)
-}
-
-/// Waits until `condition` holds, and fails if that takes too long.
-#[track_caller]
-pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < STEP, "still waiting: {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
 
 const CHILD: &str = "ASYNC_IO_TEST_IN_CHILD";
 

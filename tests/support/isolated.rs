@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 
-use super::{HANG, raw};
+use super::{LIMIT, raw};
 
 const CHOSEN: &str = "ASYNC_IO_ISOLATED_TEST";
 const FINISHED: &str = "the isolated body has run to its end";
@@ -48,10 +48,10 @@ fn run(name: &str) -> Output {
         drop(done);
         output
     });
-    if finished.recv_timeout(HANG) == Err(RecvTimeoutError::Timeout) {
+    if finished.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
         // The waiting thread holds the child, so its process id cannot have been reused.
         raw::kill(pid);
-        eprintln!("{name}: still running after {HANG:?}, killed");
+        eprintln!("{name}: still running after {LIMIT:?}, killed");
     }
     waiter.join().unwrap().unwrap()
 }

@@ -8,43 +8,15 @@ use std::os::unix::net::UnixStream;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use async_io::Async;
 
+pub(crate) use super::guards::*;
 use super::raw;
 pub(crate) use super::wakers::*;
-
-/// Longer than any test takes, even in an emulator on a busy machine.
-pub(crate) const HANG: Duration = Duration::from_secs(60);
-
-/// Runs `body` on a new thread and fails if it has not returned after [`HANG`].
-pub(crate) fn guard<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
-    let (done, finished) = mpsc::channel::<()>();
-    let worker = thread::spawn(move || {
-        let result = body();
-        drop(done);
-        result
-    });
-    // No value is ever sent: the sender is dropped when the body returns or panics.
-    if finished.recv_timeout(HANG) == Err(RecvTimeoutError::Timeout) {
-        panic!("still running after {HANG:?}");
-    }
-    match worker.join() {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
-}
-
-/// Returns `count` multiplied by the factor in `ASYNC_IO_STRESS` (1 if it is not set).
-pub(crate) fn stress(count: usize) -> usize {
-    let factor = std::env::var("ASYNC_IO_STRESS").ok();
-    let factor = factor.and_then(|text| text.parse::<f64>().ok());
-    (count as f64 * factor.unwrap_or(1.0)).max(1.0) as usize
-}
 
 /// The executor that runs a future. With `Foreign` only the fallback thread can drive the reactor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,15 +63,6 @@ pub(crate) fn foreign_block_on<F: Future>(future: F) -> F::Output {
 /// Polls `future` once with `waker`.
 pub(crate) fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(waker))
-}
-
-/// Waits, by polling, for a condition that no event reports.
-pub(crate) fn eventually(what: &str, mut check: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !check() {
-        assert!(start.elapsed() < HANG, "never happened: {what}");
-        thread::yield_now();
-    }
 }
 
 /// Fails if the process uses CPU time although all of its threads should be asleep. Only meaningful

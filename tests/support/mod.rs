@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub(crate) mod common;
+mod guards;
 #[cfg(target_os = "linux")]
 pub(crate) mod isolated;
 #[cfg(target_os = "linux")]

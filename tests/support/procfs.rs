@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::fd::RawFd;
 
-use super::eventually;
+use super::until;
 
 /// The name of the fallback thread.
 const FALLBACK: &str = "async-io";
@@ -31,7 +31,7 @@ pub(crate) fn fallback_threads() -> Vec<u32> {
 
 /// Waits until the fallback thread has set its name, and returns its id.
 pub(crate) fn fallback_thread() -> u32 {
-    eventually("a thread called async-io", || {
+    until("a thread called async-io", || {
         !fallback_threads().is_empty()
     });
     fallback_threads()[0]
@@ -66,7 +66,7 @@ pub(crate) fn sleeps_of_all() -> u64 {
 
 /// Waits until a thread sleeps.
 pub(crate) fn wait_until_asleep(thread: u32) {
-    eventually("a sleeping thread", || {
+    until("a sleeping thread", || {
         status(thread, "State").is_some_and(|state| state.starts_with('S'))
     });
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Wake, Waker};
 
-use super::common::STEP;
+use super::guards::STEP;
 
 /// A waker that counts how often it is woken. A thread can wait for the count.
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@ use async_io::{Async, IoSafe};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::isolated::isolated;
-use crate::support::{Counter, Runner, assert_quiet, drain, fill, guard, poll, raw, tcp_pair};
+use crate::support::{Counter, Runner, assert_quiet, drain, fill, guarded, poll, raw, tcp_pair};
 
 /// Reads with a large buffer: first the data that the peer sent, then the end of the stream.
 async fn data_then_end<T: IoSafe + Read>(stream: &mut Async<T>) {
@@ -32,7 +32,7 @@ fn send_and_finish(peer: &TcpStream) {
 /// end.
 #[test]
 fn the_end_of_stream_in_the_event_of_the_data_is_reported() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             // Everything is sent before the registration.
             let (local, peer) = tcp_pair();
@@ -65,7 +65,7 @@ fn the_end_of_stream_in_the_event_of_the_data_is_reported() {
 #[test]
 fn a_sleeping_reader_gets_the_end_of_stream_behind_the_data() {
     for runner in Runner::BOTH {
-        guard(move || {
+        guarded(move || {
             for round in 0..200 {
                 let (local, peer) = tcp_pair();
                 let sender = thread::spawn(move || {
@@ -85,7 +85,7 @@ fn a_sleeping_reader_gets_the_end_of_stream_behind_the_data() {
 /// reader leaves some of the data.
 #[test]
 fn a_terminal_reader_gets_what_a_second_reader_leaves() {
-    guard(|| {
+    guarded(|| {
         let (mut master, mut second) = raw::pty();
         // A separate open file description. Otherwise both readers would be non-blocking.
         let path = format!("/proc/self/fd/{}", second.as_raw_fd());
@@ -108,7 +108,7 @@ fn a_terminal_reader_gets_what_a_second_reader_leaves() {
 #[test]
 fn a_terminal_returns_queued_data_after_a_hang_up() {
     for runner in Runner::BOTH {
-        guard(move || {
+        guarded(move || {
             const SENT: usize = 30_000;
             let (master, mut slave) = raw::pty();
             let sender = thread::spawn(move || slave.write_all(&[b'p'; SENT]).unwrap());
@@ -218,7 +218,7 @@ fn a_hang_up_before_connect_does_not_persist() {
 /// When its last writer is closed, a pipe reports HUP alone, without IN.
 #[test]
 fn closing_the_last_writer_of_a_pipe_wakes_the_reader() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             let (reader, mut writer) = raw::pipe();
             let mut reader = Async::new(reader).unwrap();
@@ -239,7 +239,7 @@ fn closing_the_last_writer_of_a_pipe_wakes_the_reader() {
 /// When its last reader is closed, a pipe reports ERR alone.
 #[test]
 fn closing_the_last_reader_of_a_pipe_wakes_the_writer() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             let (reader, writer) = raw::pipe();
             let mut writer = Async::new(writer).unwrap();
@@ -306,7 +306,7 @@ fn a_message_in_the_error_queue_wakes_readers() {
 /// A hang-up of a stream wakes a reader and a writer that both sleep.
 #[test]
 fn a_hang_up_wakes_both_directions() {
-    guard(|| {
+    guarded(|| {
         let (local, peer) = UnixStream::pair().unwrap();
         let source = Async::new(local).unwrap();
         fill(source.get_ref());

@@ -16,7 +16,7 @@ use crate::support::isolated::isolated;
 use crate::support::procfs::{fallback_thread, wait_until_asleep};
 use crate::support::raw::Number;
 use crate::support::{
-    Counter, Runner, assert_quiet, fill, foreign_block_on, guard, poll, raw, stress, tcp_pair,
+    Counter, Runner, assert_quiet, fill, foreign_block_on, guarded, poll, raw, stress, tcp_pair,
 };
 
 /// Waits until the reactor has done a complete turn, so that events from before the call have been
@@ -119,7 +119,7 @@ fn events_of_a_copy_of_a_dropped_source_are_ignored() {
 /// A source and a copy of its descriptor: removing one does not affect the other, in both orders.
 #[test]
 fn removing_one_of_two_copies_leaves_the_other_working() {
-    guard(|| {
+    guarded(|| {
         for first_goes in [true, false] {
             let (local, mut peer) = UnixStream::pair().unwrap();
             let copy = Async::new(local.try_clone().unwrap()).unwrap();

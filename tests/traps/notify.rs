@@ -14,7 +14,7 @@ use std::time::Duration;
 use async_io::{Async, Timer};
 use futures_lite::FutureExt;
 
-use crate::support::{Noise, eventually, guard, stress};
+use crate::support::{Noise, guarded, stress, until};
 
 /// The state that a waking thread and a thread in `block_on` share.
 #[derive(Default)]
@@ -53,7 +53,7 @@ pub(crate) fn count_up(
             }
         }));
     });
-    eventually("the counting thread has stored its waker", || {
+    until("the counting thread has stored its waker", || {
         shared.waker.get().is_some()
     });
     let waker = shared.waker.get().unwrap();
@@ -65,7 +65,7 @@ pub(crate) fn count_up(
         for _ in 0..burst {
             waker.wake_by_ref();
         }
-        eventually("the counting thread sees the number", || {
+        until("the counting thread sees the number", || {
             shared.seen.load(Ordering::Acquire) == round
         });
     }
@@ -75,13 +75,13 @@ pub(crate) fn count_up(
 /// A million wake-ups in a row, whether or not the waiting thread reads the notifications.
 #[test]
 fn none_of_a_million_wake_ups_is_lost() {
-    guard(|| count_up(stress(10_000), 100, true, |_| {}));
+    guarded(|| count_up(stress(10_000), 100, true, |_| {}));
 }
 
 /// Events and notifications that coincide: handling one must not mark the other as handled.
 #[test]
 fn a_notification_that_meets_an_event_is_not_lost() {
-    guard(|| {
+    guarded(|| {
         let rounds = stress(10_000);
         let (local, mut peer) = UnixStream::pair().unwrap();
         let seen = Arc::new(AtomicUsize::new(0));
@@ -111,7 +111,7 @@ fn a_notification_that_meets_an_event_is_not_lost() {
                 noise.dawdle();
                 peer.write_all(b"x").unwrap();
             }
-            eventually("both are seen", || seen.load(Ordering::Acquire) > round);
+            until("both are seen", || seen.load(Ordering::Acquire) > round);
         }
         reader.join().unwrap();
     });
@@ -121,5 +121,5 @@ fn a_notification_that_meets_an_event_is_not_lost() {
 /// the wake-up was one of several.
 #[test]
 fn a_wake_up_publishes_what_was_stored_before_it() {
-    guard(|| count_up(stress(20_000), 3, false, |_| {}));
+    guarded(|| count_up(stress(20_000), 3, false, |_| {}));
 }

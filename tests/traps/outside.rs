@@ -8,12 +8,12 @@ use std::task::Waker;
 use async_io::Async;
 use futures_lite::AsyncReadExt;
 
-use crate::support::{Counter, Runner, deliver_event, drain, fill, guard, poll, tcp_pair};
+use crate::support::{Counter, Runner, deliver_event, drain, fill, guarded, poll, tcp_pair};
 
 /// Two connections may arrive with one event.
 #[test]
 fn both_connections_of_one_event_are_accepted() {
-    guard(|| {
+    guarded(|| {
         let listener = Async::<std::net::TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
         let address = listener.get_ref().local_addr().unwrap();
         for runner in Runner::BOTH {
@@ -40,7 +40,7 @@ fn both_connections_of_one_event_are_accepted() {
 /// A peek leaves the bytes in the buffer. A peek that finds none waits for the next bytes.
 #[test]
 fn a_peek_leaves_the_data_for_the_next_read() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             let (local, mut peer) = tcp_pair();
             let mut stream = Async::new(local).unwrap();
@@ -62,7 +62,7 @@ fn a_peek_leaves_the_data_for_the_next_read() {
 /// Reads directly on the object leave no stale readiness behind.
 #[test]
 fn reads_outside_the_wrapper_leave_no_stale_readiness() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             let (local, mut peer) = UnixStream::pair().unwrap();
             let source = Async::new(local).unwrap();
@@ -84,7 +84,7 @@ fn reads_outside_the_wrapper_leave_no_stale_readiness() {
 /// there was an event.
 #[test]
 fn readable_waits_on_a_drained_source() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             let (local, mut peer) = UnixStream::pair().unwrap();
             let source = Async::new(local).unwrap();
@@ -106,7 +106,7 @@ fn readable_waits_on_a_drained_source() {
 /// `readable()` does not wait while bytes are left, although there is no new event.
 #[test]
 fn readable_does_not_wait_while_bytes_are_left() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             let (local, mut peer) = tcp_pair();
             let source = Async::new(local).unwrap();
@@ -122,7 +122,7 @@ fn readable_does_not_wait_while_bytes_are_left() {
 /// Readiness from before the registration causes no further edge.
 #[test]
 fn readiness_from_before_the_registration_is_seen() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             let (local, mut peer) = UnixStream::pair().unwrap();
             peer.write_all(b"early").unwrap();
@@ -141,7 +141,7 @@ fn readiness_from_before_the_registration_is_seen() {
 /// Readiness that arises between the operation and the wait must be noticed as well.
 #[test]
 fn readiness_between_the_operation_and_the_wait_is_seen() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             for _ in 0..100 {
                 let (local, mut peer) = UnixStream::pair().unwrap();

@@ -13,7 +13,7 @@ use async_io::{Async, IoSafe};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
-    Counter, Noise, Runner, deliver_event, drain, fill, guard, poll, raw, stress, tcp_pair,
+    Counter, Noise, Runner, deliver_event, drain, fill, guarded, poll, raw, stress, tcp_pair,
 };
 
 /// Reads bytes one by one. Each byte is sent a varying time after the previous one was seen.
@@ -50,7 +50,7 @@ where
 /// the reader.
 #[test]
 fn an_event_between_would_block_and_clear_wakes_the_reader_of_a_unix_stream() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             let (reader, writer) = UnixStream::pair().unwrap();
             bytes_one_by_one(runner, reader, writer);
@@ -60,7 +60,7 @@ fn an_event_between_would_block_and_clear_wakes_the_reader_of_a_unix_stream() {
 
 #[test]
 fn an_event_between_would_block_and_clear_wakes_the_reader_of_a_tcp_stream() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             let (reader, writer) = tcp_pair();
             bytes_one_by_one(runner, reader, writer);
@@ -70,7 +70,7 @@ fn an_event_between_would_block_and_clear_wakes_the_reader_of_a_tcp_stream() {
 
 #[test]
 fn an_event_between_would_block_and_clear_wakes_the_reader_of_a_pipe() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             let (reader, writer) = raw::pipe();
             bytes_one_by_one(runner, reader, writer);
@@ -83,7 +83,7 @@ fn an_event_between_would_block_and_clear_wakes_the_reader_of_a_pipe() {
 #[test]
 fn an_event_is_not_cleared_when_sequence_numbers_wrap_around() {
     for events in [256, 65_536] {
-        guard(move || {
+        guarded(move || {
             let (local, peer) = UnixStream::pair().unwrap();
             let source = Async::new(local).unwrap();
             let mut byte = [0];
@@ -110,7 +110,7 @@ fn an_event_is_not_cleared_when_sequence_numbers_wrap_around() {
 #[test]
 fn writable_events_do_not_wake_the_reader() {
     for runner in Runner::BOTH {
-        guard(move || {
+        guarded(move || {
             const BYTES: usize = 5_000;
             let (local, mut peer) = UnixStream::pair().unwrap();
             raw::set_option(&local, libc::SOL_SOCKET, libc::SO_SNDBUF, 4096);
@@ -150,7 +150,7 @@ fn writable_events_do_not_wake_the_reader() {
 /// and vice versa.
 #[test]
 fn would_block_clears_only_its_own_direction() {
-    guard(|| {
+    guarded(|| {
         for _ in 0..100 {
             let (local, mut peer) = UnixStream::pair().unwrap();
             let source = Async::new(local).unwrap();
@@ -223,7 +223,7 @@ fn transfer(runner: Runner, from: Arc<Async<UnixStream>>, to: Arc<Async<UnixStre
 #[test]
 fn a_reader_and_a_writer_keep_the_interest_of_each_other() {
     for runner in Runner::BOTH {
-        guard(move || {
+        guarded(move || {
             let (left, right) = UnixStream::pair().unwrap();
             for end in [&left, &right] {
                 raw::set_option(end, libc::SOL_SOCKET, libc::SO_SNDBUF, 4096);
@@ -243,7 +243,7 @@ fn a_reader_and_a_writer_keep_the_interest_of_each_other() {
 /// The same with a pipe that is always full.
 #[test]
 fn a_writer_to_a_full_pipe_makes_progress() {
-    guard(|| {
+    guarded(|| {
         let rounds = stress(500);
         let (reader, writer) = raw::pipe();
         let source: Async<File> = Async::new(writer).unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_io::{Async, Timer};
 use futures_lite::FutureExt;
 
-use crate::support::{Counter, Runner, fill, foreign_block_on, guard, pair, poll};
+use crate::support::{Counter, Runner, fill, foreign_block_on, guarded, pair, poll};
 
 /// A waker that uses the library when it is woken and when it is dropped: the source that woke it,
 /// new sources, timers. Its counter counts the wake-ups.
@@ -62,7 +62,7 @@ impl Drop for Reentrant {
 /// Wakers may do anything, including operations on the source or the timer that wakes them.
 #[test]
 fn a_woken_waker_may_use_the_library() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             let (source, mut peer) = pair();
             let (slot, waker) = Reentrant::waker(&source);
@@ -94,7 +94,7 @@ fn a_woken_waker_may_use_the_library() {
 /// dropped one under a lock.
 #[test]
 fn displaced_and_dropped_wakers_may_use_the_library() {
-    guard(|| {
+    guarded(|| {
         for _ in 0..20 {
             let (source, _peer) = pair();
             fill(source.get_ref());
@@ -153,7 +153,7 @@ fn a_dropped_waker_may_own_timers_and_sources() {
         }
     }
 
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             for _ in 0..100 {
                 let (source, mut peer) = pair();
@@ -187,7 +187,7 @@ fn a_panicking_waker_does_not_keep_others_from_being_called() {
         }
     }
 
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             for _ in 0..20 {
                 let (source, mut peer) = pair();

@@ -11,7 +11,7 @@ use async_io::{Async, IoSafe};
 use futures_lite::AsyncReadExt;
 use futures_lite::future::{poll_once, zip};
 
-use crate::support::{Runner, guard, raw, tcp_pair};
+use crate::support::{Runner, guarded, raw, tcp_pair};
 
 /// Reads with a large buffer and returns the sizes. `produce` runs while the first read waits, or
 /// before all reads.
@@ -43,7 +43,7 @@ where
     P: Fn() + 'static,
 {
     let expected = expected.to_vec();
-    guard(move || {
+    guarded(move || {
         for runner in Runner::BOTH {
             for late in [false, true] {
                 for _ in 0..20 {
@@ -88,7 +88,7 @@ fn both_of_two_datagrams_behind_a_tcp_wrapper_are_read() {
 /// reader.
 #[test]
 fn fewer_bytes_than_the_low_water_mark_are_read() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             let (local, mut peer) = tcp_pair();
             raw::set_low_water_mark(&local, 100);
@@ -112,7 +112,7 @@ fn fewer_bytes_than_the_low_water_mark_are_read() {
 /// still there.
 #[test]
 fn data_beyond_the_buffers_of_one_call_is_read() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             const BYTES: usize = 2000;
             let (local, mut peer) = tcp_pair();
@@ -172,7 +172,7 @@ fn both_packets_of_a_pipe_are_read() {
 /// inotify ends a read before an event that does not fit into the buffer.
 #[test]
 fn an_inotify_event_that_did_not_fit_is_read_next() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             let place = tempfile::tempdir().unwrap();
             let watch = inotify::Inotify::init().unwrap();
@@ -218,7 +218,7 @@ fn bytes_behind_an_urgent_mark_are_read() {
 /// show it.
 #[test]
 fn bytes_behind_a_taken_urgent_byte_are_read() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             for _ in 0..20 {
                 let (local, peer) = tcp_pair();

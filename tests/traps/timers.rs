@@ -9,7 +9,7 @@ use futures_lite::future::or;
 
 use crate::support::isolated::isolated;
 use crate::support::{
-    Counter, Noise, Runner, assert_quiet, foreign_block_on, guard, poll, raw, stress,
+    Counter, Noise, Runner, assert_quiet, foreign_block_on, guarded, poll, raw, stress,
 };
 
 const FAR_AWAY: Duration = Duration::from_secs(600);
@@ -35,7 +35,7 @@ fn sleeper() -> (async_channel::Sender<()>, thread::JoinHandle<()>) {
 #[test]
 fn an_earlier_timer_interrupts_the_wait_of_any_thread() {
     for runner in Runner::BOTH {
-        guard(move || {
+        guarded(move || {
             let (stop, sleeper) = sleeper();
             let mut noise = Noise::new(2);
             for _ in 0..stress(4_000) {
@@ -53,7 +53,7 @@ fn an_earlier_timer_interrupts_the_wait_of_any_thread() {
 /// The same for the wait of the fallback thread.
 #[test]
 fn an_earlier_timer_interrupts_the_fallback_thread() {
-    guard(|| {
+    guarded(|| {
         let (_counter, waker) = Counter::new();
         let mut far = Timer::after(FAR_AWAY);
         assert!(poll(&mut far, &waker).is_pending());
@@ -66,7 +66,7 @@ fn an_earlier_timer_interrupts_the_fallback_thread() {
 /// All timers are in one queue, but many threads insert into it concurrently.
 #[test]
 fn timers_that_many_threads_insert_fire() {
-    guard(|| {
+    guarded(|| {
         let insert = |seed| {
             let mut noise = Noise::new(seed);
             for round in 0..stress(3_000) {

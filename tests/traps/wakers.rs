@@ -10,12 +10,12 @@ use std::time::Duration;
 use async_io::Timer;
 use futures_lite::future::or;
 
-use crate::support::{Counter, Runner, drain, fill, foreign_block_on, guard, pair, poll};
+use crate::support::{Counter, Runner, drain, fill, foreign_block_on, guarded, pair, poll};
 
 /// A future that is polled by one task and then by another wakes the second one.
 #[test]
 fn a_future_wakes_the_task_that_polled_it_last() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             let (source, mut peer) = pair();
             let (first, first_waker) = Counter::new();
@@ -49,7 +49,7 @@ fn a_future_wakes_the_task_that_polled_it_last() {
 /// The same for `poll_readable`, which has one shared waiter, and between threads.
 #[test]
 fn poll_readable_wakes_the_task_that_polled_last() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             let (source, mut peer) = pair();
             let (_first, waker) = Counter::new();
@@ -74,7 +74,7 @@ fn poll_readable_wakes_the_task_that_polled_last() {
 /// Waiters that are dropped after the event must not consume it.
 #[test]
 fn a_dropped_waiter_does_not_consume_the_event() {
-    guard(|| {
+    guarded(|| {
         for runner in Runner::BOTH {
             for keep in 0..5 {
                 let (source, mut peer) = pair();
@@ -98,7 +98,7 @@ fn a_dropped_waiter_does_not_consume_the_event() {
 /// A dropped waiter releases its waker immediately and is not woken.
 #[test]
 fn a_dropped_waiter_releases_its_waker() {
-    guard(|| {
+    guarded(|| {
         let (source, mut peer) = pair();
         let (kept, kept_waker) = Counter::new();
         let mut kept_readable = source.readable();
@@ -119,7 +119,7 @@ fn a_dropped_waiter_releases_its_waker() {
 /// The same for a timer. async-io 2.6.0 keeps the waker until the next turn of the reactor.
 #[test]
 fn a_dropped_timer_releases_its_waker() {
-    guard(|| {
+    guarded(|| {
         for _ in 0..100 {
             let (counter, waker) = Counter::new();
             let mut timer = Timer::after(Duration::from_secs(600));
@@ -133,7 +133,7 @@ fn a_dropped_timer_releases_its_waker() {
 /// One event wakes all its waiters, in whatever way they wait.
 #[test]
 fn one_event_wakes_all_waiters() {
-    guard(|| {
+    guarded(|| {
         let (source, mut peer) = pair();
         let filled = fill(source.get_ref());
         let counters: Vec<_> = (0..5).map(|_| Counter::new()).collect();
@@ -162,7 +162,7 @@ fn one_event_wakes_all_waiters() {
 /// Two tasks that share `poll_readable` wake each other alternately, and both make progress.
 #[test]
 fn two_tasks_on_the_shared_waiter_make_progress() {
-    guard(|| {
+    guarded(|| {
         let (source, mut peer) = pair();
         let tasks = Runner::BOTH.map(|runner| {
             let source = source.clone();
@@ -186,7 +186,7 @@ fn two_tasks_on_the_shared_waiter_make_progress() {
 #[test]
 fn writability_is_not_delayed() {
     for runner in Runner::BOTH {
-        guard(move || {
+        guarded(move || {
             let (source, _peer) = pair();
             let ticks = async {
                 loop {
