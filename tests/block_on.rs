@@ -40,7 +40,7 @@ fn polls_of_a_sleep() -> usize {
 
 /// Returns the waker of a `block_on` call, which it outlives.
 fn stolen_waker() -> Waker {
-    block_on(poll_fn(|cx| Poll::Ready(cx.waker().clone())))
+    block_on(own_waker())
 }
 
 /// Runs the future on the calling thread. The future may borrow and need not be `Send`.
@@ -102,7 +102,7 @@ fn a_ready_future_is_polled_once() {
 fn nested_calls_work() {
     guarded(|| {
         let value = block_on(async {
-            let outer = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+            let outer = own_waker().await;
             let inner = stolen_waker();
             assert!(!outer.will_wake(&inner));
             Timer::after(SHORT).await;

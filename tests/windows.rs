@@ -52,7 +52,7 @@ fn signal(event: &impl AsHandle) {
 #[test]
 fn a_signalled_handle_is_ready() {
     guarded(|| {
-        for ours in [false, true] {
+        for runner in Runner::BOTH {
             let waitable = Waitable::new(event(Reset::Never)).unwrap();
             let (counter, waker) = Counter::new();
             let mut early = waitable.ready();
@@ -62,13 +62,7 @@ fn a_signalled_handle_is_ready() {
             assert!(poll(&mut early, &waker).is_ready());
             // It stays signalled.
             for _ in 0..3 {
-                let waiter = waitable.ready();
-                let ended = if ours {
-                    block_on(waiter)
-                } else {
-                    foreign(waiter)
-                };
-                ended.unwrap();
+                runner.block_on(waitable.ready()).unwrap();
             }
         }
     });

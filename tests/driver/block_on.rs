@@ -16,12 +16,7 @@ use futures_lite::future::{or, yield_now};
 
 use crate::support::isolated::isolated;
 use crate::support::procfs::{fallback_thread, wait_until_asleep};
-use crate::support::{Counter, Runner, guarded, poll};
-
-/// Returns the waker of the enclosing `block_on`.
-async fn own_waker() -> Waker {
-    poll_fn(|cx| Poll::Ready(cx.waker().clone())).await
-}
+use crate::support::{Counter, Runner, guarded, own_waker, poll};
 
 /// Inner and outer calls have separate wakers, and a wake-up of one call does not wake the other.
 #[test]

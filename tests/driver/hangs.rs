@@ -14,7 +14,7 @@ use async_io::{Async, Timer};
 use futures_lite::AsyncReadExt;
 use futures_lite::future::{pending, poll_once};
 
-use crate::support::{Counter, Runner, foreign_block_on, guarded, poll, tcp_pair, until};
+use crate::support::{Counter, Runner, foreign, guarded, poll, tcp_pair, until};
 
 /// One executor is run by `block_on` and by a foreign executor. The first thread then blocks on a
 /// channel until a task is done that the second thread runs. The wait of that task may have been
@@ -35,9 +35,9 @@ fn shared_executor(wait_for_io: bool) {
     let (local, mut peer) = UnixStream::pair().unwrap();
     let source = Async::new(local).unwrap();
     let (stop, stopped) = async_channel::bounded::<()>(1);
-    let foreign = {
+    let other = {
         let executor = executor.clone();
-        std::thread::spawn(move || foreign_block_on(executor.run(stopped.recv())))
+        std::thread::spawn(move || foreign(executor.run(stopped.recv())))
     };
     let (done, is_done) = mpsc::channel();
     let task = executor.spawn(async move {
@@ -56,9 +56,9 @@ fn shared_executor(wait_for_io: bool) {
         let _ = peer.write_all(b"x");
         is_done.recv().unwrap();
     });
-    foreign_block_on(task);
+    foreign(task);
     drop(stop);
-    let _ = foreign.join().unwrap();
+    let _ = other.join().unwrap();
 }
 
 /// The same on one thread after the other: the task is polled only inside `block_on`, which then
@@ -76,11 +76,11 @@ fn a_wait_polled_by_a_thread_that_then_blocks_ends() {
             .detach();
         let (foreign_may_run, foreign_runs) = mpsc::channel();
         let (stop, stopped) = async_channel::bounded::<()>(1);
-        let foreign = {
+        let other = {
             let executor = executor.clone();
             std::thread::spawn(move || {
                 foreign_runs.recv().unwrap();
-                foreign_block_on(executor.run(stopped.recv()))
+                foreign(executor.run(stopped.recv()))
             })
         };
         async_io::block_on(async {
@@ -91,7 +91,7 @@ fn a_wait_polled_by_a_thread_that_then_blocks_ends() {
             is_done.recv().unwrap();
         });
         drop(stop);
-        let _ = foreign.join().unwrap();
+        let _ = other.join().unwrap();
     });
 }
 
@@ -315,7 +315,7 @@ fn a_wait_ends_elsewhere_while_its_first_thread_is_blocked() {
         assert!(async_io::block_on(poll_once(&mut readable)).is_none());
         let (done, is_done) = mpsc::channel();
         let elsewhere = std::thread::spawn(move || {
-            foreign_block_on(readable).unwrap();
+            foreign(readable).unwrap();
             done.send(()).unwrap();
         });
         async_io::block_on(async {
@@ -347,7 +347,7 @@ fn an_abandoned_wait_takes_no_event_from_other_waits() {
         assert!(poll(&mut readable, &waker).is_pending());
         peer.write_all(b"x").unwrap();
         counter.wait_for(1);
-        foreign_block_on(readable).unwrap();
+        foreign(readable).unwrap();
         until("the abandoned wait ends as well", || {
             let mut context = Context::from_waker(Waker::noop());
             abandoned.as_mut().poll(&mut context).is_ready()

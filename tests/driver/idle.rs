@@ -11,7 +11,7 @@ use async_io::{Async, Timer};
 
 use crate::support::isolated::isolated;
 use crate::support::procfs::sleeps_of_all;
-use crate::support::{Runner, foreign_block_on, poll};
+use crate::support::{Runner, foreign, poll};
 
 /// Starts threads that each wait for a byte, and returns the streams that end their waits.
 fn waiting(runners: &[Runner]) -> Vec<(UnixStream, JoinHandle<()>)> {
@@ -76,7 +76,7 @@ fn threads_sleep_again_after_work() {
     isolated("idle::threads_sleep_again_after_work", || {
         for _ in 0..50 {
             end(waiting(&[Runner::Ours, Runner::Foreign]));
-            foreign_block_on(Timer::after(Duration::from_micros(100)));
+            foreign(Timer::after(Duration::from_micros(100)));
         }
         let threads = waiting(&[Runner::Ours, Runner::Foreign, Runner::Ours]);
         let mut far = Timer::after(Duration::from_secs(600));

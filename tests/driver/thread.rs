@@ -14,7 +14,7 @@ use futures_lite::future::{or, poll_once, zip};
 
 use crate::support::isolated::isolated;
 use crate::support::procfs::{fallback_thread, fallback_threads, own_status, status, thread_count};
-use crate::support::{Counter, foreign_block_on, poll, until};
+use crate::support::{Counter, foreign, poll, until};
 
 /// Waits of every kind with the waker of `block_on` itself.
 async fn local_waits() {
@@ -77,8 +77,8 @@ fn what_does_not_wait_needs_no_thread() {
         let (local, mut peer) = UnixStream::pair().unwrap();
         let mut stream = Async::new(local).unwrap();
         peer.write_all(b"x").unwrap();
-        foreign_block_on(stream.read_exact(&mut [0])).unwrap();
-        foreign_block_on(Timer::after(Duration::ZERO));
+        foreign(stream.read_exact(&mut [0])).unwrap();
+        foreign(Timer::after(Duration::ZERO));
         drop(Timer::after(Duration::from_secs(1)));
         drop(stream);
         assert_eq!(thread_count(), before);
@@ -127,8 +127,8 @@ fn foreign_waits_share_one_thread() {
         let waits = [(); 4].map(|()| {
             thread::spawn(|| {
                 for _ in 0..20 {
-                    foreign_block_on(Timer::after(Duration::from_micros(100)));
-                    foreign_block_on(local_waits());
+                    foreign(Timer::after(Duration::from_micros(100)));
+                    foreign(local_waits());
                     async_io::block_on(Timer::after(Duration::from_micros(100)));
                 }
             })
@@ -137,7 +137,7 @@ fn foreign_waits_share_one_thread() {
             wait.join().unwrap();
         }
         until("the thread has its name", || fallback_threads().len() == 1);
-        foreign_block_on(local_waits());
+        foreign(local_waits());
         assert_eq!(fallback_threads().len(), 1);
     });
 }
@@ -185,7 +185,7 @@ fn reactor_fd_comes_with_the_thread() {
 fn the_thread_blocks_all_signals() {
     isolated("thread::the_thread_blocks_all_signals", || {
         let own_before = own_status("SigBlk");
-        foreign_block_on(Timer::after(Duration::from_millis(100)));
+        foreign(Timer::after(Duration::from_millis(100)));
         let blocked = status(fallback_thread(), "SigBlk").unwrap();
         let blocked = u64::from_str_radix(&blocked, 16).unwrap();
         // Signals 9 and 19 cannot be blocked; 32 to 34 belong to the C library.
@@ -210,7 +210,7 @@ fn the_thread_is_not_pinned() {
     isolated("thread::the_thread_is_not_pinned", || {
         let everywhere = own_status("Cpus_allowed");
         crate::support::raw::pin_to_one_processor();
-        foreign_block_on(Timer::after(Duration::from_millis(100)));
+        foreign(Timer::after(Duration::from_millis(100)));
         let allowed = status(fallback_thread(), "Cpus_allowed").unwrap();
         assert_eq!(allowed, everywhere);
     });
@@ -236,7 +236,7 @@ fn the_thread_survives_panics_of_wakers() {
             let mut readable = source.readable();
             assert!(poll(&mut readable, &waker).is_pending());
             peer.write_all(b"x").unwrap();
-            foreign_block_on(source.readable()).unwrap();
+            foreign(source.readable()).unwrap();
             source.get_ref().read_exact(&mut [0]).unwrap();
         }
         assert_eq!(fallback_threads(), [thread]);

@@ -13,7 +13,7 @@ use async_io::{Async, Timer};
 
 use crate::support::isolated::isolated;
 use crate::support::seccomp::{Filter, Reach, Verdict};
-use crate::support::{Runner, foreign_block_on};
+use crate::support::{Runner, foreign};
 
 fn timers_go_on() {
     for runner in Runner::BOTH {
@@ -46,7 +46,7 @@ fn enfile_from_accept_loses_no_connection() {
         });
         async_io::block_on(listener.accept()).unwrap();
         other_peer.write_all(b"x").unwrap();
-        foreign_block_on(other.readable()).unwrap();
+        foreign(other.readable()).unwrap();
     });
 }
 

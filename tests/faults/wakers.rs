@@ -3,13 +3,13 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
 
-use crate::support::{Counter, Runner, deliver_event, foreign_block_on, guarded, pair, poll};
+use crate::support::{Counter, Runner, deliver_event, foreign, guarded, own_waker, pair, poll};
 
 /// A waker that sleeps before it counts.
 struct Slow(Arc<Counter>);
@@ -58,11 +58,6 @@ fn slow_wakers_do_not_delay_other_waits_without_bound() {
             quick.wait_for(2);
         });
     }
-}
-
-/// Returns the waker that it is polled with.
-async fn own_waker() -> Waker {
-    std::future::poll_fn(|cx| Poll::Ready(cx.waker().clone())).await
 }
 
 /// Wakers of `block_on` that are woken and dropped after the call, its thread and its sources have
@@ -117,7 +112,7 @@ fn a_waker_left_with_a_source_is_dropped_with_it() {
             peer.write_all(b"x").unwrap();
             let mut byte = [0];
             let read = source.read_with(|mut stream| stream.read(&mut byte));
-            assert_eq!(foreign_block_on(read).unwrap(), 1);
+            assert_eq!(foreign(read).unwrap(), 1);
             // Delivers one more event, so that no event is pending when the references are counted.
             deliver_event(&source, &peer);
             source.get_ref().read_exact(&mut [0]).unwrap();

@@ -84,23 +84,8 @@ fn polls_beside_an_interval(runner: Runner, operation: impl Future) -> usize {
         polls += 1;
         task.as_mut().poll(cx)
     });
-    assert_eq!(runner.run(counted), TICKS);
+    assert_eq!(runner.block_on(counted), TICKS);
     polls
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Runner {
-    Ours,
-    Foreign,
-}
-
-impl Runner {
-    fn run<F: Future>(self, future: F) -> F::Output {
-        match self {
-            Runner::Ours => block_on(future),
-            Runner::Foreign => foreign(future),
-        }
-    }
 }
 
 /// Checks that polls caused by the interval neither repeat the operation nor add wake-ups.
@@ -118,7 +103,7 @@ fn assert_calm(what: &str, runner: Runner, calls: usize, polls: usize, most: usi
 
 #[test]
 fn a_contradicted_closure_is_called_seldom_beside_an_interval() {
-    for runner in [Runner::Ours, Runner::Foreign] {
+    for runner in Runner::BOTH {
         guarded(move || {
             let (source, _peer) = ready_pair();
             let calls = Cell::new(0);
@@ -146,7 +131,7 @@ const FEW_MORE: usize = TICKS * 3 / 2 + 50;
 
 #[test]
 fn a_contradicted_stream_is_called_seldom_beside_an_interval() {
-    for runner in [Runner::Ours, Runner::Foreign] {
+    for runner in Runner::BOTH {
         guarded(move || {
             let (source, _peer) = Unwilling::pair();
             let calls = &source.get_ref().calls;

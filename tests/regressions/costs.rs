@@ -3,10 +3,9 @@
 //! Costs are measured as the shortest of many equal steps, because interruptions can only make a
 //! step longer. Each cost is compared with another one of the same process.
 
-use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
-use std::task::{Poll, Waker};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer, block_on};
@@ -30,7 +29,7 @@ fn calls_with_a_kept_waker() -> Duration {
     let mut kept = None;
     shortest(100, || {
         for _ in 0..10 {
-            let waker = block_on(poll_fn(|cx| Poll::Ready(cx.waker().clone())));
+            let waker = block_on(own_waker());
             kept.get_or_insert(waker);
         }
     })

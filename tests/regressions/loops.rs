@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Context;
 use std::thread;
@@ -173,11 +173,8 @@ fn contradicts(socket: &UdpSocket) -> bool {
     ready == 1 && would_block(&socket.recv(&mut [0; 8]))
 }
 
-/// Runs a future to its end.
-type Run = fn(Pin<&mut dyn Future<Output = ()>>);
-
 /// Runs a loop that never ends until a timer fires, and returns the elapsed time.
-fn until_a_timer_fires(run: Run, endless: impl Future) -> Duration {
+fn until_a_timer_fires(runner: Runner, endless: impl Future) -> Duration {
     let start = Instant::now();
     let timer = async {
         Timer::after(Duration::from_millis(100)).await;
@@ -185,11 +182,9 @@ fn until_a_timer_fires(run: Run, endless: impl Future) -> Duration {
     let endless = async {
         endless.await;
     };
-    run(pin!(or(endless, timer)));
+    runner.block_on(or(endless, timer));
     start.elapsed()
 }
-
-const RUNNERS: [Run; 2] = [|future| block_on(future), |future| foreign(future)];
 
 #[test]
 fn a_loop_around_readable_lets_a_timer_end_it() {
@@ -200,7 +195,7 @@ fn a_loop_around_readable_lets_a_timer_end_it() {
         }
         let source = Arc::new(Async::new(socket).unwrap());
         for means in MEANS {
-            for run in RUNNERS {
+            for runner in Runner::BOTH {
                 let iterations = Iterations::default();
                 let endless = async {
                     loop {
@@ -210,7 +205,7 @@ fn a_loop_around_readable_lets_a_timer_end_it() {
                         means.readable(&source).await;
                     }
                 };
-                let span = until_a_timer_fires(run, endless);
+                let span = until_a_timer_fires(runner, endless);
                 iterations.assert_few(&format!("{means:?}"), span);
             }
         }
@@ -227,7 +222,7 @@ fn a_loop_around_writable_pauses_while_the_receiver_is_full() {
             let path = folder.path().join("receiver");
             let _receiver = UnixDatagram::bind(&path).unwrap();
             for means in MEANS {
-                for run in RUNNERS {
+                for runner in Runner::BOTH {
                     let sender = Arc::new(Async::new(UnixDatagram::unbound().unwrap()).unwrap());
                     while sender.get_ref().send_to(b"x", &path).is_ok() {}
                     let iterations = Iterations::default();
@@ -239,7 +234,7 @@ fn a_loop_around_writable_pauses_while_the_receiver_is_full() {
                             means.writable(&sender).await;
                         }
                     };
-                    let span = until_a_timer_fires(run, endless);
+                    let span = until_a_timer_fires(runner, endless);
                     iterations.assert_few(&format!("{means:?}"), span);
                 }
             }
@@ -271,7 +266,7 @@ fn a_loop_around_readable_with_changing_wakers_lets_a_timer_end_it() {
                     .unwrap();
                 }
             };
-            let span = until_a_timer_fires(|future| block_on(future), endless);
+            let span = until_a_timer_fires(Runner::Ours, endless);
             iterations.assert_few("changing wakers", span);
         },
     );
@@ -302,18 +297,18 @@ fn a_loop_of_waits_alone_lets_a_timer_end_it() {
             let read = async || means.readable(&source).await;
             let write = async || means.writable(&source).await;
             let read_other = async || means.readable(&other).await;
-            for run in RUNNERS {
+            for runner in Runner::BOTH {
                 let count = Iterations::default();
-                until_a_timer_fires(run, loop_of_waits(read, read, &count));
+                until_a_timer_fires(runner, loop_of_waits(read, read, &count));
                 count.assert_some(&format!("reading, {means:?}"));
                 let count = Iterations::default();
-                until_a_timer_fires(run, loop_of_waits(write, write, &count));
+                until_a_timer_fires(runner, loop_of_waits(write, write, &count));
                 count.assert_some(&format!("writing, {means:?}"));
                 let count = Iterations::default();
-                until_a_timer_fires(run, loop_of_waits(read, write, &count));
+                until_a_timer_fires(runner, loop_of_waits(read, write, &count));
                 count.assert_some(&format!("both directions, {means:?}"));
                 let count = Iterations::default();
-                until_a_timer_fires(run, loop_of_waits(read, read_other, &count));
+                until_a_timer_fires(runner, loop_of_waits(read, read_other, &count));
                 count.assert_some(&format!("two sources, {means:?}"));
             }
         }
@@ -331,15 +326,15 @@ fn a_receive_after_shutdown_lets_a_timer_end_it() {
                 return;
             }
             let source = Async::new(socket).unwrap();
-            for run in RUNNERS {
+            for runner in Runner::BOTH {
                 let endless = async { source.recv(&mut [0; 8]).await.unwrap() };
-                until_a_timer_fires(run, endless);
+                until_a_timer_fires(runner, endless);
                 let calls = Iterations::default();
                 let endless = source.read_with(|socket| {
                     calls.count();
                     socket.recv(&mut [0; 8])
                 });
-                let span = until_a_timer_fires(run, endless);
+                let span = until_a_timer_fires(runner, endless);
                 calls.assert_few("read_with", span);
             }
         },

@@ -2,7 +2,6 @@
 
 #[cfg(unix)]
 use std::fs::File;
-use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 #[cfg(unix)]
@@ -11,16 +10,15 @@ pub(crate) use std::os::fd::AsFd as AsObject;
 pub(crate) use std::os::unix::net::UnixStream as Local;
 #[cfg(windows)]
 pub(crate) use std::os::windows::io::AsSocket as AsObject;
-use std::pin::pin;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use async_io::{Async, Timer};
-use futures_lite::future;
 
 pub(crate) use super::guards::*;
+pub(crate) use super::polls::*;
 pub(crate) use super::wakers::*;
 
 const CHILD: &str = "ASYNC_IO_TEST_IN_CHILD";
@@ -118,36 +116,6 @@ pub(crate) fn waker_with_drop(action: impl FnOnce() + Send + Sync + 'static) -> 
     }
     let on_drop = OnDrop(Some(action));
     waker_fn(move || _ = &on_drop)
-}
-
-/// Polls `future` once with `waker`.
-pub(crate) fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
-    pin!(future).poll(&mut Context::from_waker(waker))
-}
-
-/// Polls `future` once with a no-op waker. Only a future that does not need to wait is ready.
-pub(crate) fn poll_now<F: Future>(future: F) -> Poll<F::Output> {
-    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
-}
-
-/// Calls [`Async::poll_readable`] with `waker`.
-pub(crate) fn poll_readable<T>(source: &Async<T>, waker: &Waker) -> Poll<io::Result<()>> {
-    source.poll_readable(&mut Context::from_waker(waker))
-}
-
-/// Calls [`Async::poll_writable`] with `waker`.
-pub(crate) fn poll_writable<T>(source: &Async<T>, waker: &Waker) -> Poll<io::Result<()>> {
-    source.poll_writable(&mut Context::from_waker(waker))
-}
-
-/// Waits with `poll_readable`, as a future of a foreign executor does.
-pub(crate) async fn wait_readable<T>(source: &Async<T>) -> io::Result<()> {
-    std::future::poll_fn(|cx| source.poll_readable(cx)).await
-}
-
-/// Runs a future on an executor that is independent of this crate.
-pub(crate) fn foreign<F: Future>(future: F) -> F::Output {
-    future::block_on(future)
 }
 
 /// Waits until the reactor has done several turns that start after the call. Events that were
@@ -352,13 +320,4 @@ pub(crate) fn is_ours(io: impl AsObject) -> bool {
         return false;
     }
     !is_inherited(io)
-}
-
-/// Returns the value of a poll, and fails if the poll is pending.
-#[track_caller]
-pub(crate) fn ready<T>(poll: Poll<T>) -> T {
-    match poll {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("pending"),
-    }
 }

@@ -15,55 +15,9 @@ use std::time::{Duration, Instant};
 use async_io::Async;
 
 pub(crate) use super::guards::*;
+pub(crate) use super::polls::*;
 use super::raw;
 pub(crate) use super::wakers::*;
-
-/// The executor that runs a future. With `Foreign` only the fallback thread can drive the reactor.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Runner {
-    Ours,
-    Foreign,
-}
-
-impl Runner {
-    pub(crate) const BOTH: [Runner; 2] = [Runner::Ours, Runner::Foreign];
-
-    pub(crate) fn block_on<F: Future>(self, future: F) -> F::Output {
-        match self {
-            Runner::Ours => async_io::block_on(future),
-            Runner::Foreign => foreign_block_on(future),
-        }
-    }
-}
-
-/// Runs a future on a minimal foreign executor, which polls it and parks its thread.
-pub(crate) fn foreign_block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(thread::Thread, AtomicBool);
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.1.store(true, Ordering::Release);
-            self.0.unpark();
-        }
-    }
-
-    let parker = Arc::new(Unpark(thread::current(), AtomicBool::new(false)));
-    let waker = Waker::from(parker.clone());
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-        while !parker.1.swap(false, Ordering::Acquire) {
-            thread::park();
-        }
-    }
-}
-
-/// Polls `future` once with `waker`.
-pub(crate) fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
-    Pin::new(future).poll(&mut Context::from_waker(waker))
-}
 
 /// Fails if the process uses CPU time although all of its threads should be asleep. Only meaningful
 /// in an isolated process.

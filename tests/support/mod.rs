@@ -9,6 +9,7 @@ mod guards;
 pub(crate) mod isolated;
 #[cfg(target_os = "linux")]
 mod linux;
+mod polls;
 #[cfg(target_os = "linux")]
 pub(crate) mod procfs;
 #[cfg(target_os = "linux")]

@@ -12,7 +12,7 @@ use futures_lite::future::zip;
 use crate::support::isolated::isolated;
 use crate::support::procfs::highest_descriptor;
 use crate::support::seccomp::{Filter, Reach, Verdict};
-use crate::support::{Counter, Runner, foreign_block_on, poll, raw};
+use crate::support::{Counter, Runner, foreign, poll, raw};
 
 /// Opens as many descriptors as this process may have.
 fn exhaust_descriptors() -> Vec<File> {
@@ -86,7 +86,7 @@ fn a_lack_of_descriptors_fails_registrations_temporarily() {
             drop(taken);
             let source = Async::new(local).unwrap();
             peer.write_all(b"x").unwrap();
-            foreign_block_on(source.readable()).unwrap();
+            foreign(source.readable()).unwrap();
         },
     );
 }

@@ -16,7 +16,7 @@ use crate::support::isolated::isolated;
 use crate::support::procfs::{fallback_thread, wait_until_asleep};
 use crate::support::raw::Number;
 use crate::support::{
-    Counter, Runner, assert_quiet, fill, foreign_block_on, guarded, poll, raw, stress, tcp_pair,
+    Counter, Runner, assert_quiet, fill, foreign, guarded, poll, raw, stress, tcp_pair,
 };
 
 /// Waits until the reactor has done a complete turn, so that events from before the call have been
@@ -64,7 +64,7 @@ fn events_of_a_dropped_source_do_not_reach_its_successor() {
                 assert!(poll(&mut readable, &new_waker).is_pending());
 
                 new_peer.write_all(b"for the new one").unwrap();
-                foreign_block_on(readable).unwrap();
+                foreign(readable).unwrap();
             }
             assert!(
                 reused > 0,
@@ -135,10 +135,10 @@ fn removing_one_of_two_copies_leaves_the_other_working() {
             let returned = goes.into_inner().unwrap();
             peer.write_all(b"x").unwrap();
             counter.wait_for(1);
-            foreign_block_on(readable).unwrap();
+            foreign(readable).unwrap();
             // An object that was deregistered can be registered again.
             let back = Async::new(returned).unwrap();
-            foreign_block_on(back.readable()).unwrap();
+            foreign(back.readable()).unwrap();
         }
     });
 }
@@ -209,7 +209,7 @@ fn one_bad_descriptor(bad_first: bool) {
         }
     });
     good_wakes.wait_for(1);
-    foreign_block_on(readable).unwrap();
+    foreign(readable).unwrap();
     drop((bad, copy));
 }
 
@@ -224,7 +224,7 @@ fn a_descriptor_closed_by_other_code_affects_only_its_source() {
                 one_bad_descriptor(round % 2 == 0);
             }
             assert_quiet("after other code closed descriptors");
-            foreign_block_on(Timer::after(std::time::Duration::from_millis(1)));
+            foreign(Timer::after(std::time::Duration::from_millis(1)));
         },
     );
 }
@@ -239,10 +239,9 @@ fn waits_for_a_closed_descriptor_end() {
             let source = Async::new(Number(local.into_raw_fd())).unwrap();
             raw::close(source.get_ref().0);
             let ends = [
-                foreign_block_on(source.readable()),
-                foreign_block_on(source.writable()),
-                foreign_block_on(source.read_with(|number| raw::recv(number, &mut [0], 0)))
-                    .map(drop),
+                foreign(source.readable()),
+                foreign(source.writable()),
+                foreign(source.read_with(|number| raw::recv(number, &mut [0], 0))).map(drop),
             ];
             for error in ends.into_iter().filter_map(Result::err) {
                 assert_eq!(error.raw_os_error(), Some(libc::EBADF));
@@ -325,7 +324,7 @@ fn drops_in_a_forked_child_do_not_affect_the_parent() {
             assert!(poll(&mut readable, &waker).is_pending());
             idle_peer.write_all(b"x").unwrap();
             counter.wait_for(1);
-            foreign_block_on(readable).unwrap();
+            foreign(readable).unwrap();
         },
     );
 }

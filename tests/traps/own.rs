@@ -14,7 +14,7 @@ use futures_lite::future::poll_once;
 use crate::support::isolated::isolated;
 use crate::support::procfs::{descriptors, fallback_thread, wait_until_asleep};
 use crate::support::seccomp::{Filter, Reach, Verdict};
-use crate::support::{Counter, Runner, assert_quiet, foreign_block_on, poll, raw};
+use crate::support::{Counter, Runner, assert_quiet, foreign, poll, raw};
 
 /// Closes the reactor's descriptors, and checks that every wait is served or ends with an error.
 fn close_and_go_on(kinds: &[&str], runner: Runner) {
@@ -116,7 +116,7 @@ fn failing_notifications_do_not_end_the_process() {
             for _ in 0..1_000 {
                 waker.wake_by_ref();
             }
-            foreign_block_on(Timer::after(Duration::from_millis(5)));
+            foreign(Timer::after(Duration::from_millis(5)));
         });
         async_io::block_on(async {
             let mut pause = Timer::after(Duration::from_millis(100));

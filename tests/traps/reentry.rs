@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_io::{Async, Timer};
 use futures_lite::FutureExt;
 
-use crate::support::{Counter, Runner, fill, foreign_block_on, guarded, pair, poll};
+use crate::support::{Counter, Runner, fill, foreign, guarded, pair, poll};
 
 /// A waker that uses the library when it is woken and when it is dropped: the source that woke it,
 /// new sources, timers. Its counter counts the wake-ups.
@@ -134,7 +134,7 @@ fn displaced_and_dropped_wakers_may_use_the_library() {
             drop(source);
         }
         // A thread drives the reactor afterwards.
-        foreign_block_on(Timer::after(Duration::from_millis(1)));
+        foreign(Timer::after(Duration::from_millis(1)));
     });
 }
 

@@ -15,7 +15,7 @@ use futures_lite::{AsyncReadExt, FutureExt};
 
 use crate::support::isolated::isolated;
 use crate::support::seccomp::{Filter, Reach, Verdict};
-use crate::support::{Runner, foreign_block_on};
+use crate::support::{Runner, foreign};
 
 fn refuse(calls: &[c_long], errno: c_int) {
     let filter = calls.iter().fold(Filter::new(), |filter, call| {
@@ -187,10 +187,9 @@ fn only_foreign_waits_for_io_fail_without_threads() {
                 let (local, mut peer) = UnixStream::pair().unwrap();
                 let mut source = Async::new(local).unwrap();
                 for error in [
-                    foreign_block_on(source.readable()).unwrap_err(),
-                    foreign_block_on(source.read(&mut [0])).unwrap_err(),
-                    foreign_block_on(std::future::poll_fn(|cx| source.poll_readable(cx)))
-                        .unwrap_err(),
+                    foreign(source.readable()).unwrap_err(),
+                    foreign(source.read(&mut [0])).unwrap_err(),
+                    foreign(std::future::poll_fn(|cx| source.poll_readable(cx))).unwrap_err(),
                 ] {
                     // The system returns `EAGAIN`. The caller of a read would interpret that as
                     // "would block".
@@ -198,7 +197,7 @@ fn only_foreign_waits_for_io_fail_without_threads() {
                 }
                 // An operation that does not wait needs no thread.
                 peer.write_all(b"x").unwrap();
-                foreign_block_on(source.read_with(|mut stream| stream.read(&mut [0]))).unwrap();
+                foreign(source.read_with(|mut stream| stream.read(&mut [0]))).unwrap();
 
                 timers_work(Runner::Foreign);
                 timers_work(Runner::Ours);
@@ -258,12 +257,12 @@ fn a_wait_that_is_polled_after_a_turn_costs_no_call() {
             #[cfg(target_arch = "x86_64")]
             let filter = filter.call(libc::SYS_poll, Verdict::Fail(libc::EIO));
             filter.install(Reach::ThisThread);
-            let error = foreign_block_on(source.readable()).unwrap_err();
+            let error = foreign(source.readable()).unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::EIO));
             for _ in 0..10 {
                 // The second timer is set after the turn in which the first one fires.
                 for _ in 0..2 {
-                    foreign_block_on(Timer::after(Duration::from_micros(100)));
+                    foreign(Timer::after(Duration::from_micros(100)));
                 }
                 assert!(crate::support::poll(&mut readable, &waker).is_pending());
             }

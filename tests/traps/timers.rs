@@ -8,9 +8,7 @@ use async_io::Timer;
 use futures_lite::future::or;
 
 use crate::support::isolated::isolated;
-use crate::support::{
-    Counter, Noise, Runner, assert_quiet, foreign_block_on, guarded, poll, raw, stress,
-};
+use crate::support::{Counter, Noise, Runner, assert_quiet, foreign, guarded, poll, raw, stress};
 
 const FAR_AWAY: Duration = Duration::from_secs(600);
 
@@ -58,7 +56,7 @@ fn an_earlier_timer_interrupts_the_fallback_thread() {
         let mut far = Timer::after(FAR_AWAY);
         assert!(poll(&mut far, &waker).is_pending());
         for round in 0..stress(2_000) as u64 {
-            foreign_block_on(Timer::after(Duration::from_micros(round % 50)));
+            foreign(Timer::after(Duration::from_micros(round % 50)));
         }
     });
 }
@@ -185,7 +183,7 @@ fn interrupted_waits_keep_their_deadline() {
         let (there, ask) = async_channel::bounded(1);
         let (back, answer) = async_channel::bounded(1);
         let echo = thread::spawn(move || {
-            foreign_block_on(async {
+            foreign(async {
                 while let Ok(number) = ask.recv().await {
                     back.send(number).await.unwrap();
                 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_io::Timer;
 use futures_lite::future::or;
 
-use crate::support::{Counter, Runner, drain, fill, foreign_block_on, guarded, pair, poll};
+use crate::support::{Counter, Runner, drain, fill, foreign, guarded, pair, poll};
 
 /// A future that is polled by one task and then by another wakes the second one.
 #[test]
@@ -153,9 +153,9 @@ fn one_event_wakes_all_waiters() {
         drain(&mut peer, filled);
         counters[4].0.wait_for(1);
         for readable in readables {
-            foreign_block_on(readable).unwrap();
+            foreign(readable).unwrap();
         }
-        foreign_block_on(write).unwrap();
+        foreign(write).unwrap();
     });
 }
 
