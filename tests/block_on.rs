@@ -123,7 +123,7 @@ fn nested_calls_work() {
 /// A wake-up of the inner call does not wake the outer one.
 #[test]
 fn an_inner_wake_stays_inside() {
-    in_child("an_inner_wake_stays_inside", || {
+    isolated("an_inner_wake_stays_inside", || {
         let mut polls = 0;
         let mut timer = Timer::after(HOUR);
         block_on(poll_fn(|cx| {
@@ -150,7 +150,7 @@ fn an_inner_wake_stays_inside() {
 /// A wake-up of the outer call during the inner one is not lost, and does not wake the inner one.
 #[test]
 fn an_outer_wake_waits_for_the_inner_call() {
-    in_child("an_outer_wake_waits_for_the_inner_call", || {
+    isolated("an_outer_wake_waits_for_the_inner_call", || {
         let mut polls = 0;
         block_on(poll_fn(|cx| {
             polls += 1;
@@ -170,7 +170,7 @@ fn an_outer_wake_waits_for_the_inner_call() {
 /// A wake-up during a poll that returns `Ready` does not affect the next call on the thread.
 #[test]
 fn a_wake_is_not_carried_over() {
-    in_child("a_wake_is_not_carried_over", || {
+    isolated("a_wake_is_not_carried_over", || {
         for _ in 0..3 {
             block_on(poll_fn(|cx| {
                 cx.waker().wake_by_ref();
@@ -238,7 +238,7 @@ fn a_wake_interrupts_the_wait() {
 /// A panic of the future propagates, and later calls work. This also holds for a nested call.
 #[test]
 fn a_panic_propagates() {
-    in_child("a_panic_propagates", || {
+    isolated("a_panic_propagates", || {
         for nested in [false, true] {
             let result = catch_unwind(|| {
                 block_on(async {

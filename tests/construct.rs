@@ -196,7 +196,7 @@ fn the_descriptor_is_asked_for_at_construction_only() {
 #[cfg(target_os = "linux")]
 #[test]
 fn unwanted_readiness_wakes_nobody() {
-    in_child("unwanted_readiness_wakes_nobody", || {
+    isolated("unwanted_readiness_wakes_nobody", || {
         let receiver = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
         let sender = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
         sender

@@ -158,7 +158,7 @@ fn a_tty_is_a_source() {
 /// Standard input can be registered if it is a pipe.
 #[test]
 fn standard_input_can_be_a_source() {
-    in_child_with_input("standard_input_can_be_a_source", b"in", || {
+    isolated_with_input("standard_input_can_be_a_source", b"in", || {
         let stdin = Async::new(io::stdin()).unwrap();
         let mut got = Vec::new();
         foreign(async {
@@ -176,7 +176,7 @@ fn standard_input_can_be_a_source() {
 /// An invalid descriptor fails with `EBADF`.
 #[test]
 fn a_bad_descriptor_is_refused() {
-    in_child("a_bad_descriptor_is_refused", || {
+    isolated("a_bad_descriptor_is_refused", || {
         // A high number, so that the reactor's own descriptors do not reuse it.
         let high = rustix::io::fcntl_dupfd_cloexec(pipe().0, 500).unwrap();
         let number = high.as_raw_fd();
@@ -199,7 +199,7 @@ fn a_bad_descriptor_is_refused() {
 #[cfg(not(polling_test_poll_backend))]
 #[test]
 fn into_inner_reports_a_failure_and_drops_the_object() {
-    in_child("into_inner_reports_a_failure_and_drops_the_object", || {
+    isolated("into_inner_reports_a_failure_and_drops_the_object", || {
         let (reader, _writer) = pipe();
         let (object, dropped) = Unowned::new(reader.as_raw_fd());
         let source = Async::new(object).unwrap();
@@ -212,7 +212,7 @@ fn into_inner_reports_a_failure_and_drops_the_object() {
 /// Dropping a source ignores errors and does not affect other sources.
 #[test]
 fn dropping_a_closed_descriptor_is_harmless() {
-    in_child("dropping_a_closed_descriptor_is_harmless", || {
+    isolated("dropping_a_closed_descriptor_is_harmless", || {
         let (other, mut peer) = local_pair();
         let (reader, _writer) = pipe();
         let (object, dropped) = Unowned::new(reader.as_raw_fd());
@@ -254,7 +254,7 @@ fn never(_: &Unowned) -> io::Result<()> {
 #[cfg(not(polling_test_poll_backend))]
 #[test]
 fn waiting_for_a_closed_descriptor_fails() {
-    in_child("waiting_for_a_closed_descriptor_fails", || {
+    isolated("waiting_for_a_closed_descriptor_fails", || {
         bad(foreign(closed_behind_our_back().readable()));
         bad(foreign(closed_behind_our_back().writable()));
         bad(foreign(wait_readable(&closed_behind_our_back())));
@@ -267,7 +267,7 @@ fn waiting_for_a_closed_descriptor_fails() {
 #[cfg(not(polling_test_poll_backend))]
 #[test]
 fn waiting_for_a_closed_descriptor_fails_again() {
-    in_child("waiting_for_a_closed_descriptor_fails_again", || {
+    isolated("waiting_for_a_closed_descriptor_fails_again", || {
         let source = closed_behind_our_back();
         for _ in 0..3 {
             bad(foreign(source.readable()));

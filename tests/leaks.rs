@@ -87,7 +87,7 @@ fn rounds(count: usize) {
 /// Everything that is created and dropped, completed, cancelled or refused.
 #[test]
 fn nothing_is_left_open() {
-    in_child("nothing_is_left_open", || {
+    isolated("nothing_is_left_open", || {
         // Objects that are created only once: the reactor, threads, system libraries.
         rounds(5);
         let before = open_objects();

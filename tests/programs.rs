@@ -30,7 +30,7 @@ fn programs() -> impl Strategy<Value = Program> {
 
 /// Runs programs in one setting, in a process without other threads.
 fn run(test: &str, setting: Setting) {
-    in_child(test, move || {
+    isolated(test, move || {
         let mut config = Config::default();
         if std::env::var_os("PROPTEST_CASES").is_none() {
             config.cases = CASES;

@@ -32,7 +32,7 @@ fn threads() -> usize {
 /// foreign executors. No call of `block_on` is needed.
 #[test]
 fn one_thread_drives_everything() {
-    in_child("one_thread_drives_everything", || {
+    isolated("one_thread_drives_everything", || {
         assert_eq!(threads_named(NAME), 0);
         let before = threads();
         foreign(Timer::after(SHORT));
@@ -57,7 +57,7 @@ fn one_thread_drives_everything() {
 /// `block_on`, and in `block_on` after a foreign executor. This holds on one thread and on several.
 #[test]
 fn executors_may_take_turns() {
-    in_child("executors_may_take_turns", || {
+    isolated("executors_may_take_turns", || {
         let turns = || {
             let (source, mut peer) = local_pair();
             for _ in 0..100 {
@@ -85,7 +85,7 @@ fn executors_may_take_turns() {
 /// Creating timers, and polling one that is due, starts no thread.
 #[test]
 fn due_timers_need_no_thread() {
-    in_child("due_timers_need_no_thread", || {
+    isolated("due_timers_need_no_thread", || {
         let before = threads();
         let timer = Timer::after(HOUR);
         assert!(foreign(Timer::after(Duration::ZERO)) <= Instant::now());
@@ -98,7 +98,7 @@ fn due_timers_need_no_thread() {
 /// thread.
 #[test]
 fn block_on_needs_no_thread() {
-    in_child("block_on_needs_no_thread", || {
+    isolated("block_on_needs_no_thread", || {
         let before = threads();
         for _ in 0..20 {
             let (source, mut peer) = local_pair();
@@ -128,7 +128,7 @@ fn descriptors() -> HashSet<String> {
 /// The reactor's descriptors are closed on exec.
 #[test]
 fn no_descriptor_survives_exec() {
-    in_child("no_descriptor_survives_exec", || {
+    isolated("no_descriptor_survives_exec", || {
         let before = descriptors();
         let (source, _peer) = local_pair();
         foreign(Timer::after(SHORT));
@@ -153,7 +153,7 @@ fn no_descriptor_survives_exec() {
 /// ones still work, and nothing panics. Everything works again once descriptors are available.
 #[test]
 fn a_lack_of_descriptors_is_an_error() {
-    in_child("a_lack_of_descriptors_is_an_error", || {
+    isolated("a_lack_of_descriptors_is_an_error", || {
         let (stream, mut peer) = UnixStream::pair().unwrap();
         let usual = limit_descriptors(Some(3));
         let result = Async::new(&stream).map(drop);
@@ -176,7 +176,7 @@ fn a_lack_of_descriptors_is_an_error() {
 #[test]
 fn signals_do_not_disturb() {
     extern "C" fn ignore(_: libc::c_int) {}
-    in_child("signals_do_not_disturb", || {
+    isolated("signals_do_not_disturb", || {
         // SAFETY: all zeros is a valid value, and the handler does nothing.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
@@ -212,7 +212,7 @@ fn signals_do_not_disturb() {
 /// Objects that a forked child drops stay intact in its parent.
 #[test]
 fn a_forked_child_leaves_the_parent_alone() {
-    in_child("a_forked_child_leaves_the_parent_alone", || {
+    isolated("a_forked_child_leaves_the_parent_alone", || {
         let (source, mut peer) = local_pair();
         let (counter, waker) = Counter::new();
         let mut waiter = source.readable();

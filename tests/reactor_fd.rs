@@ -42,7 +42,7 @@ mod epoll {
     /// watches the descriptor.
     #[test]
     fn handing_it_out_starts_the_thread() {
-        in_child("epoll::handing_it_out_starts_the_thread", || {
+        isolated("epoll::handing_it_out_starts_the_thread", || {
             assert_eq!(threads_named("async-io"), 0);
             reactor_fd().unwrap();
             until("the thread starts", || threads_named("async-io") == 1);
@@ -97,7 +97,7 @@ mod epoll {
     /// The descriptor becomes readable when a source with a waiter becomes ready.
     #[test]
     fn it_is_readable_when_a_source_is_ready() {
-        in_child("epoll::it_is_readable_when_a_source_is_ready", || {
+        isolated("epoll::it_is_readable_when_a_source_is_ready", || {
             let (source, mut peer) = local_pair();
             let (counter, waker) = Counter::new();
             assert!(poll_readable(&source, &waker).is_pending());
@@ -113,7 +113,7 @@ mod epoll {
     /// The descriptor becomes readable when a timer becomes due.
     #[test]
     fn it_is_readable_when_a_timer_is_due() {
-        in_child("epoll::it_is_readable_when_a_timer_is_due", || {
+        isolated("epoll::it_is_readable_when_a_timer_is_due", || {
             let mut distance = Duration::from_millis(50);
             loop {
                 let (counter, waker) = Counter::new();

@@ -131,7 +131,7 @@ fn incoming_keeps_no_waker_of_an_item() {
 #[cfg(target_os = "linux")]
 #[test]
 fn accept_survives_a_lack_of_descriptors() {
-    in_child("accept_survives_a_lack_of_descriptors", || {
+    isolated("accept_survives_a_lack_of_descriptors", || {
         let (listener, addr) = listen();
         let clients = [(); 2].map(|()| TcpStream::connect(addr).unwrap());
         settle();
@@ -231,7 +231,7 @@ fn ipv6_addresses_are_passed_whole() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_dropped_attempt_closes_its_socket() {
-    in_child("a_dropped_attempt_closes_its_socket", || {
+    isolated("a_dropped_attempt_closes_its_socket", || {
         // A listener with a full backlog does not answer further attempts.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         rustix::net::listen(&listener, 0).unwrap();

@@ -201,7 +201,7 @@ fn panic_in_block_on(with_foreign: bool) {
 
 #[test]
 fn a_panic_in_block_on_leaves_other_threads_alone() {
-    in_child("a_panic_in_block_on_leaves_other_threads_alone", || {
+    isolated("a_panic_in_block_on_leaves_other_threads_alone", || {
         panic_in_block_on(false);
         #[cfg(target_os = "linux")]
         assert_eq!(threads_named("async-io"), 0);
@@ -210,7 +210,7 @@ fn a_panic_in_block_on_leaves_other_threads_alone() {
 
 #[test]
 fn a_panic_in_block_on_leaves_the_fallback_thread_alone() {
-    in_child(
+    isolated(
         "a_panic_in_block_on_leaves_the_fallback_thread_alone",
         || panic_in_block_on(true),
     );
@@ -219,7 +219,7 @@ fn a_panic_in_block_on_leaves_the_fallback_thread_alone() {
 /// The fallback thread survives, or another thread replaces it.
 #[test]
 fn a_panic_on_the_fallback_thread_stops_nothing() {
-    in_child("a_panic_on_the_fallback_thread_stops_nothing", || {
+    isolated("a_panic_on_the_fallback_thread_stops_nothing", || {
         install();
         foreign(io_and_timer());
         for n in 0..CALLS {
@@ -242,7 +242,7 @@ fn a_panic_on_the_fallback_thread_stops_nothing() {
 /// One turn ends the waits of many tasks. A panic in that turn loses none of their wake-ups.
 #[test]
 fn a_panic_loses_no_wake_up_of_its_turn() {
-    in_child("a_panic_loses_no_wake_up_of_its_turn", || {
+    isolated("a_panic_loses_no_wake_up_of_its_turn", || {
         install();
         for n in 0..CALLS {
             let mut pairs: Vec<_> = (0..5).map(|_| local_pair()).collect();

@@ -93,7 +93,7 @@ fn returns_memory(what: &str, mut body: impl AsyncFnMut()) {
 
 #[test]
 fn dropped_waiters_leave_no_memory() {
-    in_child("dropped_waiters_leave_no_memory", || {
+    isolated("dropped_waiters_leave_no_memory", || {
         let (source, _peer) = local_pair();
         block_on(one_more_turn());
         returns_memory("dropped waiters", async || wait_and_drop(&source).await);
@@ -102,7 +102,7 @@ fn dropped_waiters_leave_no_memory() {
 
 #[test]
 fn woken_waiters_leave_no_memory() {
-    in_child("woken_waiters_leave_no_memory", || {
+    isolated("woken_waiters_leave_no_memory", || {
         let (source, peer) = local_pair();
         block_on(one_more_turn());
         returns_memory("woken waiters", async || {
@@ -114,7 +114,7 @@ fn woken_waiters_leave_no_memory() {
 /// The wakers of many waiters are collected before they are called.
 #[test]
 fn waiters_of_other_tasks_leave_no_memory() {
-    in_child("waiters_of_other_tasks_leave_no_memory", || {
+    isolated("waiters_of_other_tasks_leave_no_memory", || {
         let (source, mut peer) = local_pair();
         block_on(one_more_turn());
         settle();

@@ -24,7 +24,7 @@ type Source = Async<Local>;
 /// If no thread is in `block_on`, the fallback thread calls the wakers.
 #[test]
 fn the_thread_calls_wakers() {
-    in_child("the_thread_calls_wakers", || {
+    isolated("the_thread_calls_wakers", || {
         let names = Arc::new(Mutex::new(Vec::new()));
         let noted = names.clone();
         let waker = waker_fn(move || {
@@ -46,7 +46,7 @@ fn the_thread_calls_wakers() {
 /// thread.
 #[test]
 fn threads_in_block_on_call_wakers() {
-    in_child("threads_in_block_on_call_wakers", || {
+    isolated("threads_in_block_on_call_wakers", || {
         let names = Arc::new(Mutex::new(Vec::new()));
         let noted = names.clone();
         let waker = waker_fn(move || {

@@ -234,7 +234,7 @@ fn threads() -> usize {
 /// Waits of all foreign executors share one thread.
 #[test]
 fn foreign_waits_share_one_thread() {
-    in_child("foreign_waits_share_one_thread", || {
+    isolated("foreign_waits_share_one_thread", || {
         // The system creates a few threads of its own for the first sockets.
         let sources: Vec<_> = (0..8).map(|_| local_pair()).collect();
         block_on(Timer::after(Duration::from_millis(1)));

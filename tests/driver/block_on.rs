@@ -14,9 +14,8 @@ use async_io::{Async, Timer, block_on};
 use futures_lite::FutureExt;
 use futures_lite::future::{or, yield_now};
 
-use crate::support::isolated::isolated;
 use crate::support::procfs::{fallback_thread, wait_until_asleep};
-use crate::support::{Counter, Runner, guarded, own_waker, poll};
+use crate::support::{Counter, Runner, guarded, isolated, own_waker, poll};
 
 /// Inner and outer calls have separate wakers, and a wake-up of one call does not wake the other.
 #[test]

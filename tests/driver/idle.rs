@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use async_io::{Async, Timer};
 
-use crate::support::isolated::isolated;
 use crate::support::procfs::sleeps_of_all;
-use crate::support::{Runner, foreign, poll};
+use crate::support::{Runner, foreign, isolated, poll};
 
 /// Starts threads that each wait for a byte, and returns the streams that end their waits.
 fn waiting(runners: &[Runner]) -> Vec<(UnixStream, JoinHandle<()>)> {

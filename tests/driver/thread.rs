@@ -12,9 +12,8 @@ use async_io::{Async, Timer};
 use futures_lite::AsyncReadExt;
 use futures_lite::future::{or, poll_once, zip};
 
-use crate::support::isolated::isolated;
 use crate::support::procfs::{fallback_thread, fallback_threads, own_status, status, thread_count};
-use crate::support::{Counter, foreign, poll, until};
+use crate::support::{Counter, foreign, isolated, poll, until};
 
 /// Waits of every kind with the waker of `block_on` itself.
 async fn local_waits() {

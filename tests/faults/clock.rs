@@ -13,8 +13,7 @@ use std::time::{Duration, Instant};
 
 use async_io::Timer;
 
-use crate::support::isolated::isolated;
-use crate::support::{Counter, Runner, assert_quiet, pair, poll};
+use crate::support::{Counter, Runner, assert_quiet, isolated, pair, poll};
 
 static STANDS: AtomicBool = AtomicBool::new(false);
 

@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use async_io::{Async, Timer};
 
-use crate::support::isolated::isolated;
 use crate::support::seccomp::{Filter, Reach, Verdict};
-use crate::support::{Counter, Runner, drain, fill, pair, poll};
+use crate::support::{Counter, Runner, drain, fill, isolated, pair, poll};
 
 /// Makes every later `epoll_ctl` with this operation fail.
 fn refuse(operation: libc::c_int, errno: libc::c_int) {

@@ -11,9 +11,8 @@ use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
 
-use crate::support::isolated::isolated;
 use crate::support::seccomp::{Filter, Reach, Verdict};
-use crate::support::{Runner, foreign};
+use crate::support::{Runner, foreign, isolated};
 
 fn timers_go_on() {
     for runner in Runner::BOTH {

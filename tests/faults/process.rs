@@ -12,9 +12,8 @@ use std::time::{Duration, Instant};
 use async_io::{Async, Timer};
 use futures_lite::future::{or, poll_once};
 
-use crate::support::isolated::isolated;
 use crate::support::procfs::{fallback_thread, wait_until_asleep};
-use crate::support::{Counter, assert_quiet, drain, fill, pair, poll, raw};
+use crate::support::{Counter, assert_quiet, drain, fill, isolated, pair, poll, raw};
 
 /// A child that continues to use the library gets errors that state the reason. Drops and refused
 /// operations in the child do not affect its parent.

@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 use async_io::{Async, Timer};
 use futures_lite::future::zip;
 
-use crate::support::isolated::isolated;
 use crate::support::raw::{Target, interrupt_by_sigusr1};
-use crate::support::{Runner, pair, stress};
+use crate::support::{Runner, isolated, pair, stress};
 
 /// Two threads pass a byte and set timers while a third interrupts both as fast as it can. No
 /// wake-up is lost, no timer is early, and no wait ends with an error.

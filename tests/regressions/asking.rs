@@ -142,7 +142,7 @@ fn polls_see_it(scene: &Scene, mut poll: impl FnMut() -> bool) {
 /// A loop of frames, as in a game, in one poll of a `block_on` that never waits.
 #[test]
 fn a_wait_polled_by_a_frame_loop_sees_readiness() {
-    in_child(
+    isolated(
         "asking::a_wait_polled_by_a_frame_loop_sees_readiness",
         || {
             for scene in Scene::all() {
@@ -161,7 +161,7 @@ fn a_wait_polled_by_a_frame_loop_sees_readiness() {
 /// permit a poll to skip the system call.
 #[test]
 fn a_frame_loop_after_a_turn_sees_readiness() {
-    in_child("asking::a_frame_loop_after_a_turn_sees_readiness", || {
+    isolated("asking::a_frame_loop_after_a_turn_sees_readiness", || {
         for scene in Scene::all() {
             let mut wait = scene.wait();
             block_on(async {
@@ -181,7 +181,7 @@ fn a_frame_loop_after_a_turn_sees_readiness() {
 /// A frame loop in which each frame is a call of `block_on`. The calls share one waker.
 #[test]
 fn a_wait_polled_once_per_block_on_sees_readiness() {
-    in_child(
+    isolated(
         "asking::a_wait_polled_once_per_block_on_sees_readiness",
         || {
             for scene in Scene::all() {
@@ -195,7 +195,7 @@ fn a_wait_polled_once_per_block_on_sees_readiness() {
 /// A wait on a source on which an event has ended a previous wait.
 #[test]
 fn a_frame_loop_sees_data_after_data() {
-    in_child("asking::a_frame_loop_sees_data_after_data", || {
+    isolated("asking::a_frame_loop_sees_data_after_data", || {
         let (source, mut peer) = local_pair();
         block_on(async {
             for _ in 0..20 {
@@ -241,7 +241,7 @@ async fn operation_in_frames(name: &str, operation: impl Future, make_ready: imp
 /// Operations of this crate that run their system call themselves.
 #[test]
 fn an_operation_polled_by_a_frame_loop_sees_readiness() {
-    in_child(
+    isolated(
         "asking::an_operation_polled_by_a_frame_loop_sees_readiness",
         || {
             block_on(async {
@@ -315,7 +315,7 @@ fn each_wait_beside_slow_steps(fast: usize, limit: usize) {
 
 #[test]
 fn a_wait_beside_slow_yields_is_seen_after_a_few_of_them() {
-    in_child(
+    isolated(
         "asking::a_wait_beside_slow_yields_is_seen_after_a_few_of_them",
         || each_wait_beside_slow_steps(0, 4),
     );
@@ -324,7 +324,7 @@ fn a_wait_beside_slow_yields_is_seen_after_a_few_of_them() {
 /// Yields in the distant past do not decide how often the reactor gets a turn.
 #[test]
 fn a_wait_beside_yields_that_become_slow_is_seen() {
-    in_child(
+    isolated(
         "asking::a_wait_beside_yields_that_become_slow_is_seen",
         || each_wait_beside_slow_steps(1025, 20),
     );
@@ -334,7 +334,7 @@ fn a_wait_beside_yields_that_become_slow_is_seen() {
 /// dispatched.
 #[test]
 fn a_task_beside_slow_yields_is_woken_after_a_few_of_them() {
-    in_child(
+    isolated(
         "asking::a_task_beside_slow_yields_is_woken_after_a_few_of_them",
         || {
             let (source, mut peer) = local_pair();
@@ -352,7 +352,7 @@ fn a_task_beside_slow_yields_is_woken_after_a_few_of_them() {
 /// A timer that is due ends at the next poll of its task.
 #[test]
 fn a_timer_beside_slow_yields_ends_after_a_few_of_them() {
-    in_child(
+    isolated(
         "asking::a_timer_beside_slow_yields_ends_after_a_few_of_them",
         || {
             let deadline = Instant::now() + 4 * STEP_TIME;

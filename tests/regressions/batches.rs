@@ -140,7 +140,7 @@ fn wakers_of_one_turn(wait: fn(&Group), drive: fn(&Group)) {
 
 #[test]
 fn a_waker_may_wait_in_block_on_for_a_later_one_of_its_batch() {
-    in_child(
+    isolated(
         "batches::a_waker_may_wait_in_block_on_for_a_later_one_of_its_batch",
         || {
             for wait in [Group::wait_idle, Group::wait_with_timers] {
@@ -153,7 +153,7 @@ fn a_waker_may_wait_in_block_on_for_a_later_one_of_its_batch() {
 /// The same on the fallback thread.
 #[test]
 fn a_waker_of_the_fallback_thread_may_wait_in_block_on_for_a_later_one() {
-    in_child(
+    isolated(
         "batches::a_waker_of_the_fallback_thread_may_wait_in_block_on_for_a_later_one",
         || {
             for wait in [Group::wait_idle, Group::wait_with_timers] {
@@ -166,7 +166,7 @@ fn a_waker_of_the_fallback_thread_may_wait_in_block_on_for_a_later_one() {
 /// A batch of many wakers, each of which waits for all later ones: the calls nest.
 #[test]
 fn wakers_that_wait_in_block_on_may_nest() {
-    in_child("batches::wakers_that_wait_in_block_on_may_nest", || {
+    isolated("batches::wakers_that_wait_in_block_on_may_nest", || {
         let group = Group::new(20);
         let timers = timers_of_one_deadline(&group.wakers(Group::wait_idle));
         group.wait_idle();
@@ -179,7 +179,7 @@ fn wakers_that_wait_in_block_on_may_nest() {
 /// wakers.
 #[test]
 fn a_block_on_runs_the_wakers_behind_one_that_blocks_the_fallback_thread() {
-    in_child(
+    isolated(
         "batches::a_block_on_runs_the_wakers_behind_one_that_blocks_the_fallback_thread",
         || {
             for drive in [Group::wait_idle, Group::wait_with_timers] {
@@ -199,7 +199,7 @@ fn a_block_on_runs_the_wakers_behind_one_that_blocks_the_fallback_thread() {
 /// A waker blocks a thread in `block_on`. The fallback thread runs the remaining wakers.
 #[test]
 fn the_fallback_thread_runs_the_wakers_behind_one_that_blocks_a_block_on() {
-    in_child(
+    isolated(
         "batches::the_fallback_thread_runs_the_wakers_behind_one_that_blocks_a_block_on",
         || wakers_of_one_turn(Group::wait_blocked, Group::wait_idle),
     );
@@ -209,7 +209,7 @@ fn the_fallback_thread_runs_the_wakers_behind_one_that_blocks_a_block_on() {
 /// wakers. The fallback thread is kept busy throughout.
 #[test]
 fn another_block_on_runs_the_wakers_behind_one_that_blocks() {
-    in_child(
+    isolated(
         "batches::another_block_on_runs_the_wakers_behind_one_that_blocks",
         || {
             let (release, released) = mpsc::channel::<()>();

@@ -38,7 +38,7 @@ fn calls_with_a_kept_waker() -> Duration {
 /// The waits belong to an outer `block_on`, so there is no fallback thread.
 #[test]
 fn the_end_of_block_on_costs_the_same_beside_many_waits() {
-    in_child(
+    isolated(
         "costs::the_end_of_block_on_costs_the_same_beside_many_waits",
         || {
             let base = calls_with_a_kept_waker();
@@ -66,7 +66,7 @@ fn the_end_of_block_on_costs_the_same_beside_many_waits() {
 /// The registry slots of dropped sources cost no more than those of existing ones.
 #[test]
 fn the_end_of_block_on_costs_the_same_after_many_sources() {
-    in_child(
+    isolated(
         "costs::the_end_of_block_on_costs_the_same_after_many_sources",
         || {
             #[cfg(target_os = "linux")]
@@ -110,7 +110,7 @@ async fn one_wait_after_another(source: &Async<Local>, mut peer: &Local) -> Dura
 /// Waits that were dropped cost nothing.
 #[test]
 fn an_event_costs_the_same_after_many_waits() {
-    in_child("costs::an_event_costs_the_same_after_many_waits", || {
+    isolated("costs::an_event_costs_the_same_after_many_waits", || {
         let (source, peer) = local_pair();
         block_on(async {
             let before = one_wait_after_another(&source, &peer).await;

@@ -47,7 +47,7 @@ async fn set_of_the_watch(reactor: &[i32]) -> Option<i32> {
 /// the descriptors: events are dispatched while the thread in `block_on` is busy.
 #[test]
 fn an_alarm_outlives_a_failure_of_the_watch() {
-    in_child("failures::an_alarm_outlives_a_failure_of_the_watch", || {
+    isolated("failures::an_alarm_outlives_a_failure_of_the_watch", || {
         let (source, mut peer) = local_pair();
         let reactor = descriptors("eventpoll");
         // A wait of a foreign task starts the fallback thread.
@@ -83,7 +83,7 @@ fn events(source: &Async<Local>) -> Vec<u32> {
 /// that thread do not dispatch the event again.
 #[test]
 fn turns_without_a_set_repeat_no_event() {
-    in_child("failures::turns_without_a_set_repeat_no_event", || {
+    isolated("failures::turns_without_a_set_repeat_no_event", || {
         let (source, mut peer) = local_pair();
         block_on(async {
             let mut readable = source.readable();

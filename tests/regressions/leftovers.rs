@@ -55,7 +55,7 @@ fn unready() -> (Async<Local>, Local) {
 
 #[test]
 fn a_cancelled_read_needs_no_thread() {
-    in_child("leftovers::a_cancelled_read_needs_no_thread", || {
+    isolated("leftovers::a_cancelled_read_needs_no_thread", || {
         let (source, _peer) = unready();
         needs_no_thread("read", || {
             lose(|| async { (&source).read(&mut [0; 8]).await });
@@ -72,7 +72,7 @@ fn a_cancelled_read_needs_no_thread() {
 
 #[test]
 fn a_cancelled_write_needs_no_thread() {
-    in_child("leftovers::a_cancelled_write_needs_no_thread", || {
+    isolated("leftovers::a_cancelled_write_needs_no_thread", || {
         let (source, _peer) = unready();
         needs_no_thread("write", || {
             lose(|| async { (&source).write(&[0; 8]).await });
@@ -85,7 +85,7 @@ fn a_cancelled_write_needs_no_thread() {
 
 #[test]
 fn a_cancelled_wait_for_readiness_needs_no_thread() {
-    in_child(
+    isolated(
         "leftovers::a_cancelled_wait_for_readiness_needs_no_thread",
         || {
             let (source, _peer) = unready();
@@ -103,7 +103,7 @@ fn a_cancelled_wait_for_readiness_needs_no_thread() {
 
 #[test]
 fn a_cancelled_accept_needs_no_thread() {
-    in_child("leftovers::a_cancelled_accept_needs_no_thread", || {
+    isolated("leftovers::a_cancelled_accept_needs_no_thread", || {
         let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
         needs_no_thread("accept", || lose(|| listener.accept()));
         needs_no_thread("incoming", || {
@@ -116,7 +116,7 @@ fn a_cancelled_accept_needs_no_thread() {
 
 #[test]
 fn a_cancelled_receive_needs_no_thread() {
-    in_child("leftovers::a_cancelled_receive_needs_no_thread", || {
+    isolated("leftovers::a_cancelled_receive_needs_no_thread", || {
         let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
         needs_no_thread("recv_from", || {
             lose(|| async { socket.recv_from(&mut [0; 8]).await });
@@ -129,7 +129,7 @@ fn a_cancelled_receive_needs_no_thread() {
 
 #[test]
 fn a_wait_that_outlives_its_block_on_needs_no_thread() {
-    in_child(
+    isolated(
         "leftovers::a_wait_that_outlives_its_block_on_needs_no_thread",
         || {
             let (source, _peer) = unready();
@@ -155,7 +155,7 @@ fn a_wait_that_outlives_its_block_on_needs_no_thread() {
 /// A program may keep the waker of a `block_on` that has ended. It no longer wakes a task.
 #[test]
 fn a_kept_waker_needs_no_thread() {
-    in_child("leftovers::a_kept_waker_needs_no_thread", || {
+    isolated("leftovers::a_kept_waker_needs_no_thread", || {
         let (source, _peer) = unready();
         let mut readable = source.readable();
         let mut timer = Timer::after(HOUR);
@@ -181,7 +181,7 @@ fn a_kept_waker_needs_no_thread() {
 /// executor. Only the last one needs the fallback thread.
 #[test]
 fn a_wait_left_behind_can_be_taken_up_again() {
-    in_child(
+    isolated(
         "leftovers::a_wait_left_behind_can_be_taken_up_again",
         || {
             let (source, mut peer) = local_pair();

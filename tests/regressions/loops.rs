@@ -115,7 +115,7 @@ async fn receive_all(receiver: &Async<UnixDatagram>) {
 #[test]
 fn a_loop_around_writable_lets_a_receiver_in_its_task_run() {
     for means in MEANS {
-        in_child(
+        isolated(
             "loops::a_loop_around_writable_lets_a_receiver_in_its_task_run",
             move || {
                 let folder = tempfile::tempdir().unwrap();
@@ -136,7 +136,7 @@ fn a_loop_around_writable_lets_a_receiver_in_its_task_run() {
 /// The receiver is another task of the executor.
 #[test]
 fn a_loop_around_writable_lets_a_receiver_on_its_thread_run() {
-    in_child(
+    isolated(
         "loops::a_loop_around_writable_lets_a_receiver_on_its_thread_run",
         || {
             let folder = tempfile::tempdir().unwrap();
@@ -188,7 +188,7 @@ fn until_a_timer_fires(runner: Runner, endless: impl Future) -> Duration {
 
 #[test]
 fn a_loop_around_readable_lets_a_timer_end_it() {
-    in_child("loops::a_loop_around_readable_lets_a_timer_end_it", || {
+    isolated("loops::a_loop_around_readable_lets_a_timer_end_it", || {
         let (socket, _peer) = shut_down_udp();
         if !contradicts(&socket) {
             return;
@@ -215,7 +215,7 @@ fn a_loop_around_readable_lets_a_timer_end_it() {
 /// The receiver never reads, so the loop has to pause. Each refused attempt causes a new event.
 #[test]
 fn a_loop_around_writable_pauses_while_the_receiver_is_full() {
-    in_child(
+    isolated(
         "loops::a_loop_around_writable_pauses_while_the_receiver_is_full",
         || {
             let folder = tempfile::tempdir().unwrap();
@@ -245,7 +245,7 @@ fn a_loop_around_writable_pauses_while_the_receiver_is_full() {
 /// A loop that waits first. Each wait has a fresh waker, as in some executors.
 #[test]
 fn a_loop_around_readable_with_changing_wakers_lets_a_timer_end_it() {
-    in_child(
+    isolated(
         "loops::a_loop_around_readable_with_changing_wakers_lets_a_timer_end_it",
         || {
             let (socket, _peer) = shut_down_udp();
@@ -285,7 +285,7 @@ fn a_loop_of_waits_alone_lets_a_timer_end_it() {
         }
     }
 
-    in_child("loops::a_loop_of_waits_alone_lets_a_timer_end_it", || {
+    isolated("loops::a_loop_of_waits_alone_lets_a_timer_end_it", || {
         let ready_pair = || {
             let (source, peer) = local_pair();
             (&peer).write_byte();
@@ -318,7 +318,7 @@ fn a_loop_of_waits_alone_lets_a_timer_end_it() {
 /// The same with an operation of this crate instead of the loop.
 #[test]
 fn a_receive_after_shutdown_lets_a_timer_end_it() {
-    in_child(
+    isolated(
         "loops::a_receive_after_shutdown_lets_a_timer_end_it",
         || {
             let (socket, _peer) = shut_down_udp();

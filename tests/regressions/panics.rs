@@ -255,7 +255,7 @@ fn a_panic_of_the_waker_stays_out_of_timers() {
 #[test]
 fn a_panic_of_the_waker_stays_out_of_a_timer_without_a_thread() {
     use crate::support::seccomp::{Filter, Reach, Verdict};
-    in_child(
+    isolated(
         "panics::a_panic_of_the_waker_stays_out_of_a_timer_without_a_thread",
         || {
             Filter::new()

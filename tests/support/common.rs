@@ -10,7 +10,6 @@ pub(crate) use std::os::fd::AsFd as AsObject;
 pub(crate) use std::os::unix::net::UnixStream as Local;
 #[cfg(windows)]
 pub(crate) use std::os::windows::io::AsSocket as AsObject;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Duration;
@@ -19,55 +18,8 @@ use async_io::{Async, Timer};
 
 pub(crate) use super::guards::*;
 pub(crate) use super::polls::*;
+pub(crate) use super::process::*;
 pub(crate) use super::wakers::*;
-
-const CHILD: &str = "ASYNC_IO_TEST_IN_CHILD";
-
-/// Runs `body` in a new process. Used by tests that depend on state of the whole process: threads,
-/// descriptors, limits, signals. `name` is the full name of the calling test.
-pub(crate) fn in_child(name: &str, body: impl FnOnce() + Send + 'static) {
-    in_child_with_input(name, b"", body);
-}
-
-/// Runs `body` like [`in_child`], with a pipe as standard input that yields `input` and then the
-/// end of file.
-pub(crate) fn in_child_with_input(name: &str, input: &[u8], body: impl FnOnce() + Send + 'static) {
-    if std::env::var_os(CHILD).is_some_and(|value| value == name) {
-        return guarded(body);
-    }
-    let mut child = this_program()
-        .args([name, "--exact", "--nocapture", "--test-threads=1"])
-        .env(CHILD, name)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // Fails if the child ended early. The status below reports that more clearly.
-    let _ = child.stdin.take().unwrap().write_all(input);
-    let output = child.wait_with_output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{name} in a child: {}\n{text}\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr),
-    );
-}
-
-/// Returns a command that starts the running program again. Where the system cannot execute it
-/// directly, `ASYNC_IO_TEST_RUNNER` names an emulator that runs it.
-pub(crate) fn this_program() -> Command {
-    let program = std::env::current_exe().unwrap();
-    match std::env::var_os("ASYNC_IO_TEST_RUNNER") {
-        Some(runner) => {
-            let mut command = Command::new(runner);
-            command.arg(program);
-            command
-        }
-        None => Command::new(program),
-    }
-}
 
 /// Returns the number of threads of this process that are called `name`.
 #[cfg(target_os = "linux")]

@@ -16,6 +16,7 @@ use async_io::Async;
 
 pub(crate) use super::guards::*;
 pub(crate) use super::polls::*;
+pub(crate) use super::process::*;
 use super::raw;
 pub(crate) use super::wakers::*;
 

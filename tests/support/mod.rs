@@ -6,10 +6,9 @@
 pub(crate) mod common;
 mod guards;
 #[cfg(target_os = "linux")]
-pub(crate) mod isolated;
-#[cfg(target_os = "linux")]
 mod linux;
 mod polls;
+mod process;
 #[cfg(target_os = "linux")]
 pub(crate) mod procfs;
 #[cfg(target_os = "linux")]
@@ -27,5 +26,7 @@ pub(crate) mod raw;
 pub(crate) mod seccomp;
 mod wakers;
 
+pub(crate) use guards::*;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
+pub(crate) use process::*;

@@ -237,12 +237,6 @@ pub(crate) fn in_forked_child(body: impl FnOnce()) -> c_int {
     status
 }
 
-/// Kills a process that this program has started and not yet waited for.
-pub(crate) fn kill(pid: u32) {
-    // SAFETY: the arguments are integers.
-    check(unsafe { libc::kill(pid as libc::pid_t, libc::SIGKILL) }).unwrap();
-}
-
 /// Makes SIGUSR1 interrupt system calls (without restarting them) and do nothing else.
 pub(crate) fn interrupt_by_sigusr1() {
     extern "C" fn nothing(_: c_int) {}

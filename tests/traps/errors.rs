@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 use async_io::{Async, Timer};
 use futures_lite::future::zip;
 
-use crate::support::isolated::isolated;
 use crate::support::procfs::highest_descriptor;
 use crate::support::seccomp::{Filter, Reach, Verdict};
-use crate::support::{Counter, Runner, foreign, poll, raw};
+use crate::support::{Counter, Runner, foreign, isolated, poll, raw};
 
 /// Opens as many descriptors as this process may have.
 fn exhaust_descriptors() -> Vec<File> {

@@ -13,8 +13,9 @@ use std::time::Duration;
 use async_io::{Async, IoSafe};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::isolated::isolated;
-use crate::support::{Counter, Runner, assert_quiet, drain, fill, guarded, poll, raw, tcp_pair};
+use crate::support::{
+    Counter, Runner, assert_quiet, drain, fill, guarded, isolated, poll, raw, tcp_pair,
+};
 
 /// Reads with a large buffer: first the data that the peer sent, then the end of the stream.
 async fn data_then_end<T: IoSafe + Read>(stream: &mut Async<T>) {

@@ -12,11 +12,10 @@ use std::thread;
 use async_io::{Async, Timer};
 use futures_lite::AsyncReadExt;
 
-use crate::support::isolated::isolated;
 use crate::support::procfs::{fallback_thread, wait_until_asleep};
 use crate::support::raw::Number;
 use crate::support::{
-    Counter, Runner, assert_quiet, fill, foreign, guarded, poll, raw, stress, tcp_pair,
+    Counter, Runner, assert_quiet, fill, foreign, guarded, isolated, poll, raw, stress, tcp_pair,
 };
 
 /// Waits until the reactor has done a complete turn, so that events from before the call have been

@@ -10,7 +10,7 @@ use async_io::{Async, Timer};
 use futures_lite::future::poll_once;
 
 use crate::notify::count_up;
-use crate::support::isolated::isolated;
+use crate::support::isolated;
 use crate::support::procfs::descriptors;
 use crate::support::raw;
 use crate::support::seccomp::{Filter, Reach, Verdict};

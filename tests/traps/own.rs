@@ -11,10 +11,9 @@ use std::time::{Duration, Instant};
 use async_io::{Async, Timer};
 use futures_lite::future::poll_once;
 
-use crate::support::isolated::isolated;
 use crate::support::procfs::{descriptors, fallback_thread, wait_until_asleep};
 use crate::support::seccomp::{Filter, Reach, Verdict};
-use crate::support::{Counter, Runner, assert_quiet, foreign, poll, raw};
+use crate::support::{Counter, Runner, assert_quiet, foreign, isolated, poll, raw};
 
 /// Closes the reactor's descriptors, and checks that every wait is served or ends with an error.
 fn close_and_go_on(kinds: &[&str], runner: Runner) {

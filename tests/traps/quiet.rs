@@ -12,9 +12,8 @@ use std::time::Duration;
 use async_io::{Async, Timer};
 use futures_lite::AsyncReadExt;
 
-use crate::support::isolated::isolated;
 use crate::support::procfs::{fallback_thread, sleeps_of_all, wait_until_asleep};
-use crate::support::{Runner, assert_quiet, poll, raw, tcp_pair};
+use crate::support::{Runner, assert_quiet, isolated, poll, raw, tcp_pair};
 
 /// An urgent byte may wake a reader once. It is not data, so the reader goes back to sleep.
 #[test]

@@ -13,9 +13,8 @@ use async_io::{Async, Timer};
 use futures_lite::future::zip;
 use futures_lite::{AsyncReadExt, FutureExt};
 
-use crate::support::isolated::isolated;
 use crate::support::seccomp::{Filter, Reach, Verdict};
-use crate::support::{Runner, foreign};
+use crate::support::{Runner, foreign, isolated};
 
 fn refuse(calls: &[c_long], errno: c_int) {
     let filter = calls.iter().fold(Filter::new(), |filter, call| {

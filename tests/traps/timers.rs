@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use async_io::Timer;
 use futures_lite::future::or;
 
-use crate::support::isolated::isolated;
-use crate::support::{Counter, Noise, Runner, assert_quiet, foreign, guarded, poll, raw, stress};
+use crate::support::{
+    Counter, Noise, Runner, assert_quiet, foreign, guarded, isolated, poll, raw, stress,
+};
 
 const FAR_AWAY: Duration = Duration::from_secs(600);
 
