@@ -219,16 +219,10 @@ fn unwanted_readiness_wakes_nobody() {
 
 /// Returns how often the fallback thread has gone to sleep so far.
 #[cfg(target_os = "linux")]
-fn reactor_switches() -> usize {
-    let threads = thread_ids_named("async-io");
+fn reactor_switches() -> u64 {
+    let threads = support::procfs::fallback_threads();
     assert_eq!(threads.len(), 1);
-    let path = format!("/proc/self/task/{}/status", threads[0]);
-    let status = std::fs::read_to_string(path).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
-        .unwrap();
-    line.trim().parse().unwrap()
+    support::procfs::sleeps(threads[0])
 }
 
 /// `get_ref` and `AsRef` return the object, `AsFd` and `AsRawFd` its descriptor.

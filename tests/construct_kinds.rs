@@ -1,15 +1,14 @@
 //! Which kinds of objects can be sources, and what happens to a source if other code closes its
 //! descriptor.
 #![cfg(target_os = "linux")]
-// The tests need ttys, and descriptors that are closed while they are registered. Safe code can
-// create neither.
+// Safe code cannot close descriptors while they are registered.
 #![allow(unsafe_code)]
 
 mod support;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
@@ -19,6 +18,7 @@ use std::time::Duration;
 
 use async_io::Async;
 use support::common::*;
+use support::raw::{Terminal, pty};
 
 /// A descriptor that other code owns and may close.
 struct Unowned(RawFd, Arc<AtomicBool>);
@@ -138,14 +138,7 @@ fn a_pidfd_is_a_source() {
 #[test]
 fn a_tty_is_a_source() {
     guarded(|| {
-        let (mut master, mut slave) = (0, 0);
-        let null = std::ptr::null_mut();
-        // SAFETY: the first two arguments point to integers, the others may be null.
-        let result =
-            unsafe { libc::openpty(&mut master, &mut slave, null, null.cast(), null.cast()) };
-        assert_eq!(result, 0, "{}", io::Error::last_os_error());
-        // SAFETY: openpty has just created both descriptors, and no other code uses them.
-        let (mut master, slave) = unsafe { (File::from_raw_fd(master), File::from_raw_fd(slave)) };
+        let (mut master, slave) = pty(Terminal::Lines);
         let source = Async::new(slave).unwrap();
         assert!(poll_now(source.readable()).is_pending());
         master.write_all(b"line\n").unwrap();

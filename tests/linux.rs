@@ -7,13 +7,13 @@ mod support;
 #[cfg(not(polling_test_poll_backend))]
 use std::io::{Read, Write};
 use std::net::UdpSocket;
-use std::os::fd::AsRawFd;
 
 use async_io::Async;
 use async_io::os::linux::{Exception, error, priority};
 use rustix::net::{RecvFlags, recv};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use support::common::*;
+use support::raw;
 
 assert_impl_all!(Exception<'static, u8>: Send, Sync, Unpin, std::fmt::Debug);
 assert_not_impl_any!(Exception<'static, std::cell::Cell<u8>>: Send, Sync);
@@ -80,23 +80,12 @@ fn unread_data_does_not_hide_priority() {
     });
 }
 
-/// Sets `IP_RECVERR`, for which no safe interface exists.
-#[allow(unsafe_code)]
-fn keep_errors(socket: &UdpSocket) {
-    let on: libc::c_int = 1;
-    let size = size_of_val(&on) as libc::socklen_t;
-    let (fd, value) = (socket.as_raw_fd(), (&raw const on).cast());
-    // SAFETY: the socket is open, and the value has the size that is passed.
-    let set = unsafe { libc::setsockopt(fd, libc::IPPROTO_IP, libc::IP_RECVERR, value, size) };
-    assert_eq!(set, 0);
-}
-
 /// Creates a socket that keeps its errors in a queue, connected to a port without a listener.
 fn with_error_queue() -> (Async<UdpSocket>, UdpSocket) {
     let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
     deaf.connect(deaf.local_addr().unwrap()).unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    keep_errors(&socket);
+    raw::set_option(&socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1);
     socket.connect(deaf.local_addr().unwrap()).unwrap();
     (Async::new(socket).unwrap(), deaf)
 }

@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use random_programs::{Bytes, Lab, Program, Setting};
 use support::common::*;
+use support::procfs::fallback_threads;
 
 random_programs::runtime!(Ours, async_io, published: false);
 
@@ -37,7 +38,7 @@ fn run(test: &str, setting: Setting) {
         }
         config.failure_persistence = None;
         let lab = Lab::<Ours>::new(setting);
-        let threads = threads_named("async-io");
+        let threads = fallback_threads().len();
         let open = open_objects();
         let result = TestRunner::new(config).run(&programs(), |program| {
             lab.run(&program).map(drop).map_err(|failure| {
@@ -52,7 +53,7 @@ fn run(test: &str, setting: Setting) {
         }
         // If all waits belong to `block_on`, no other thread is needed.
         let most = if setting == Setting::Alone { 0 } else { 1 };
-        assert!(threads_named("async-io") <= threads + most);
+        assert!(fallback_threads().len() <= threads + most);
         // The listener of the last TCP pairs and the reactor itself stay open.
         assert!(open_objects() <= open + 8);
     });

@@ -6,35 +6,29 @@
 //! promises about that are tested. async-io 2.6 panics if the system refuses a resource; this crate
 //! returns errors instead, and those are tested.
 #![cfg(target_os = "linux")]
-// Signals and fork need unsafe code.
-#![allow(unsafe_code)]
 
 mod support;
 
-use std::collections::HashSet;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::os::unix::thread::JoinHandleExt;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer, block_on};
 use support::common::*;
+use support::procfs::{all_descriptors, fallback_threads, thread_count};
+use support::raw::{self, Target};
 
-const NAME: &str = "async-io";
 const SHORT: Duration = Duration::from_millis(5);
-
-fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").unwrap().count()
-}
 
 /// Exactly one additional thread, named `async-io`, drives I/O and timers under any number of
 /// foreign executors. No call of `block_on` is needed.
 #[test]
 fn one_thread_drives_everything() {
     isolated("one_thread_drives_everything", || {
-        assert_eq!(threads_named(NAME), 0);
-        let before = threads();
+        assert_eq!(fallback_threads().len(), 0);
+        let before = thread_count();
         foreign(Timer::after(SHORT));
         let mut pairs: Vec<_> = (0..200).map(|_| local_pair()).collect();
         for (source, peer) in &mut pairs {
@@ -47,9 +41,9 @@ fn one_thread_drives_everything() {
                 source.readable().await.unwrap();
             });
         }
-        assert_eq!((threads_named(NAME), threads()), (1, before + 1));
+        assert_eq!((fallback_threads().len(), thread_count()), (1, before + 1));
         block_on(Timer::after(SHORT));
-        assert_eq!((threads_named(NAME), threads()), (1, before + 1));
+        assert_eq!((fallback_threads().len(), thread_count()), (1, before + 1));
     });
 }
 
@@ -86,11 +80,11 @@ fn executors_may_take_turns() {
 #[test]
 fn due_timers_need_no_thread() {
     isolated("due_timers_need_no_thread", || {
-        let before = threads();
+        let before = thread_count();
         let timer = Timer::after(HOUR);
         assert!(foreign(Timer::after(Duration::ZERO)) <= Instant::now());
         drop((timer, Timer::never(), Timer::interval(SHORT)));
-        assert_eq!((threads_named(NAME), threads()), (0, before));
+        assert_eq!((fallback_threads().len(), thread_count()), (0, before));
     });
 }
 
@@ -99,7 +93,7 @@ fn due_timers_need_no_thread() {
 #[test]
 fn block_on_needs_no_thread() {
     isolated("block_on_needs_no_thread", || {
-        let before = threads();
+        let before = thread_count();
         for _ in 0..20 {
             let (source, mut peer) = local_pair();
             block_on(async {
@@ -112,32 +106,24 @@ fn block_on_needs_no_thread() {
                 (&mut interval).await;
                 (&mut interval).await;
             });
-            assert_eq!((threads_named(NAME), threads()), (0, before));
+            assert_eq!((fallback_threads().len(), thread_count()), (0, before));
         }
     });
-}
-
-/// Returns the descriptors of this process.
-fn descriptors() -> HashSet<String> {
-    let entries = std::fs::read_dir("/proc/self/fd").unwrap();
-    entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect()
 }
 
 /// The reactor's descriptors are closed on exec.
 #[test]
 fn no_descriptor_survives_exec() {
     isolated("no_descriptor_survives_exec", || {
-        let before = descriptors();
+        let before = all_descriptors();
         let (source, _peer) = local_pair();
         foreign(Timer::after(SHORT));
         block_on(Timer::after(SHORT));
         assert!(poll_now(source.readable()).is_pending());
-        let after = descriptors();
+        let after = all_descriptors();
         // The two descriptors of the pair and at least one of the reactor.
         assert!(after.len() >= before.len() + 3);
-        for number in after.difference(&before) {
+        for number in after.iter().filter(|number| !before.contains(number)) {
             // The descriptor of the listing itself is closed by now.
             let Ok(info) = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")) else {
                 continue;
@@ -175,30 +161,22 @@ fn a_lack_of_descriptors_is_an_error() {
 /// A signal that interrupts the wait does no more than cause an empty turn.
 #[test]
 fn signals_do_not_disturb() {
-    extern "C" fn ignore(_: libc::c_int) {}
     isolated("signals_do_not_disturb", || {
-        // SAFETY: all zeros is a valid value, and the handler does nothing.
-        unsafe {
-            let mut action: libc::sigaction = std::mem::zeroed();
-            action.sa_sigaction = ignore as extern "C" fn(libc::c_int) as usize;
-            assert_eq!(
-                libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()),
-                0
-            );
-        }
+        raw::interrupt_by_sigusr1();
         let (source, mut peer) = local_pair();
         let deadline = Instant::now() + 6 * SHORT;
+        let (started, has_started) = mpsc::channel();
         let sleeper = thread::spawn(move || {
+            started.send(Target::current()).unwrap();
             block_on(Timer::at(deadline));
             assert!(Instant::now() >= deadline);
             block_on(source.readable()).unwrap();
         });
+        // The thread is not joined before the last signal.
+        let target = has_started.recv().unwrap();
         let storm = |until: &dyn Fn() -> bool| {
             while !until() {
-                // SAFETY: the thread has not been joined, so its handle is valid.
-                unsafe {
-                    libc::pthread_kill(sleeper.as_pthread_t() as libc::pthread_t, libc::SIGUSR1)
-                };
+                target.interrupt();
                 thread::sleep(Duration::from_micros(500));
             }
         };
@@ -214,30 +192,20 @@ fn signals_do_not_disturb() {
 fn a_forked_child_leaves_the_parent_alone() {
     isolated("a_forked_child_leaves_the_parent_alone", || {
         let (source, mut peer) = local_pair();
+        let mut source = Some(Arc::new(source));
         let (counter, waker) = Counter::new();
-        let mut waiter = source.readable();
-        assert!(poll(&mut waiter, &waker).is_pending());
+        let mut waiter = source.clone().map(Async::readable_owned);
+        assert!(poll(waiter.as_mut().unwrap(), &waker).is_pending());
         settle();
-        // SAFETY: the child uses only what is passed to it here and exits without running other
-        // code.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            // SAFETY: sets a time limit and exits the process.
-            unsafe {
-                libc::alarm(LIMIT.as_secs() as u32 / 2);
-                drop(waiter);
-                drop(source);
-                libc::_exit(0);
-            }
-        }
-        let mut status = -1;
-        // SAFETY: the status points to a local integer.
-        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        let status = raw::in_forked_child(|| {
+            drop(waiter.take());
+            drop(source.take());
+        });
         assert_eq!(status, 0);
         peer.write_all(b"x").unwrap();
         counter.wait_for(1);
-        foreign(waiter).unwrap();
-        assert_eq!(source.get_ref().take_all(), 1);
+        foreign(waiter.unwrap()).unwrap();
+        assert_eq!(source.unwrap().get_ref().take_all(), 1);
     });
 }
 

@@ -25,6 +25,7 @@ mod epoll {
 
     use super::reactor_fd;
     use super::support::common::*;
+    use super::support::procfs::fallback_threads;
 
     /// The function always returns the descriptor of the poller, and the fallback thread keeps
     /// working.
@@ -43,9 +44,9 @@ mod epoll {
     #[test]
     fn handing_it_out_starts_the_thread() {
         isolated("epoll::handing_it_out_starts_the_thread", || {
-            assert_eq!(threads_named("async-io"), 0);
+            assert_eq!(fallback_threads().len(), 0);
             reactor_fd().unwrap();
-            until("the thread starts", || threads_named("async-io") == 1);
+            until("the thread starts", || fallback_threads().len() == 1);
         });
     }
 

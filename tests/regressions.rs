@@ -34,5 +34,5 @@ mod support;
 #[track_caller]
 fn assert_no_fallback_thread() {
     #[cfg(target_os = "linux")]
-    assert_eq!(support::common::threads_named("async-io"), 0);
+    assert!(support::procfs::fallback_threads().is_empty());
 }

@@ -245,12 +245,11 @@ fn a_dropped_attempt_closes_its_socket() {
             }
         }
         settle();
-        let count = || std::fs::read_dir("/proc/self/fd").unwrap().count();
-        let open = count();
+        let open = open_objects();
         let under_way = attempts.len();
         assert!(under_way > 0);
         drop(attempts);
-        assert_eq!(count(), open - under_way);
+        assert_eq!(open_objects(), open - under_way);
     });
 }
 

@@ -9,7 +9,6 @@ mod support;
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
@@ -19,12 +18,7 @@ use std::task::Context;
 
 use async_io::Async;
 use futures_lite::StreamExt;
-use rustix::io::{FdFlags, fcntl_getfd};
 use support::common::*;
-
-fn closes_on_exec(io: impl AsFd) -> bool {
-    fcntl_getfd(io).unwrap().contains(FdFlags::CLOEXEC)
-}
 
 /// Creates a path from bytes, which may include zero bytes.
 fn raw_path(bytes: &[u8]) -> &Path {
@@ -38,17 +32,17 @@ fn connected_streams_work_in_both_directions() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("socket");
         let listener = Async::<UnixListener>::bind(&path).unwrap();
-        assert!(is_nonblocking(&listener) && closes_on_exec(&listener));
+        assert!(is_ours(&listener));
         let (counter, waker) = Counter::new();
         let mut accepting = pin!(listener.accept());
         let mut cx = Context::from_waker(&waker);
         assert!(accepting.as_mut().poll(&mut cx).is_pending());
 
         let client = foreign(Async::<UnixStream>::connect(&path)).unwrap();
-        assert!(is_nonblocking(&client) && closes_on_exec(&client));
+        assert!(is_ours(&client));
         counter.wait_for(1);
         let (server, from) = foreign(accepting).unwrap();
-        assert!(is_nonblocking(&server) && closes_on_exec(&server));
+        assert!(is_ours(&server));
         assert!(from.is_unnamed());
         for (sender, receiver) in [(&client, &server), (&server, &client)] {
             foreign(sender.write_with(|mut io| io.write(b"x"))).unwrap();

@@ -14,24 +14,20 @@ use futures_lite::future::{or, poll_once};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, StreamExt};
 
 use crate::support::common::*;
-
-/// Returns the number of threads of the process, including those that have not yet set their name.
-fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").unwrap().count()
-}
+use crate::support::procfs::thread_count;
 
 /// Runs waits of one kind, and fails if there are more threads afterwards.
 fn needs_no_thread(name: &str, body: impl FnOnce()) {
-    let before = threads();
+    let before = thread_count();
     body();
     // A joined thread may still be listed for a moment.
     for _ in 0..100 {
-        if threads() == before {
+        if thread_count() == before {
             return;
         }
         thread::sleep(Duration::from_millis(1));
     }
-    assert_eq!(threads(), before, "threads after {name}");
+    assert_eq!(thread_count(), before, "threads after {name}");
 }
 
 /// Runs a wait that never ends in a race that it loses, and as a single poll.

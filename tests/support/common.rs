@@ -1,45 +1,20 @@
 //! Helpers shared by the test files.
 
-#[cfg(unix)]
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 #[cfg(unix)]
-pub(crate) use std::os::fd::AsFd as AsObject;
-#[cfg(unix)]
 pub(crate) use std::os::unix::net::UnixStream as Local;
-#[cfg(windows)]
-pub(crate) use std::os::windows::io::AsSocket as AsObject;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use async_io::{Async, Timer};
 
+pub(crate) use super::descriptors::*;
 pub(crate) use super::guards::*;
 pub(crate) use super::polls::*;
 pub(crate) use super::process::*;
 pub(crate) use super::wakers::*;
-
-/// Returns the number of threads of this process that are called `name`.
-#[cfg(target_os = "linux")]
-pub(crate) fn threads_named(name: &str) -> usize {
-    thread_ids_named(name).len()
-}
-
-/// Returns the kernel's ids of the threads of this process that are called `name`.
-#[cfg(target_os = "linux")]
-pub(crate) fn thread_ids_named(name: &str) -> Vec<String> {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    tasks
-        .map(|entry| entry.unwrap())
-        // A thread may end between the listing and the read of its name.
-        .filter(|entry| {
-            std::fs::read_to_string(entry.path().join("comm")).is_ok_and(|comm| comm.trim() == name)
-        })
-        .map(|entry| entry.file_name().into_string().unwrap())
-        .collect()
-}
 
 struct OnWake<F>(F);
 
@@ -167,66 +142,6 @@ pub(crate) fn send_urgent(stream: &TcpStream) {
     assert_eq!(socket.send_out_of_band(b"!").unwrap(), 1);
 }
 
-/// Returns whether child processes inherit the object.
-#[cfg(unix)]
-pub(crate) fn is_inherited(io: impl AsObject) -> bool {
-    let flags = rustix::io::fcntl_getfd(io).unwrap();
-    !flags.contains(rustix::io::FdFlags::CLOEXEC)
-}
-
-/// Returns whether child processes inherit the object.
-#[cfg(windows)]
-#[allow(unsafe_code)]
-pub(crate) fn is_inherited(io: impl AsObject) -> bool {
-    use std::os::windows::io::AsRawSocket;
-    use windows_sys::Win32::Foundation::{GetHandleInformation, HANDLE_FLAG_INHERIT};
-    let handle = io.as_socket().as_raw_socket() as *mut std::ffi::c_void;
-    let mut flags = 0;
-    // SAFETY: the socket is borrowed and therefore open; the flags outlive the call.
-    assert_ne!(unsafe { GetHandleInformation(handle, &mut flags) }, 0);
-    flags & HANDLE_FLAG_INHERIT != 0
-}
-
-/// Returns how many system objects (descriptors, handles) this process has open.
-#[cfg(unix)]
-pub(crate) fn open_objects() -> usize {
-    std::fs::read_dir("/dev/fd").unwrap().count()
-}
-
-/// Returns how many system objects (descriptors, handles) this process has open.
-#[cfg(windows)]
-#[allow(unsafe_code)]
-pub(crate) fn open_objects() -> usize {
-    use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetProcessHandleCount};
-    let mut count = 0;
-    // SAFETY: the handle of the current process is always valid; the count outlives the call.
-    let done = unsafe { GetProcessHandleCount(GetCurrentProcess(), &mut count) };
-    assert_ne!(done, 0);
-    count as usize
-}
-
-/// Limits the descriptors of this process to numbers below `limit` and returns the previous limit.
-#[cfg(target_os = "linux")]
-pub(crate) fn limit_descriptors(limit: Option<u64>) -> Option<u64> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let former = getrlimit(Resource::Nofile);
-    let current = limit;
-    let maximum = former.maximum;
-    setrlimit(Resource::Nofile, Rlimit { current, maximum }).unwrap();
-    former.current
-}
-
-/// Creates a pipe and returns its reading and its writing end. (`std::io::pipe` is newer than the
-/// minimum supported Rust version.)
-#[cfg(unix)]
-pub(crate) fn pipe() -> (File, File) {
-    let (reader, writer) = rustix::pipe::pipe().unwrap();
-    for end in [&reader, &writer] {
-        rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC).unwrap();
-    }
-    (reader.into(), writer.into())
-}
-
 /// Writes until the system accepts no more, and returns how much it accepted.
 pub(crate) fn fill(mut writer: impl Write) -> usize {
     let mut total = 0;
@@ -254,22 +169,4 @@ pub(crate) fn fill_for_good(stream: impl Write + Copy) -> usize {
             more => total += more,
         }
     }
-}
-
-/// Returns whether operations on the descriptor return `WouldBlock` instead of blocking.
-#[cfg(unix)]
-pub(crate) fn is_nonblocking(io: impl AsObject) -> bool {
-    rustix::fs::fcntl_getfl(io)
-        .unwrap()
-        .contains(rustix::fs::OFlags::NONBLOCK)
-}
-
-/// Returns whether a socket is in the state in which this crate registers it: non-blocking and not
-/// inherited by child processes. Windows does not report the mode.
-pub(crate) fn is_ours(io: impl AsObject) -> bool {
-    #[cfg(unix)]
-    if !is_nonblocking(&io) {
-        return false;
-    }
-    !is_inherited(io)
 }

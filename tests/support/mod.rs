@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub(crate) mod common;
+mod descriptors;
 mod guards;
 #[cfg(target_os = "linux")]
 mod linux;
@@ -26,6 +27,7 @@ pub(crate) mod raw;
 pub(crate) mod seccomp;
 mod wakers;
 
+pub(crate) use descriptors::*;
 pub(crate) use guards::*;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;

@@ -15,6 +15,7 @@ fn thread_ids() -> Vec<u32> {
         .collect()
 }
 
+/// Returns the number of threads, including those that have not yet set their name.
 pub(crate) fn thread_count() -> usize {
     thread_ids().len()
 }
@@ -71,26 +72,33 @@ pub(crate) fn wait_until_asleep(thread: u32) {
     });
 }
 
+/// Returns the descriptors of this process, including that of the listing itself.
+pub(crate) fn all_descriptors() -> Vec<RawFd> {
+    let entries = fs::read_dir("/proc/self/fd").unwrap();
+    entries
+        .map(|entry| {
+            entry
+                .unwrap()
+                .file_name()
+                .to_str()
+                .unwrap()
+                .parse()
+                .unwrap()
+        })
+        .collect()
+}
+
 /// Returns the descriptors of this process of one kind, such as `eventpoll`.
 pub(crate) fn descriptors(kind: &str) -> Vec<RawFd> {
     let name = format!("anon_inode:[{kind}]");
-    let entries = fs::read_dir("/proc/self/fd").unwrap();
-    let is_kind = |path: &std::path::PathBuf| {
-        fs::read_link(path).is_ok_and(|target| target.to_string_lossy() == name)
+    let is_kind = |fd: &RawFd| {
+        fs::read_link(format!("/proc/self/fd/{fd}"))
+            .is_ok_and(|target| target.to_string_lossy() == name)
     };
-    entries
-        .map(|entry| entry.unwrap().path())
-        .filter(is_kind)
-        .map(|path| path.file_name().unwrap().to_str().unwrap().parse().unwrap())
-        .collect()
+    all_descriptors().into_iter().filter(is_kind).collect()
 }
 
 /// Returns the highest descriptor number of this process.
 pub(crate) fn highest_descriptor() -> RawFd {
-    let entries = fs::read_dir("/proc/self/fd").unwrap();
-    let numbers = entries.map(|entry| {
-        let name = entry.unwrap().file_name();
-        name.to_str().unwrap().parse::<RawFd>().unwrap()
-    });
-    numbers.max().unwrap()
+    all_descriptors().into_iter().max().unwrap()
 }

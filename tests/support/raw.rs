@@ -45,21 +45,12 @@ fn own(fd: io::Result<c_int>) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd.unwrap()) }
 }
 
-/// Creates a pipe and returns its reading and its writing end.
-pub(crate) fn pipe() -> (File, File) {
-    pipe_with(0)
-}
-
 /// Creates a pipe in which each write is a packet, and each read returns one packet.
 pub(crate) fn pipe_of_packets() -> (File, File) {
-    pipe_with(libc::O_DIRECT)
-}
-
-fn pipe_with(flags: c_int) -> (File, File) {
     let mut ends = [0; 2];
+    let flags = libc::O_DIRECT | libc::O_CLOEXEC;
     // SAFETY: the array has room for two descriptors.
-    let made = check(unsafe { libc::pipe2(ends.as_mut_ptr(), flags | libc::O_CLOEXEC) });
-    made.unwrap();
+    check(unsafe { libc::pipe2(ends.as_mut_ptr(), flags) }).unwrap();
     (own(Ok(ends[0])).into(), own(Ok(ends[1])).into())
 }
 
@@ -81,16 +72,29 @@ pub(crate) fn set_low_water_mark(socket: &TcpStream, bytes: c_int) {
         .unwrap();
 }
 
-/// Creates a pseudo-terminal in raw mode and returns its master and its slave.
-pub(crate) fn pty() -> (File, File) {
+/// How a terminal passes input on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Terminal {
+    /// Line by line, as new terminals do.
+    Lines,
+    /// Byte by byte and unchanged.
+    Raw,
+}
+
+/// Creates a pseudo-terminal and returns its master and its slave.
+pub(crate) fn pty(terminal: Terminal) -> (File, File) {
     let (mut master, mut slave) = (0, 0);
     // SAFETY: all zeros is a valid value of this plain C structure.
     let mut mode: libc::termios = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer to the structure is valid.
     unsafe { libc::cfmakeraw(&mut mode) };
+    let mode = match terminal {
+        Terminal::Lines => std::ptr::null(),
+        Terminal::Raw => &raw const mode,
+    };
     let none = std::ptr::null_mut();
-    // SAFETY: the pointers are valid; the name and the size may be null.
-    let made = unsafe { libc::openpty(&mut master, &mut slave, none, &mode, none.cast()) };
+    // SAFETY: the pointers are valid; the name, the mode and the size may be null.
+    let made = unsafe { libc::openpty(&mut master, &mut slave, none, mode, none.cast()) };
     check(made).unwrap();
     (own(Ok(master)).into(), own(Ok(slave)).into())
 }
@@ -203,19 +207,6 @@ pub(crate) fn process_cpu() -> Duration {
     // SAFETY: the pointer is valid.
     check(unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) }).unwrap();
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-/// Sets the limit of open descriptors and returns the previous limit.
-pub(crate) fn limit_descriptors(count: u64) -> u64 {
-    // SAFETY: all zeros is a valid value of this plain C structure.
-    let mut limit: libc::rlimit = unsafe { std::mem::zeroed() };
-    // SAFETY: the pointer is valid.
-    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) }).unwrap();
-    let before = limit.rlim_cur;
-    limit.rlim_cur = count as libc::rlim_t;
-    // SAFETY: the pointer is valid.
-    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }).unwrap();
-    before as u64
 }
 
 /// Forks, runs `body` in the child, and returns the child's wait status. `body` must not need other

@@ -11,11 +11,11 @@ use futures_lite::future::zip;
 
 use crate::support::procfs::highest_descriptor;
 use crate::support::seccomp::{Filter, Reach, Verdict};
-use crate::support::{Counter, Runner, foreign, isolated, poll, raw};
+use crate::support::{Counter, Runner, foreign, isolated, limit_descriptors, poll, raw};
 
 /// Opens as many descriptors as this process may have.
 fn exhaust_descriptors() -> Vec<File> {
-    raw::limit_descriptors(highest_descriptor() as u64 + 8);
+    limit_descriptors(Some(highest_descriptor() as u64 + 8));
     let mut taken = Vec::new();
     loop {
         match File::open("/dev/null") {

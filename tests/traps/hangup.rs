@@ -13,8 +13,9 @@ use std::time::Duration;
 use async_io::{Async, IoSafe};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
+use crate::support::raw::Terminal;
 use crate::support::{
-    Counter, Runner, assert_quiet, drain, fill, guarded, isolated, poll, raw, tcp_pair,
+    Counter, Runner, assert_quiet, drain, fill, guarded, isolated, pipe, poll, raw, tcp_pair,
 };
 
 /// Reads with a large buffer: first the data that the peer sent, then the end of the stream.
@@ -87,7 +88,7 @@ fn a_sleeping_reader_gets_the_end_of_stream_behind_the_data() {
 #[test]
 fn a_terminal_reader_gets_what_a_second_reader_leaves() {
     guarded(|| {
-        let (mut master, mut second) = raw::pty();
+        let (mut master, mut second) = raw::pty(Terminal::Raw);
         // A separate open file description. Otherwise both readers would be non-blocking.
         let path = format!("/proc/self/fd/{}", second.as_raw_fd());
         let mut source = Async::new(File::open(path).unwrap()).unwrap();
@@ -111,7 +112,7 @@ fn a_terminal_returns_queued_data_after_a_hang_up() {
     for runner in Runner::BOTH {
         guarded(move || {
             const SENT: usize = 30_000;
-            let (master, mut slave) = raw::pty();
+            let (master, mut slave) = raw::pty(Terminal::Raw);
             let sender = thread::spawn(move || slave.write_all(&[b'p'; SENT]).unwrap());
             let mut master = Async::<File>::new(master).unwrap();
             let mut buffer = [0; 1000];
@@ -221,7 +222,7 @@ fn a_hang_up_before_connect_does_not_persist() {
 fn closing_the_last_writer_of_a_pipe_wakes_the_reader() {
     guarded(|| {
         for runner in Runner::BOTH {
-            let (reader, mut writer) = raw::pipe();
+            let (reader, mut writer) = pipe();
             let mut reader = Async::new(reader).unwrap();
             writer.write_all(b"data").unwrap();
             runner.block_on(reader.read_exact(&mut [0; 4])).unwrap();
@@ -242,7 +243,7 @@ fn closing_the_last_writer_of_a_pipe_wakes_the_reader() {
 fn closing_the_last_reader_of_a_pipe_wakes_the_writer() {
     guarded(|| {
         for runner in Runner::BOTH {
-            let (reader, writer) = raw::pipe();
+            let (reader, writer) = pipe();
             let mut writer = Async::new(writer).unwrap();
             fill(writer.get_ref());
             let (counter, waker) = Counter::new();

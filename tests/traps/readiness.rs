@@ -13,7 +13,7 @@ use async_io::{Async, IoSafe};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
-    Counter, Noise, Runner, deliver_event, drain, fill, guarded, poll, raw, stress, tcp_pair,
+    Counter, Noise, Runner, deliver_event, drain, fill, guarded, pipe, poll, raw, stress, tcp_pair,
 };
 
 /// Reads bytes one by one. Each byte is sent a varying time after the previous one was seen.
@@ -72,7 +72,7 @@ fn an_event_between_would_block_and_clear_wakes_the_reader_of_a_tcp_stream() {
 fn an_event_between_would_block_and_clear_wakes_the_reader_of_a_pipe() {
     guarded(|| {
         for runner in Runner::BOTH {
-            let (reader, writer) = raw::pipe();
+            let (reader, writer) = pipe();
             bytes_one_by_one(runner, reader, writer);
         }
     });
@@ -245,7 +245,7 @@ fn a_reader_and_a_writer_keep_the_interest_of_each_other() {
 fn a_writer_to_a_full_pipe_makes_progress() {
     guarded(|| {
         let rounds = stress(500);
-        let (reader, writer) = raw::pipe();
+        let (reader, writer) = pipe();
         let source: Async<File> = Async::new(writer).unwrap();
         let total = fill(source.get_ref()) + rounds * 4096;
         let peer = thread::spawn(move || drain(reader, total));
