@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use async_io::{Timer, block_on};
 use futures_lite::future;
-use support::common::*;
+use support::*;
 
 const SHORT: Duration = Duration::from_millis(5);
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_io::Async;
-use support::common::*;
+use support::*;
 
 /// An I/O object that records when it is dropped.
 struct Watched<T>(T, Arc<AtomicBool>);

@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_io::Async;
-use support::common::*;
 use support::raw::{Terminal, pty};
+use support::*;
 
 /// A descriptor that other code owns and may close.
 struct Unowned(RawFd, Arc<AtomicBool>);

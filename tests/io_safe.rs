@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use async_io::{Async, IoSafe};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
-use support::common::*;
+use support::*;
 
 /// A type of another crate that is not `IoSafe` and can be read through a shared reference.
 struct Shared(Local);

@@ -12,8 +12,8 @@ use async_io::Async;
 use async_io::os::linux::{Exception, error, priority};
 use rustix::net::{RecvFlags, recv};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
-use support::common::*;
 use support::raw;
+use support::*;
 
 assert_impl_all!(Exception<'static, u8>: Send, Sync, Unpin, std::fmt::Debug);
 assert_not_impl_any!(Exception<'static, std::cell::Cell<u8>>: Send, Sync);

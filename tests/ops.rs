@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use support::common::*;
+use support::*;
 
 fn read_byte(mut stream: &Local) -> io::Result<u8> {
     let mut buf = [0];

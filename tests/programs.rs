@@ -12,8 +12,8 @@ mod support;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use random_programs::{Bytes, Lab, Program, Setting};
-use support::common::*;
 use support::procfs::fallback_threads;
+use support::*;
 
 random_programs::runtime!(Ours, async_io, published: false);
 

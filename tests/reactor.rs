@@ -16,9 +16,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer, block_on};
-use support::common::*;
 use support::procfs::{all_descriptors, fallback_threads, thread_count};
 use support::raw::{self, Target};
+use support::*;
 
 const SHORT: Duration = Duration::from_millis(5);
 

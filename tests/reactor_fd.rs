@@ -24,8 +24,8 @@ mod epoll {
     use rustix::event::{PollFd, PollFlags, Timespec, poll as poll_fds};
 
     use super::reactor_fd;
-    use super::support::common::*;
     use super::support::procfs::fallback_threads;
+    use super::support::*;
 
     /// The function always returns the descriptor of the poller, and the fallback thread keeps
     /// working.

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use async_io::{Async, IoSafe};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future, io as aio};
-use support::common::*;
+use support::*;
 
 /// Owned and shared sources can be read and written. Both try the operation first and wait only if
 /// it would block.

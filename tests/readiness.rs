@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use async_io::Async;
-use support::common::*;
+use support::*;
 
 /// Reads one byte directly from the object, as users of `get_ref` do.
 fn take_byte(source: &Async<Local>) -> io::Result<usize> {

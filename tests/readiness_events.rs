@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
 use async_io::Async;
-use support::common::*;
+use support::*;
 
 /// Starts waiting, runs `cause`, and requires both the wake-up and the end of the wait.
 fn wakes_reader<T>(source: &Async<T>, cause: impl FnOnce()) {

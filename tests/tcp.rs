@@ -16,7 +16,7 @@ use std::task::Waker;
 use async_io::Async;
 use futures_lite::StreamExt;
 use socket2::{Domain, Type};
-use support::common::*;
+use support::*;
 
 const ANY_PORT: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 

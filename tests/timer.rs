@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use async_io::Timer;
 use futures_lite::{Stream, StreamExt};
-use support::common::*;
+use support::*;
 
 fn poll_next(timer: &mut Timer) -> Poll<Option<Instant>> {
     Pin::new(timer).poll_next(&mut Context::from_waker(Waker::noop()))

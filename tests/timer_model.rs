@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use async_io::Timer;
 use proptest::prelude::*;
-use support::common::*;
+use support::*;
 
 const SOON: Duration = Duration::from_millis(1);
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use async_io::Timer;
 use futures_lite::{Stream, StreamExt};
-use support::common::*;
+use support::*;
 
 const SOON: Duration = Duration::from_millis(3);
 

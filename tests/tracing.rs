@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_channel::bounded;
 use async_io::{Timer, block_on};
 use futures_lite::future::{or, poll_once};
-use support::common::*;
+use support::*;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 

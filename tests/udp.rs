@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::Context;
 
 use async_io::Async;
-use support::common::*;
+use support::*;
 
 fn socket() -> (Async<UdpSocket>, SocketAddr) {
     let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();

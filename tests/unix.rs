@@ -18,7 +18,7 @@ use std::task::Context;
 
 use async_io::Async;
 use futures_lite::StreamExt;
-use support::common::*;
+use support::*;
 
 /// Creates a path from bytes, which may include zero bytes.
 fn raw_path(bytes: &[u8]) -> &Path {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_io::{Async, Timer, block_on};
 use futures_lite::future::poll_once;
-use support::common::*;
+use support::*;
 
 /// The system allocator, which also counts the allocated bytes.
 struct Counting;

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer, block_on};
-use support::common::*;
+use support::*;
 
 type Source = Async<Local>;
 
@@ -124,19 +124,13 @@ impl Reentries {
     }
 }
 
-fn shared_pair() -> (Arc<Source>, Weak<Source>, Local) {
-    let (source, peer) = local_pair();
-    let source = Arc::new(source);
-    let weak = Arc::downgrade(&source);
-    (source, weak, peer)
-}
-
 /// A waker may create, poll and drop sources and timers, including those that woke it.
 #[test]
 fn a_woken_waker_may_call_back() {
     guarded(|| {
         let count = Reentries::default();
-        let (source, weak, mut peer) = shared_pair();
+        let (source, mut peer) = shared_pair();
+        let weak = Arc::downgrade(&source);
         fill_for_good(source.get_ref());
         let waker = count.on_wake(&weak);
         let (mut readable, mut writable) = (source.readable(), source.writable());
@@ -161,7 +155,8 @@ fn a_woken_waker_may_call_back() {
 fn a_waker_dropped_after_waking_may_call_back() {
     guarded(|| {
         let count = Reentries::default();
-        let (source, weak, mut peer) = shared_pair();
+        let (source, mut peer) = shared_pair();
+        let weak = Arc::downgrade(&source);
         let mut timer = Timer::after(Duration::from_millis(2));
         assert!(poll(&mut timer, &count.on_drop(&weak)).is_pending());
         assert!(poll_readable(&source, &count.on_drop(&weak)).is_pending());
@@ -181,7 +176,8 @@ fn a_waker_dropped_after_waking_may_call_back() {
 fn a_displaced_waker_may_call_back() {
     guarded(|| {
         let count = Reentries::default();
-        let (source, weak, _peer) = shared_pair();
+        let (source, _peer) = shared_pair();
+        let weak = Arc::downgrade(&source);
         fill_for_good(source.get_ref());
         assert!(poll_readable(&source, &count.on_wake(&weak)).is_pending());
         assert!(poll_readable(&source, &count.on_drop(&weak)).is_pending());
@@ -204,7 +200,8 @@ fn a_displaced_waker_may_call_back() {
 fn a_waker_given_back_may_call_back() {
     guarded(|| {
         let count = Reentries::default();
-        let (source, weak, _peer) = shared_pair();
+        let (source, _peer) = shared_pair();
+        let weak = Arc::downgrade(&source);
         fill_for_good(source.get_ref());
         let mut futures = (source.readable(), source.writable());
         assert!(poll(&mut futures.0, &count.on_drop(&weak)).is_pending());

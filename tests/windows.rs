@@ -18,7 +18,7 @@ use std::{mem, process, ptr, thread};
 use async_io::os::windows::Waitable;
 use async_io::{Async, Timer, block_on};
 use futures_lite::future;
-use support::common::*;
+use support::*;
 use windows_sys::Win32::System::Diagnostics::ToolHelp::{
     CreateToolhelp32Snapshot, TH32CS_SNAPTHREAD, THREADENTRY32, Thread32First, Thread32Next,
 };

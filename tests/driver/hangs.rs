@@ -14,7 +14,7 @@ use async_io::{Async, Timer};
 use futures_lite::AsyncReadExt;
 use futures_lite::future::{pending, poll_once};
 
-use crate::support::{Counter, Runner, foreign, guarded, poll, tcp_pair, until};
+use crate::support::{Counter, Runner, foreign, guarded, poll, tcp_streams, until};
 
 /// One executor is run by `block_on` and by a foreign executor. The first thread then blocks on a
 /// channel until a task is done that the second thread runs. The wait of that task may have been
@@ -100,7 +100,7 @@ fn a_wait_polled_by_a_thread_that_then_blocks_ends() {
 #[test]
 fn a_frame_loop_sees_what_was_sent() {
     guarded(|| {
-        let (local, mut peer) = tcp_pair();
+        let (local, mut peer) = tcp_streams();
         let mut stream = Async::new(local).unwrap();
         let mut buffer = [0; 64];
         for frame in 0..20_u8 {
@@ -183,7 +183,7 @@ fn operation_that_is_polled_without_a_wait_asks_the_kernel() {
 #[test]
 fn a_frame_loop_sees_data_after_short_reads() {
     guarded(|| {
-        let (local, mut peer) = tcp_pair();
+        let (local, mut peer) = tcp_streams();
         let mut stream = Async::new(local).unwrap();
         let mut buffer = [0; 64];
         for frame in 0..20_u8 {

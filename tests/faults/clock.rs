@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use async_io::Timer;
 
-use crate::support::{Counter, Runner, assert_quiet, isolated, pair, poll};
+use crate::support::{Counter, Runner, assert_quiet, isolated, poll, shared_pair};
 
 static STANDS: AtomicBool = AtomicBool::new(false);
 
@@ -102,7 +102,7 @@ fn a_stopped_clock_delays_timers_and_nothing_else() {
     isolated(
         "clock::a_stopped_clock_delays_timers_and_nothing_else",
         || {
-            let (source, mut peer) = pair();
+            let (source, mut peer) = shared_pair();
             let (counter, waker) = Counter::new();
             stand_still();
             let mut timers: Vec<_> = (20..40)

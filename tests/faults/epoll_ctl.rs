@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_io::{Async, Timer};
 
 use crate::support::seccomp::{Filter, Reach, Verdict};
-use crate::support::{Counter, Runner, drain, fill, isolated, pair, poll};
+use crate::support::{Counter, Runner, drain, fill, isolated, poll, shared_pair};
 
 /// Makes every later `epoll_ctl` with this operation fail.
 fn refuse(operation: libc::c_int, errno: libc::c_int) {
@@ -43,7 +43,7 @@ fn enospc_at_registration_is_an_error_that_names_the_limit() {
     isolated(
         "epoll_ctl::enospc_at_registration_is_an_error_that_names_the_limit",
         || {
-            let (source, peer) = pair();
+            let (source, peer) = shared_pair();
             still_served(&source, &peer);
             refuse(libc::EPOLL_CTL_ADD, libc::ENOSPC);
             for _ in 0..3 {
@@ -66,8 +66,8 @@ fn enospc_at_rearming_affects_only_the_operation_that_rearms() {
     isolated(
         "epoll_ctl::enospc_at_rearming_affects_only_the_operation_that_rearms",
         || {
-            let (source, peer) = pair();
-            let (other, other_peer) = pair();
+            let (source, peer) = shared_pair();
+            let (other, other_peer) = shared_pair();
             still_served(&source, &peer);
             let written = fill(source.get_ref());
             refuse(libc::EPOLL_CTL_MOD, libc::ENOSPC);
@@ -91,7 +91,7 @@ fn enospc_at_rearming_affects_only_the_operation_that_rearms() {
 /// continues to work.
 #[test]
 fn eexist_at_registration_leaves_the_first_source_working() {
-    let (source, peer) = pair();
+    let (source, peer) = shared_pair();
     for _ in 0..3 {
         let error = Async::new(source.get_ref().as_fd()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AlreadyExists);

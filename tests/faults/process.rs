@@ -13,15 +13,15 @@ use async_io::{Async, Timer};
 use futures_lite::future::{or, poll_once};
 
 use crate::support::procfs::{fallback_thread, wait_until_asleep};
-use crate::support::{Counter, assert_quiet, drain, fill, isolated, pair, poll, raw};
+use crate::support::{Counter, assert_quiet, drain, fill, isolated, poll, raw, shared_pair};
 
 /// A child that continues to use the library gets errors that state the reason. Drops and refused
 /// operations in the child do not affect its parent.
 #[test]
 fn a_forked_child_is_refused() {
     isolated("process::a_forked_child_is_refused", || {
-        let (source, mut peer) = pair();
-        let (full, full_peer) = pair();
+        let (source, mut peer) = shared_pair();
+        let (full, full_peer) = shared_pair();
         let filled = fill(full.get_ref());
         let (counter, waker) = Counter::new();
         let mut readable = source.readable();
@@ -73,7 +73,7 @@ fn new_waits_work_after_all_descriptors_are_closed() {
     isolated(
         "process::new_waits_work_after_all_descriptors_are_closed",
         || {
-            let (old, peer) = pair();
+            let (old, peer) = shared_pair();
             // The number is closed with the others.
             let _ = peer.into_raw_fd();
             let (_counter, waker) = Counter::new();
@@ -87,7 +87,7 @@ fn new_waits_work_after_all_descriptors_are_closed() {
                 let (start, span) = (Instant::now(), Duration::from_millis(2));
                 async_io::block_on(Timer::after(span));
                 assert!(start.elapsed() >= span);
-                let (source, mut peer) = pair();
+                let (source, mut peer) = shared_pair();
                 async_io::block_on(async {
                     assert!(poll_once(source.readable()).await.is_none());
                     peer.write_all(b"x").unwrap();

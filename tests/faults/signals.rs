@@ -10,7 +10,7 @@ use async_io::{Async, Timer};
 use futures_lite::future::zip;
 
 use crate::support::raw::{Target, interrupt_by_sigusr1};
-use crate::support::{Runner, isolated, pair, stress};
+use crate::support::{Runner, isolated, shared_pair, stress};
 
 /// Two threads pass a byte and set timers while a third interrupts both as fast as it can. No
 /// wake-up is lost, no timer is early, and no wait ends with an error.
@@ -24,7 +24,7 @@ fn continuous_signals_lose_no_wake_up() {
 }
 
 fn storm(one_runs: Runner, two_runs: Runner) {
-    let (one, two) = pair();
+    let (one, two) = shared_pair();
     let two = Arc::new(Async::new(two).unwrap());
     let rounds = stress(1_000);
     (&mut one.get_ref()).write_all(b"x").unwrap();

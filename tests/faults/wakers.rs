@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
 
-use crate::support::{Counter, Runner, deliver_event, foreign, guarded, own_waker, pair, poll};
+use crate::support::{
+    Counter, Runner, deliver_event, foreign, guarded, own_waker, poll, shared_pair,
+};
 
 /// A waker that sleeps before it counts.
 struct Slow(Arc<Counter>);
@@ -33,7 +35,7 @@ fn slow_wakers_do_not_delay_other_waits_without_bound() {
                 (counter.clone(), Waker::from(Arc::new(Slow(counter))))
             };
             let (quick, quick_waker) = Counter::new();
-            let sources: Vec<_> = (0..4).map(|_| pair()).collect();
+            let sources: Vec<_> = (0..4).map(|_| shared_pair()).collect();
             let mut waits: Vec<_> = sources
                 .iter()
                 .map(|(source, _)| source.readable())

@@ -16,7 +16,7 @@ use futures_lite::future::{or, poll_once};
 use futures_lite::{AsyncRead, AsyncWrite, StreamExt};
 
 use crate::assert_no_fallback_thread;
-use crate::support::common::*;
+use crate::support::*;
 
 /// A function that polls a wait. Returns true when the wait is over.
 type Wait<'a> = Box<dyn FnMut(&mut Context<'_>) -> bool + 'a>;
@@ -260,7 +260,6 @@ fn an_operation_polled_by_a_frame_loop_sees_readiness() {
                 operation_in_frames("peek_from", socket.peek_from(&mut [0; 8]), send).await;
 
                 let (stream, mut peer) = tcp_pair();
-                peer.set_nodelay(true).unwrap();
                 let write = || peer.write_all(b"x").unwrap();
                 operation_in_frames("peek", stream.peek(&mut [0; 8]), write).await;
             });

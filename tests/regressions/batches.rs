@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use async_channel::{Receiver, Sender, bounded};
 use async_io::{Async, Timer, block_on};
 
-use crate::support::common::*;
+use crate::support::*;
 
 /// Counts the wakers of a group that have been called.
 struct Group {

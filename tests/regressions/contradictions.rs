@@ -12,7 +12,7 @@ use async_io::{Async, Timer, block_on};
 use futures_lite::future::{or, zip};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, StreamExt};
 
-use crate::support::common::*;
+use crate::support::*;
 
 const TICKS: usize = 500;
 

@@ -12,7 +12,7 @@ use async_io::{Async, Timer, block_on};
 use futures_lite::future::poll_once;
 
 use crate::assert_no_fallback_thread;
-use crate::support::common::*;
+use crate::support::*;
 
 /// Returns the shortest time of a step.
 fn shortest(steps: usize, mut step: impl FnMut()) -> Duration {

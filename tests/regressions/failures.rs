@@ -9,10 +9,10 @@ use std::time::Duration;
 use async_io::{Async, Timer, block_on};
 use futures_lite::future::poll_once;
 
-use crate::support::common::*;
 use crate::support::procfs::{descriptors, fallback_thread, wait_until_asleep};
 use crate::support::raw;
 use crate::support::seccomp::{Filter, Reach, Verdict};
+use crate::support::*;
 
 /// Makes every later wait on one epoll set fail.
 fn refuse_waits_on(set: i32) {

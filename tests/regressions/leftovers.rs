@@ -13,8 +13,8 @@ use async_io::{Async, Timer, block_on};
 use futures_lite::future::{or, poll_once};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, StreamExt};
 
-use crate::support::common::*;
 use crate::support::procfs::thread_count;
+use crate::support::*;
 
 /// Runs waits of one kind, and fails if there are more threads afterwards.
 fn needs_no_thread(name: &str, body: impl FnOnce()) {

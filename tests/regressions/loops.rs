@@ -22,7 +22,7 @@ use async_io::{Async, Timer, block_on};
 use futures_lite::future::{or, zip};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use crate::support::common::*;
+use crate::support::*;
 
 /// Counts the iterations of a loop, and fails the test if the loop lets nothing else run.
 #[derive(Default)]

@@ -15,7 +15,7 @@ use async_io::{Async, Timer, block_on};
 use futures_lite::future::poll_once;
 use futures_lite::{AsyncRead, AsyncWrite, Stream};
 
-use crate::support::common::*;
+use crate::support::*;
 
 /// Panics without `panic!`, which would print a message each time.
 fn fail() {

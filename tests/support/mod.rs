@@ -1,19 +1,32 @@
 //! Helpers shared by the test programs.
+//!
+//! | module | helpers |
+//! |---|---|
+//! | `guards` | limits for tests that hang, and the factor for their load |
+//! | `process` | tests in processes of their own |
+//! | `polls` | ways to poll and to run futures |
+//! | `wakers` | wakers that count, and wakers that call closures |
+//! | `reactor` | waits for turns of the reactor |
+//! | `streams` | pairs of connected streams |
+//! | `descriptors` | flags, number and limit of descriptors |
+//! | `noise` | pseudo-random numbers and delays |
+//! | `procfs` | threads and descriptors of this process, from `/proc/self` |
+//! | `raw` | system calls without a safe equivalent in `std` |
+//! | `seccomp` | system calls that fail on purpose |
 
 // Each test program compiles its own copy of this module and uses only a part of it.
-#![allow(dead_code, unused_imports)]
+#![allow(dead_code, unused_imports, unused_macros)]
 
-pub(crate) mod common;
 mod descriptors;
 mod guards;
-#[cfg(target_os = "linux")]
-mod linux;
+mod noise;
 mod polls;
 mod process;
 #[cfg(target_os = "linux")]
 pub(crate) mod procfs;
 #[cfg(target_os = "linux")]
 pub(crate) mod raw;
+mod reactor;
 #[cfg(all(
     target_os = "linux",
     any(
@@ -25,10 +38,16 @@ pub(crate) mod raw;
     )
 ))]
 pub(crate) mod seccomp;
+mod streams;
 mod wakers;
 
 pub(crate) use descriptors::*;
 pub(crate) use guards::*;
-#[cfg(target_os = "linux")]
-pub(crate) use linux::*;
+pub(crate) use noise::*;
+pub(crate) use polls::*;
 pub(crate) use process::*;
+#[cfg(target_os = "linux")]
+pub(crate) use procfs::assert_quiet;
+pub(crate) use reactor::*;
+pub(crate) use streams::*;
+pub(crate) use wakers::*;

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::os::fd::RawFd;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use super::until;
+use super::{raw, until};
 
 /// The name of the fallback thread.
 const FALLBACK: &str = "async-io";
@@ -101,4 +103,13 @@ pub(crate) fn descriptors(kind: &str) -> Vec<RawFd> {
 /// Returns the highest descriptor number of this process.
 pub(crate) fn highest_descriptor() -> RawFd {
     all_descriptors().into_iter().max().unwrap()
+}
+
+/// Fails if the process uses CPU time although all of its threads should be asleep. Only meaningful
+/// in an isolated process.
+pub(crate) fn assert_quiet(what: &str) {
+    let (start, used) = (Instant::now(), raw::process_cpu());
+    thread::sleep(Duration::from_millis(300));
+    let (wall, used) = (start.elapsed(), raw::process_cpu() - used);
+    assert!(used * 2 < wall, "{what}: {used:?} of CPU in {wall:?}");
 }

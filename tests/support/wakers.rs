@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Wake, Waker};
 
-use super::guards::STEP;
+use super::STEP;
 
 /// A waker that counts how often it is woken. A thread can wait for the count.
 #[derive(Debug, Default)]
@@ -51,4 +51,33 @@ impl Wake for Counter {
         *self.wakes.lock().unwrap() += 1;
         self.changed.notify_all();
     }
+}
+
+struct OnWake<F>(F);
+
+impl<F: Fn() + Send + Sync + 'static> Wake for OnWake<F> {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        (self.0)();
+    }
+}
+
+/// Creates a waker that calls `action`.
+pub(crate) fn waker_fn(action: impl Fn() + Send + Sync + 'static) -> Waker {
+    Waker::from(Arc::new(OnWake(action)))
+}
+
+/// Creates a waker that does nothing when woken and calls `action` when its last copy is dropped.
+pub(crate) fn waker_with_drop(action: impl FnOnce() + Send + Sync + 'static) -> Waker {
+    struct OnDrop<F: FnOnce()>(Option<F>);
+    impl<F: FnOnce()> Drop for OnDrop<F> {
+        fn drop(&mut self) {
+            self.0.take().unwrap()();
+        }
+    }
+    let on_drop = OnDrop(Some(action));
+    waker_fn(move || _ = &on_drop)
 }

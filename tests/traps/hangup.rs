@@ -15,7 +15,7 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::raw::Terminal;
 use crate::support::{
-    Counter, Runner, assert_quiet, drain, fill, guarded, isolated, pipe, poll, raw, tcp_pair,
+    Counter, Runner, assert_quiet, drain, fill, guarded, isolated, pipe, poll, raw, tcp_streams,
 };
 
 /// Reads with a large buffer: first the data that the peer sent, then the end of the stream.
@@ -37,19 +37,19 @@ fn the_end_of_stream_in_the_event_of_the_data_is_reported() {
     guarded(|| {
         for runner in Runner::BOTH {
             // Everything is sent before the registration.
-            let (local, peer) = tcp_pair();
+            let (local, peer) = tcp_streams();
             send_and_finish(&peer);
             let mut stream = Async::new(local).unwrap();
             runner.block_on(data_then_end(&mut stream));
 
             // Everything is sent after the registration and before the first read.
-            let (local, peer) = tcp_pair();
+            let (local, peer) = tcp_streams();
             let mut stream = Async::new(local).unwrap();
             send_and_finish(&peer);
             runner.block_on(data_then_end(&mut stream));
 
             // Everything is sent between the first read and the wait, inside the call that waits.
-            let (local, peer) = tcp_pair();
+            let (local, peer) = tcp_streams();
             let mut stream = Async::new(local).unwrap();
             runner.block_on(async {
                 let mut buffer = [0; 4096];
@@ -69,7 +69,7 @@ fn a_sleeping_reader_gets_the_end_of_stream_behind_the_data() {
     for runner in Runner::BOTH {
         guarded(move || {
             for round in 0..200 {
-                let (local, peer) = tcp_pair();
+                let (local, peer) = tcp_streams();
                 let sender = thread::spawn(move || {
                     crate::support::Noise::new(round).dawdle();
                     send_and_finish(&peer);
@@ -141,7 +141,7 @@ fn a_writer_sleeps_after_the_half_close_of_its_peer() {
         "hangup::a_writer_sleeps_after_the_half_close_of_its_peer",
         || {
             for runner in Runner::BOTH {
-                let (local, peer) = tcp_pair();
+                let (local, peer) = tcp_streams();
                 peer.shutdown(Shutdown::Write).unwrap();
                 let mut stream = Async::new(local).unwrap();
                 let filled = fill(stream.get_ref());

@@ -15,18 +15,14 @@ use futures_lite::AsyncReadExt;
 use crate::support::procfs::{fallback_thread, wait_until_asleep};
 use crate::support::raw::Number;
 use crate::support::{
-    Counter, Runner, assert_quiet, fill, foreign, guarded, isolated, poll, raw, stress, tcp_pair,
+    Counter, Runner, assert_quiet, deliver_event, fill, foreign, guarded, isolated, poll, raw,
+    stress, tcp_streams,
 };
 
 /// Waits until the reactor has done a complete turn, so that events from before the call have been
 /// delivered.
-fn one_more_turn(control: &Async<UnixStream>, mut peer: &UnixStream) {
-    let (counter, waker) = Counter::new();
-    let mut readable = control.readable();
-    assert!(poll(&mut readable, &waker).is_pending());
-    peer.write_all(b"c").unwrap();
-    counter.wait_for(1);
-    drop(readable);
+fn one_more_turn(control: &Async<UnixStream>, peer: &UnixStream) {
+    deliver_event(control, peer);
     control.get_ref().read_exact(&mut [0]).unwrap();
 }
 
@@ -42,7 +38,7 @@ fn events_of_a_dropped_source_do_not_reach_its_successor() {
             let mut reused = 0;
             for _ in 0..stress(2_000) {
                 let (old, mut old_peer) = UnixStream::pair().unwrap();
-                let (new, mut new_peer) = tcp_pair();
+                let (new, mut new_peer) = tcp_streams();
                 let old = Async::new(old).unwrap();
                 let (_old_wakes, old_waker) = Counter::new();
                 assert!(poll(&mut Box::pin(old.readable()), &old_waker).is_pending());

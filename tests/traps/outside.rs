@@ -8,7 +8,7 @@ use std::task::Waker;
 use async_io::Async;
 use futures_lite::AsyncReadExt;
 
-use crate::support::{Counter, Runner, deliver_event, drain, fill, guarded, poll, tcp_pair};
+use crate::support::{Counter, Runner, deliver_event, drain, fill, guarded, poll, tcp_streams};
 
 /// Two connections may arrive with one event.
 #[test]
@@ -42,7 +42,7 @@ fn both_connections_of_one_event_are_accepted() {
 fn a_peek_leaves_the_data_for_the_next_read() {
     guarded(|| {
         for runner in Runner::BOTH {
-            let (local, mut peer) = tcp_pair();
+            let (local, mut peer) = tcp_streams();
             let mut stream = Async::new(local).unwrap();
             for round in 0..100_u8 {
                 let (_counter, waker) = Counter::new();
@@ -108,7 +108,7 @@ fn readable_waits_on_a_drained_source() {
 fn readable_does_not_wait_while_bytes_are_left() {
     guarded(|| {
         for runner in Runner::BOTH {
-            let (local, mut peer) = tcp_pair();
+            let (local, mut peer) = tcp_streams();
             let source = Async::new(local).unwrap();
             peer.write_all(&[b'x'; 50]).unwrap();
             for _ in 0..50 {

@@ -13,14 +13,14 @@ use async_io::{Async, Timer};
 use futures_lite::AsyncReadExt;
 
 use crate::support::procfs::{fallback_thread, sleeps_of_all, wait_until_asleep};
-use crate::support::{Runner, assert_quiet, isolated, poll, raw, tcp_pair};
+use crate::support::{Runner, assert_quiet, isolated, poll, raw, tcp_streams};
 
 /// An urgent byte may wake a reader once. It is not data, so the reader goes back to sleep.
 #[test]
 fn a_reader_sleeps_again_after_an_urgent_byte() {
     isolated("quiet::a_reader_sleeps_again_after_an_urgent_byte", || {
         for runner in Runner::BOTH {
-            let (local, mut peer) = tcp_pair();
+            let (local, mut peer) = tcp_streams();
             let mut stream = Async::new(local).unwrap();
             let reader = thread::spawn(move || {
                 let mut bytes = [0; 4];
@@ -43,7 +43,7 @@ fn an_unknown_operation_is_retried_seldom_after_an_urgent_byte() {
         "quiet::an_unknown_operation_is_retried_seldom_after_an_urgent_byte",
         || {
             for runner in Runner::BOTH {
-                let (local, mut peer) = tcp_pair();
+                let (local, mut peer) = tcp_streams();
                 let source = Async::new(local).unwrap();
                 let tries = Arc::new(AtomicUsize::new(0));
                 let counted = tries.clone();

@@ -13,7 +13,8 @@ use async_io::{Async, IoSafe};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
-    Counter, Noise, Runner, deliver_event, drain, fill, guarded, pipe, poll, raw, stress, tcp_pair,
+    Counter, Noise, Runner, deliver_event, drain, fill, guarded, pipe, poll, raw, stress,
+    tcp_streams,
 };
 
 /// Reads bytes one by one. Each byte is sent a varying time after the previous one was seen.
@@ -62,7 +63,7 @@ fn an_event_between_would_block_and_clear_wakes_the_reader_of_a_unix_stream() {
 fn an_event_between_would_block_and_clear_wakes_the_reader_of_a_tcp_stream() {
     guarded(|| {
         for runner in Runner::BOTH {
-            let (reader, writer) = tcp_pair();
+            let (reader, writer) = tcp_streams();
             bytes_one_by_one(runner, reader, writer);
         }
     });

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_io::{Async, Timer};
 use futures_lite::FutureExt;
 
-use crate::support::{Counter, Runner, fill, foreign, guarded, pair, poll};
+use crate::support::{Counter, Runner, fill, foreign, guarded, poll, shared_pair};
 
 /// A waker that uses the library when it is woken and when it is dropped: the source that woke it,
 /// new sources, timers. Its counter counts the wake-ups.
@@ -40,7 +40,7 @@ impl Reentrant {
         assert!(timer.poll(&mut context).is_pending());
         timer.set_after(Duration::ZERO);
         drop(timer);
-        let (other, _peer) = pair();
+        let (other, _peer) = shared_pair();
         assert!(other.readable().poll(&mut context).is_pending());
         drop(other);
     }
@@ -64,7 +64,7 @@ impl Drop for Reentrant {
 fn a_woken_waker_may_use_the_library() {
     guarded(|| {
         for runner in Runner::BOTH {
-            let (source, mut peer) = pair();
+            let (source, mut peer) = shared_pair();
             let (slot, waker) = Reentrant::waker(&source);
             assert!(
                 source
@@ -96,7 +96,7 @@ fn a_woken_waker_may_use_the_library() {
 fn displaced_and_dropped_wakers_may_use_the_library() {
     guarded(|| {
         for _ in 0..20 {
-            let (source, _peer) = pair();
+            let (source, _peer) = shared_pair();
             fill(source.get_ref());
             // Displaced: the waker is woken and dropped.
             let (displaced, waker) = Reentrant::waker(&source);
@@ -156,10 +156,10 @@ fn a_dropped_waker_may_own_timers_and_sources() {
     guarded(|| {
         for runner in Runner::BOTH {
             for _ in 0..100 {
-                let (source, mut peer) = pair();
+                let (source, mut peer) = shared_pair();
                 let mut inner = Timer::after(Duration::from_secs(600));
                 assert!(poll(&mut inner, Waker::noop()).is_pending());
-                let (_timer, _source) = (inner, pair().0);
+                let (_timer, _source) = (inner, shared_pair().0);
                 let waker = Waker::from(Arc::new(Task { _timer, _source }));
                 let mut timer = Timer::after(Duration::from_micros(50));
                 let _ = poll(&mut timer, &waker);
@@ -190,7 +190,7 @@ fn a_panicking_waker_does_not_keep_others_from_being_called() {
     guarded(|| {
         for runner in Runner::BOTH {
             for _ in 0..20 {
-                let (source, mut peer) = pair();
+                let (source, mut peer) = shared_pair();
                 let counters: Vec<_> = (0..4).map(|_| Counter::new()).collect();
                 let panics = Waker::from(Arc::new(Panics));
                 let mut waiters = Vec::new();

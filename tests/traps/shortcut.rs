@@ -11,7 +11,7 @@ use async_io::{Async, IoSafe};
 use futures_lite::AsyncReadExt;
 use futures_lite::future::{poll_once, zip};
 
-use crate::support::{Runner, guarded, raw, tcp_pair};
+use crate::support::{Runner, guarded, raw, tcp_streams};
 
 /// Reads with a large buffer and returns the sizes. `produce` runs while the first read waits, or
 /// before all reads.
@@ -90,7 +90,7 @@ fn both_of_two_datagrams_behind_a_tcp_wrapper_are_read() {
 fn fewer_bytes_than_the_low_water_mark_are_read() {
     guarded(|| {
         for runner in Runner::BOTH {
-            let (local, mut peer) = tcp_pair();
+            let (local, mut peer) = tcp_streams();
             raw::set_low_water_mark(&local, 100);
             let mut source = Async::new(local).unwrap();
             let mut buffer = [0; 4096];
@@ -115,7 +115,7 @@ fn data_beyond_the_buffers_of_one_call_is_read() {
     guarded(|| {
         for runner in Runner::BOTH {
             const BYTES: usize = 2000;
-            let (local, mut peer) = tcp_pair();
+            let (local, mut peer) = tcp_streams();
             let mut source = Async::new(local).unwrap();
             let mut buffer = [0; 4096];
             runner.block_on(async {
@@ -209,7 +209,7 @@ fn bytes_behind_a_passed_descriptor_are_read() {
 #[test]
 fn bytes_behind_an_urgent_mark_are_read() {
     each_way(&[10, 10], || {
-        let (local, peer) = tcp_pair();
+        let (local, peer) = tcp_streams();
         (local, move || send_around_urgent(&peer))
     });
 }
@@ -221,7 +221,7 @@ fn bytes_behind_a_taken_urgent_byte_are_read() {
     guarded(|| {
         for runner in Runner::BOTH {
             for _ in 0..20 {
-                let (local, peer) = tcp_pair();
+                let (local, peer) = tcp_streams();
                 let mut source = Async::new(local).unwrap();
                 let mut buffer = [0; 4096];
                 runner.block_on(async {

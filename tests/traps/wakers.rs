@@ -10,14 +10,14 @@ use std::time::Duration;
 use async_io::Timer;
 use futures_lite::future::or;
 
-use crate::support::{Counter, Runner, drain, fill, foreign, guarded, pair, poll};
+use crate::support::{Counter, Runner, drain, fill, foreign, guarded, poll, shared_pair};
 
 /// A future that is polled by one task and then by another wakes the second one.
 #[test]
 fn a_future_wakes_the_task_that_polled_it_last() {
     guarded(|| {
         for runner in Runner::BOTH {
-            let (source, mut peer) = pair();
+            let (source, mut peer) = shared_pair();
             let (first, first_waker) = Counter::new();
             let (second, second_waker) = Counter::new();
             let mut timer = Timer::after(Duration::from_millis(5));
@@ -51,7 +51,7 @@ fn a_future_wakes_the_task_that_polled_it_last() {
 fn poll_readable_wakes_the_task_that_polled_last() {
     guarded(|| {
         for runner in Runner::BOTH {
-            let (source, mut peer) = pair();
+            let (source, mut peer) = shared_pair();
             let (_first, waker) = Counter::new();
             let polled = source.poll_readable(&mut Context::from_waker(&waker));
             assert!(polled.is_pending());
@@ -77,7 +77,7 @@ fn a_dropped_waiter_does_not_consume_the_event() {
     guarded(|| {
         for runner in Runner::BOTH {
             for keep in 0..5 {
-                let (source, mut peer) = pair();
+                let (source, mut peer) = shared_pair();
                 let mut waiters: Vec<_> = (0..5)
                     .map(|_| (source.readable(), Counter::new()))
                     .collect();
@@ -99,7 +99,7 @@ fn a_dropped_waiter_does_not_consume_the_event() {
 #[test]
 fn a_dropped_waiter_releases_its_waker() {
     guarded(|| {
-        let (source, mut peer) = pair();
+        let (source, mut peer) = shared_pair();
         let (kept, kept_waker) = Counter::new();
         let mut kept_readable = source.readable();
         assert!(poll(&mut kept_readable, &kept_waker).is_pending());
@@ -134,7 +134,7 @@ fn a_dropped_timer_releases_its_waker() {
 #[test]
 fn one_event_wakes_all_waiters() {
     guarded(|| {
-        let (source, mut peer) = pair();
+        let (source, mut peer) = shared_pair();
         let filled = fill(source.get_ref());
         let counters: Vec<_> = (0..5).map(|_| Counter::new()).collect();
         let mut readables: Vec<_> = (0..3).map(|_| source.readable()).collect();
@@ -163,7 +163,7 @@ fn one_event_wakes_all_waiters() {
 #[test]
 fn two_tasks_on_the_shared_waiter_make_progress() {
     guarded(|| {
-        let (source, mut peer) = pair();
+        let (source, mut peer) = shared_pair();
         let tasks = Runner::BOTH.map(|runner| {
             let source = source.clone();
             thread::spawn(move || {
@@ -187,7 +187,7 @@ fn two_tasks_on_the_shared_waiter_make_progress() {
 fn writability_is_not_delayed() {
     for runner in Runner::BOTH {
         guarded(move || {
-            let (source, _peer) = pair();
+            let (source, _peer) = shared_pair();
             let ticks = async {
                 loop {
                     Timer::after(Duration::from_secs(1)).await;
