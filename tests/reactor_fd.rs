@@ -16,11 +16,9 @@ fn there_is_no_descriptor() {
 mod epoll {
     use std::io::Write;
     use std::os::fd::{AsRawFd, BorrowedFd};
-    use std::sync::Mutex;
-    use std::sync::mpsc::{self, Sender};
     use std::time::{Duration, Instant};
 
-    use async_io::{Async, Timer};
+    use async_io::Timer;
     use rustix::event::{PollFd, PollFlags, Timespec, poll as poll_fds};
 
     use super::reactor_fd;
@@ -50,42 +48,6 @@ mod epoll {
         });
     }
 
-    /// Keeps the fallback thread inside a waker, so that events stay visible to a foreign event
-    /// loop.
-    struct Busy {
-        // Dropped first: the waker waits for this.
-        release: Option<Sender<()>>,
-        source: Async<std::os::unix::net::UnixStream>,
-        _peer: std::os::unix::net::UnixStream,
-    }
-
-    impl Busy {
-        fn start() -> Busy {
-            let (source, mut peer) = local_pair();
-            let (enter, entered) = mpsc::channel();
-            let (release, released) = mpsc::channel::<()>();
-            let released = Mutex::new(released);
-            let waker = waker_fn(move || {
-                _ = enter.send(());
-                // Returns an error when the sender is dropped.
-                _ = released.lock().unwrap().recv();
-            });
-            assert!(poll_readable(&source, &waker).is_pending());
-            peer.write_all(b"x").unwrap();
-            entered.recv().unwrap();
-            Busy {
-                release: Some(release),
-                source,
-                _peer: peer,
-            }
-        }
-
-        fn end(mut self) {
-            self.release.take();
-            foreign(self.source.readable()).unwrap();
-        }
-    }
-
     /// Waits like a foreign event loop.
     fn watch() {
         let fd = reactor_fd().unwrap();
@@ -102,11 +64,11 @@ mod epoll {
             let (source, mut peer) = local_pair();
             let (counter, waker) = Counter::new();
             assert!(poll_readable(&source, &waker).is_pending());
-            let busy = Busy::start();
-            peer.write_all(b"x").unwrap();
-            watch();
-            assert_eq!(counter.wakes(), 0);
-            busy.end();
+            while_reactor_is_held(|| {
+                peer.write_all(b"x").unwrap();
+                watch();
+                assert_eq!(counter.wakes(), 0);
+            });
             counter.wait_for(1);
         });
     }
@@ -122,15 +84,16 @@ mod epoll {
                 let mut timer = Timer::at(deadline);
                 assert!(poll(&mut timer, &waker).is_pending());
                 settle();
-                let busy = Busy::start();
-                // On a slow machine the timer may have fired before the thread was kept busy. Retry
-                // with a later deadline.
-                let served = Instant::now() >= deadline || counter.wakes() > 0;
-                if !served {
-                    watch();
-                    assert_eq!(counter.wakes(), 0);
-                }
-                busy.end();
+                let served = while_reactor_is_held(|| {
+                    // On a slow machine the timer may have fired before the thread was held up.
+                    // Retry with a later deadline.
+                    let served = Instant::now() >= deadline || counter.wakes() > 0;
+                    if !served {
+                        watch();
+                        assert_eq!(counter.wakes(), 0);
+                    }
+                    served
+                });
                 counter.wait_for(1);
                 if !served {
                     return;

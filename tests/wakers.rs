@@ -73,54 +73,35 @@ fn threads_in_block_on_call_wakers() {
     });
 }
 
-/// Performs, from within a waker, operations that a task might perform.
-fn reenter(source: &Weak<Source>) {
-    let mut timer = Timer::after(HOUR);
-    assert!(poll(&mut timer, Waker::noop()).is_pending());
-    timer.set_after(2 * HOUR);
-    drop(timer);
-    let (fresh, mut peer) = local_pair();
-    assert!(poll_readable(&fresh, Waker::noop()).is_pending());
-    peer.write_all(b"x").unwrap();
-    drop(fresh);
-    if let Some(source) = source.upgrade() {
-        _ = poll_readable(&source, Waker::noop());
-        _ = poll_writable(&source, Waker::noop());
-        _ = poll_now(source.readable());
-        _ = poll_now(source.writable());
-    }
-}
-
 /// Counts the calls of [`reenter`] that returned.
 #[derive(Clone, Default)]
-struct Reentries(Arc<AtomicUsize>);
+struct Reentries(Arc<Counter>);
 
 impl Reentries {
-    fn on_wake(&self, source: &Weak<Source>) -> Waker {
-        let (count, source) = (self.0.clone(), source.clone());
-        waker_fn(move || {
+    fn action(&self, source: &Weak<Source>) -> impl Fn() + Send + Sync + 'static {
+        let (count, source) = (Waker::from(self.0.clone()), source.clone());
+        move || {
             reenter(&source);
-            count.fetch_add(1, Ordering::SeqCst);
-        })
+            count.wake_by_ref();
+        }
+    }
+
+    fn on_wake(&self, source: &Weak<Source>) -> Waker {
+        waker_fn(self.action(source))
     }
 
     fn on_drop(&self, source: &Weak<Source>) -> Waker {
-        let (count, source) = (self.0.clone(), source.clone());
-        waker_with_drop(move || {
-            reenter(&source);
-            count.fetch_add(1, Ordering::SeqCst);
-        })
+        waker_with(|| (), self.action(source))
     }
 
+    #[track_caller]
     fn wait(&self, at_least: usize) {
-        until("the wakers return", || {
-            self.0.load(Ordering::SeqCst) >= at_least
-        });
+        self.0.wait_for(at_least);
     }
 
     #[track_caller]
     fn expect(&self, exactly: usize) {
-        assert_eq!(self.0.load(Ordering::SeqCst), exactly);
+        assert_eq!(self.0.wakes(), exactly);
     }
 }
 
@@ -269,7 +250,7 @@ fn a_waker_may_block() {
 fn a_panicking_waker_hurts_nobody() {
     guarded(|| {
         for _ in 0..3 {
-            let bad = waker_fn(|| panic!("expected: a waker panics"));
+            let bad = panicking_waker();
             let (source, mut peer) = local_pair();
             let all = [Counter::new(), Counter::new()];
             let mut futures = [source.readable(), source.readable(), source.readable()];

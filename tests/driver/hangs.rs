@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::net::UdpSocket;
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
-use std::sync::{Arc, Weak, mpsc};
-use std::task::{Context, Wake, Waker};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use async_executor::Executor;
@@ -14,7 +14,7 @@ use async_io::{Async, Timer};
 use futures_lite::AsyncReadExt;
 use futures_lite::future::{pending, poll_once};
 
-use crate::support::{Counter, Runner, foreign, guarded, poll, tcp_streams, until};
+use crate::support::{Counter, Runner, foreign, guarded, poll, tcp_streams, until, waker_fn};
 
 /// One executor is run by `block_on` and by a foreign executor. The first thread then blocks on a
 /// channel until a task is done that the second thread runs. The wait of that task may have been
@@ -220,20 +220,19 @@ fn a_frame_loop_sees_datagrams() {
     });
 }
 
-/// A waker that waits, in `block_on`, for what only the reactor can deliver: a timer and a byte.
-struct Waits {
-    counter: Arc<Counter>,
-    source: Weak<Async<UnixStream>>,
-}
-
-impl Wake for Waits {
-    fn wake(self: Arc<Self>) {
+/// Creates a waker that waits, in `block_on`, for what only the reactor can deliver: a timer and a
+/// byte. The counter counts the wake-ups that have ended.
+fn waiting_waker(source: &Arc<Async<UnixStream>>) -> (Arc<Counter>, Waker) {
+    let (counter, counting) = Counter::new();
+    let source = Arc::downgrade(source);
+    let waker = waker_fn(move || {
         async_io::block_on(Timer::after(Duration::from_millis(1)));
-        if let Some(source) = self.source.upgrade() {
+        if let Some(source) = source.upgrade() {
             async_io::block_on(source.readable()).unwrap();
         }
-        self.counter.clone().wake();
-    }
+        counting.wake_by_ref();
+    });
+    (counter, waker)
 }
 
 /// A thread must not hold the role of driving the reactor while it runs wakers. async-io 2.6.0
@@ -245,12 +244,7 @@ fn wakers_may_call_block_on() {
             let (inner, mut inner_peer) = UnixStream::pair().unwrap();
             let inner = Arc::new(Async::new(inner).unwrap());
             inner_peer.write_all(b"x").unwrap();
-            let (counter, _) = Counter::new();
-            let source = Arc::downgrade(&inner);
-            let waker = Waker::from(Arc::new(Waits {
-                counter: counter.clone(),
-                source,
-            }));
+            let (counter, waker) = waiting_waker(&inner);
 
             let (local, mut peer) = UnixStream::pair().unwrap();
             let source = Async::new(local).unwrap();

@@ -13,7 +13,7 @@ use futures_lite::AsyncReadExt;
 use futures_lite::future::{or, poll_once, zip};
 
 use crate::support::procfs::{fallback_thread, fallback_threads, own_status, status, thread_count};
-use crate::support::{Counter, foreign, isolated, poll, until};
+use crate::support::{Counter, foreign, isolated, panicking_waker, poll, until};
 
 /// Waits of every kind with the waker of `block_on` itself.
 async fn local_waits() {
@@ -219,13 +219,7 @@ fn the_thread_is_not_pinned() {
 #[test]
 fn the_thread_survives_panics_of_wakers() {
     isolated("thread::the_thread_survives_panics_of_wakers", || {
-        struct Panics;
-        impl std::task::Wake for Panics {
-            fn wake(self: Arc<Self>) {
-                std::panic::resume_unwind(Box::new("a waker that panics"));
-            }
-        }
-        let waker = std::task::Waker::from(Arc::new(Panics));
+        let waker = panicking_waker();
         let mut timer = Timer::after(Duration::from_millis(1));
         let _ = poll(&mut timer, &waker);
         let thread = fallback_thread();

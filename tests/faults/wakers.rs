@@ -3,24 +3,24 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
 
 use crate::support::{
-    Counter, Runner, deliver_event, foreign, guarded, own_waker, poll, shared_pair,
+    Counter, Runner, deliver_event, foreign, guarded, own_waker, poll, shared_pair, waker_fn,
 };
 
-/// A waker that sleeps before it counts.
-struct Slow(Arc<Counter>);
-
-impl Wake for Slow {
-    fn wake(self: Arc<Self>) {
+/// Creates a waker that sleeps before it counts.
+fn slow_waker() -> (Arc<Counter>, Waker) {
+    let (counter, counting) = Counter::new();
+    let waker = waker_fn(move || {
         thread::sleep(Duration::from_millis(30));
-        self.0.clone().wake();
-    }
+        counting.wake_by_ref();
+    });
+    (counter, waker)
 }
 
 /// A waker that blocks the driving thread for long does not delay other waits without bound.
@@ -30,10 +30,7 @@ impl Wake for Slow {
 fn slow_wakers_do_not_delay_other_waits_without_bound() {
     for runner in Runner::BOTH {
         guarded(move || {
-            let (slow, slow_waker) = {
-                let (counter, _) = Counter::new();
-                (counter.clone(), Waker::from(Arc::new(Slow(counter))))
-            };
+            let (slow, slow_waker) = slow_waker();
             let (quick, quick_waker) = Counter::new();
             let sources: Vec<_> = (0..4).map(|_| shared_pair()).collect();
             let mut waits: Vec<_> = sources

@@ -5,8 +5,8 @@
 //! | `guards` | limits for tests that hang, and the factor for their load |
 //! | `process` | tests in processes of their own |
 //! | `polls` | ways to poll and to run futures |
-//! | `wakers` | wakers that count, and wakers that call closures |
-//! | `reactor` | waits for turns of the reactor |
+//! | `wakers` | wakers that count, call closures, panic, or use the library |
+//! | `reactor` | waits for turns of the reactor, and holds it up |
 //! | `streams` | pairs of connected streams |
 //! | `descriptors` | flags, number and limit of descriptors |
 //! | `noise` | pseudo-random numbers and delays |

@@ -1,12 +1,13 @@
-//! Waits for turns of the reactor.
+//! Waits for turns of the reactor, and holds it up.
 
 use std::io::{Read, Write};
+use std::sync::{Mutex, mpsc};
 use std::task::Context;
 use std::time::Duration;
 
 use async_io::{Async, Timer};
 
-use super::{Counter, Local, foreign, local_pair};
+use super::{Counter, Local, foreign, local_pair, poll_readable, waker_fn};
 
 /// Waits until the reactor has done several turns that start after the call. Events that were
 /// pending before the call have been delivered when it returns.
@@ -34,4 +35,24 @@ pub(crate) fn deliver_event(source: &Async<Local>, mut peer: &Local) {
     }
     peer.write_all(b"e").unwrap();
     counter.wait_for(before + 1);
+}
+
+/// Blocks the fallback thread inside a waker while `body` runs, so that all events of `body` come
+/// in one batch, and another event loop can see them. No thread may be in `block_on`.
+pub(crate) fn while_reactor_is_held<R>(body: impl FnOnce() -> R) -> R {
+    let (source, mut peer) = local_pair();
+    let (enter, entered) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let waker = waker_fn(move || {
+        _ = enter.send(());
+        // Returns an error when the sender is dropped.
+        _ = released.lock().unwrap().recv();
+    });
+    assert!(poll_readable(&source, &waker).is_pending());
+    peer.write_all(b"x").unwrap();
+    entered.recv().unwrap();
+    let result = body();
+    drop(release);
+    result
 }

@@ -1,9 +1,14 @@
-//! Wakers that count, and wakers that call closures.
+//! Wakers that count, and wakers that call closures, panic, or use the library.
 
-use std::sync::{Arc, Condvar, Mutex};
+use std::io::Write;
+use std::panic::resume_unwind;
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::task::{Wake, Waker};
+use std::time::Duration;
 
-use super::STEP;
+use async_io::{Async, Timer};
+
+use super::{HOUR, Local, STEP, local_pair, poll, poll_now, poll_readable, poll_writable};
 
 /// A waker that counts how often it is woken. A thread can wait for the count.
 #[derive(Debug, Default)]
@@ -53,31 +58,69 @@ impl Wake for Counter {
     }
 }
 
-struct OnWake<F>(F);
+struct Actions<W, D: FnOnce()> {
+    woken: W,
+    dropped: Option<D>,
+}
 
-impl<F: Fn() + Send + Sync + 'static> Wake for OnWake<F> {
+impl<W, D> Wake for Actions<W, D>
+where
+    W: Fn() + Send + Sync + 'static,
+    D: FnOnce() + Send + Sync + 'static,
+{
     fn wake(self: Arc<Self>) {
-        (self.0)();
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        (self.0)();
+        (self.woken)();
     }
 }
 
-/// Creates a waker that calls `action`.
-pub(crate) fn waker_fn(action: impl Fn() + Send + Sync + 'static) -> Waker {
-    Waker::from(Arc::new(OnWake(action)))
+impl<W, D: FnOnce()> Drop for Actions<W, D> {
+    fn drop(&mut self) {
+        self.dropped.take().unwrap()();
+    }
 }
 
-/// Creates a waker that does nothing when woken and calls `action` when its last copy is dropped.
-pub(crate) fn waker_with_drop(action: impl FnOnce() + Send + Sync + 'static) -> Waker {
-    struct OnDrop<F: FnOnce()>(Option<F>);
-    impl<F: FnOnce()> Drop for OnDrop<F> {
-        fn drop(&mut self) {
-            self.0.take().unwrap()();
-        }
+/// Creates a waker that calls `woken` when it is woken, and `dropped` when its last copy is
+/// dropped.
+pub(crate) fn waker_with(
+    woken: impl Fn() + Send + Sync + 'static,
+    dropped: impl FnOnce() + Send + Sync + 'static,
+) -> Waker {
+    let dropped = Some(dropped);
+    Waker::from(Arc::new(Actions { woken, dropped }))
+}
+
+/// Creates a waker that calls `woken`.
+pub(crate) fn waker_fn(woken: impl Fn() + Send + Sync + 'static) -> Waker {
+    waker_with(woken, || ())
+}
+
+/// Creates a waker that panics when it is woken.
+pub(crate) fn panicking_waker() -> Waker {
+    // Prints no panic message and no backtrace.
+    waker_fn(|| resume_unwind(Box::new("a waker that panics")))
+}
+
+/// Performs operations that a task might perform, from within a waker: on new timers, on new
+/// sources, and on `source`.
+pub(crate) fn reenter(source: &Weak<Async<Local>>) {
+    let mut timer = Timer::after(HOUR);
+    assert!(poll(&mut timer, Waker::noop()).is_pending());
+    timer.set_after(2 * HOUR);
+    timer.set_after(Duration::ZERO);
+    drop(timer);
+    let (fresh, mut peer) = local_pair();
+    assert!(poll_readable(&fresh, Waker::noop()).is_pending());
+    assert!(poll_now(fresh.readable()).is_pending());
+    peer.write_all(b"x").unwrap();
+    drop(fresh);
+    if let Some(source) = source.upgrade() {
+        _ = poll_readable(&source, Waker::noop());
+        _ = poll_writable(&source, Waker::noop());
+        _ = poll_now(source.readable());
+        _ = poll_now(source.writable());
     }
-    let on_drop = OnDrop(Some(action));
-    waker_fn(move || _ = &on_drop)
 }

@@ -4,9 +4,7 @@
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Wake, Waker};
+use std::task::Context;
 use std::thread;
 
 use async_io::{Async, Timer};
@@ -16,7 +14,7 @@ use crate::support::procfs::{fallback_thread, wait_until_asleep};
 use crate::support::raw::Number;
 use crate::support::{
     Counter, Runner, assert_quiet, deliver_event, fill, foreign, guarded, isolated, poll, raw,
-    stress, tcp_streams,
+    stress, tcp_streams, while_reactor_is_held,
 };
 
 /// Waits until the reactor has done a complete turn, so that events from before the call have been
@@ -136,41 +134,6 @@ fn removing_one_of_two_copies_leaves_the_other_working() {
             foreign(back.readable()).unwrap();
         }
     });
-}
-
-/// A waker that blocks its caller until it is released. Here the caller is the thread that drives
-/// the reactor.
-struct Gate {
-    entered: Sender<()>,
-    release: Mutex<Receiver<()>>,
-}
-
-impl Wake for Gate {
-    fn wake(self: Arc<Self>) {
-        let _ = self.entered.send(());
-        // An error means that the test has ended.
-        let _ = self.release.lock().unwrap().recv();
-    }
-}
-
-/// Blocks the fallback thread inside a waker while `body` runs, so that all events of `body` come
-/// in one batch.
-fn while_reactor_is_held(body: impl FnOnce()) {
-    let (local, mut peer) = UnixStream::pair().unwrap();
-    let source = Async::new(local).unwrap();
-    let (entered, has_entered) = mpsc::channel();
-    let (release, released) = mpsc::channel();
-    let release_on = Mutex::new(released);
-    let waker = Waker::from(Arc::new(Gate {
-        entered,
-        release: release_on,
-    }));
-    let mut readable = source.readable();
-    assert!(poll(&mut readable, &waker).is_pending());
-    peer.write_all(b"x").unwrap();
-    has_entered.recv().unwrap();
-    body();
-    drop(release);
 }
 
 /// Creates a source and closes its number while a copy keeps the kernel's entry alive. The source

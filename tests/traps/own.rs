@@ -13,7 +13,7 @@ use futures_lite::future::poll_once;
 
 use crate::support::procfs::{descriptors, fallback_thread, wait_until_asleep};
 use crate::support::seccomp::{Filter, Reach, Verdict};
-use crate::support::{Counter, Runner, assert_quiet, foreign, isolated, poll, raw};
+use crate::support::{Counter, Runner, assert_quiet, foreign, isolated, poll, raw, waker_fn};
 
 /// Closes the reactor's descriptors, and checks that every wait is served or ends with an error.
 fn close_and_go_on(kinds: &[&str], runner: Runner) {
@@ -136,16 +136,12 @@ fn a_waker_may_call_block_on_when_our_descriptors_are_made_again() {
     isolated(
         "own::a_waker_may_call_block_on_when_our_descriptors_are_made_again",
         || {
-            struct Nests;
-            impl std::task::Wake for Nests {
-                fn wake(self: std::sync::Arc<Self>) {
-                    async_io::block_on(Timer::after(Duration::from_millis(10)));
-                }
-            }
             let (local, _peer) = UnixStream::pair().unwrap();
             let source = Async::new(local).unwrap();
             let mut readable = source.readable();
-            let waker = std::sync::Arc::new(Nests).into();
+            let waker = waker_fn(|| {
+                _ = async_io::block_on(Timer::after(Duration::from_millis(10)));
+            });
             assert!(poll(&mut readable, &waker).is_pending());
             wait_until_asleep(fallback_thread());
             for fd in descriptors("eventpoll") {

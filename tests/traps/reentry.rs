@@ -2,61 +2,27 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use async_io::{Async, Timer};
-use futures_lite::FutureExt;
 
-use crate::support::{Counter, Runner, fill, foreign, guarded, poll, shared_pair};
+use crate::support::{
+    Counter, Runner, fill, foreign, guarded, panicking_waker, poll, reenter, shared_pair,
+    waker_with,
+};
 
-/// A waker that uses the library when it is woken and when it is dropped: the source that woke it,
-/// new sources, timers. Its counter counts the wake-ups.
-struct Reentrant {
-    source: Weak<Async<UnixStream>>,
-    counter: Arc<Counter>,
-}
-
-impl Reentrant {
-    fn waker(source: &Arc<Async<UnixStream>>) -> (Arc<Counter>, Waker) {
-        let (counter, _) = Counter::new();
-        let source = Arc::downgrade(source);
-        let waker = Waker::from(Arc::new(Self {
-            source,
-            counter: counter.clone(),
-        }));
-        (counter, waker)
-    }
-
-    fn use_the_library(&self) {
-        let mut context = Context::from_waker(Waker::noop());
-        if let Some(source) = self.source.upgrade() {
-            let _ = source.poll_readable(&mut context);
-            let _ = source.poll_writable(&mut context);
-            let _ = source.readable().poll(&mut context);
-        }
-        let mut timer = Timer::after(Duration::from_secs(600));
-        assert!(timer.poll(&mut context).is_pending());
-        timer.set_after(Duration::ZERO);
-        drop(timer);
-        let (other, _peer) = shared_pair();
-        assert!(other.readable().poll(&mut context).is_pending());
-        drop(other);
-    }
-}
-
-impl Wake for Reentrant {
-    fn wake(self: Arc<Self>) {
-        self.use_the_library();
-        self.counter.clone().wake();
-    }
-}
-
-impl Drop for Reentrant {
-    fn drop(&mut self) {
-        self.use_the_library();
-    }
+/// Creates a waker that uses the library when it is woken and when it is dropped: the source that
+/// woke it, new sources, timers. The counter counts the wake-ups.
+fn reentrant_waker(source: &Arc<Async<UnixStream>>) -> (Arc<Counter>, Waker) {
+    let (counter, counting) = Counter::new();
+    let (on_wake, on_drop) = (Arc::downgrade(source), Arc::downgrade(source));
+    let woken = move || {
+        reenter(&on_wake);
+        counting.wake_by_ref();
+    };
+    (counter, waker_with(woken, move || reenter(&on_drop)))
 }
 
 /// Wakers may do anything, including operations on the source or the timer that wakes them.
@@ -65,16 +31,16 @@ fn a_woken_waker_may_use_the_library() {
     guarded(|| {
         for runner in Runner::BOTH {
             let (source, mut peer) = shared_pair();
-            let (slot, waker) = Reentrant::waker(&source);
+            let (slot, waker) = reentrant_waker(&source);
             assert!(
                 source
                     .poll_readable(&mut Context::from_waker(&waker))
                     .is_pending()
             );
-            let (waiter, waker) = Reentrant::waker(&source);
+            let (waiter, waker) = reentrant_waker(&source);
             let mut readable = source.readable();
             assert!(poll(&mut readable, &waker).is_pending());
-            let (timeout, waker) = Reentrant::waker(&source);
+            let (timeout, waker) = reentrant_waker(&source);
             let mut timer = Timer::after(Duration::from_millis(1));
             if poll(&mut timer, &waker).is_ready() {
                 waker.wake_by_ref();
@@ -99,7 +65,7 @@ fn displaced_and_dropped_wakers_may_use_the_library() {
             let (source, _peer) = shared_pair();
             fill(source.get_ref());
             // Displaced: the waker is woken and dropped.
-            let (displaced, waker) = Reentrant::waker(&source);
+            let (displaced, waker) = reentrant_waker(&source);
             assert!(
                 source
                     .poll_readable(&mut Context::from_waker(&waker))
@@ -110,14 +76,14 @@ fn displaced_and_dropped_wakers_may_use_the_library() {
             assert!(source.poll_readable(&mut other).is_pending());
             displaced.wait_for(1);
             // Replaced in a future: the waker is dropped.
-            let (_, waker) = Reentrant::waker(&source);
+            let (_, waker) = reentrant_waker(&source);
             let mut readable = source.readable();
             assert!(poll(&mut readable, &waker).is_pending());
             drop(waker);
             assert!(poll(&mut readable, Waker::noop()).is_pending());
             drop(readable);
             // Dropped together with its future, its timer, and its source.
-            let (_, waker) = Reentrant::waker(&source);
+            let (_, waker) = reentrant_waker(&source);
             let mut readable = source.readable();
             assert!(poll(&mut readable, &waker).is_pending());
             let mut timer = Timer::after(Duration::from_secs(600));
@@ -179,20 +145,12 @@ fn a_dropped_waker_may_own_timers_and_sources() {
 /// A waker that panics does not keep the other wakers of its turn from being called.
 #[test]
 fn a_panicking_waker_does_not_keep_others_from_being_called() {
-    struct Panics;
-    impl Wake for Panics {
-        fn wake(self: Arc<Self>) {
-            // Prints no panic message and no backtrace.
-            std::panic::resume_unwind(Box::new("a waker that panics"));
-        }
-    }
-
     guarded(|| {
         for runner in Runner::BOTH {
             for _ in 0..20 {
                 let (source, mut peer) = shared_pair();
                 let counters: Vec<_> = (0..4).map(|_| Counter::new()).collect();
-                let panics = Waker::from(Arc::new(Panics));
+                let panics = panicking_waker();
                 let mut waiters = Vec::new();
                 for (_, waker) in &counters {
                     for waker in [&panics, waker, &panics] {
