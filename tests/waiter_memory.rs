@@ -2,38 +2,15 @@
 //! its own, so it has a file of its own.
 
 #![cfg(all(unix, not(async_io_loom)))]
-#![allow(unsafe_code)]
 
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read, Write};
-use std::sync::atomic::{AtomicIsize, Ordering};
 use std::time::Duration;
 
 use async_io::{Async, Timer, block_on};
 use futures_lite::future::poll_once;
 use support::*;
-
-/// The system allocator, which also counts the allocated bytes.
-struct Counting;
-
-static ALLOCATED: AtomicIsize = AtomicIsize::new(0);
-
-// SAFETY: all calls are passed on to `System` unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATED.fetch_add(layout.size() as isize, Ordering::Relaxed);
-        // SAFETY: the caller upholds the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        ALLOCATED.fetch_sub(layout.size() as isize, Ordering::Relaxed);
-        // SAFETY: the caller upholds the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -81,12 +58,12 @@ async fn one_more_turn() {
 fn returns_memory(what: &str, mut body: impl AsyncFnMut()) {
     // In the second run, all buffers that are created only once already exist.
     for first in [true, false] {
-        let before = ALLOCATED.load(Ordering::Relaxed);
+        let before = ALLOCATOR.allocated();
         block_on(async {
             body().await;
             one_more_turn().await;
         });
-        let kept = ALLOCATED.load(Ordering::Relaxed) - before;
+        let kept = ALLOCATOR.allocated() - before;
         assert!(kept < SLACK, "{what} (first: {first}): {kept} bytes kept");
     }
 }
@@ -119,7 +96,7 @@ fn waiters_of_other_tasks_leave_no_memory() {
         block_on(one_more_turn());
         settle();
         let (counter, waker) = Counter::new();
-        let before = ALLOCATED.load(Ordering::Relaxed);
+        let before = ALLOCATOR.allocated();
         let mut waits = waiters(&source);
         for wait in &mut waits {
             assert!(poll(wait, &waker).is_pending());
@@ -130,7 +107,7 @@ fn waiters_of_other_tasks_leave_no_memory() {
         source.get_ref().read_exact(&mut [0]).unwrap();
         settle();
         block_on(one_more_turn());
-        let kept = ALLOCATED.load(Ordering::Relaxed) - before;
+        let kept = ALLOCATOR.allocated() - before;
         assert!(kept < SLACK, "{kept} bytes kept");
     });
 }

@@ -9,6 +9,7 @@
 //! | `reactor` | waits for turns of the reactor, and holds it up |
 //! | `streams` | pairs of connected streams |
 //! | `descriptors` | flags, number and limit of descriptors |
+//! | `allocator` | an allocator that counts the allocated bytes |
 //! | `noise` | pseudo-random numbers and delays |
 //! | `procfs` | threads and descriptors of this process, from `/proc/self` |
 //! | `raw` | system calls without a safe equivalent in `std` |
@@ -17,6 +18,7 @@
 // Each test program compiles its own copy of this module and uses only a part of it.
 #![allow(dead_code, unused_imports, unused_macros)]
 
+mod allocator;
 mod descriptors;
 mod guards;
 mod noise;
@@ -41,6 +43,7 @@ pub(crate) mod seccomp;
 mod streams;
 mod wakers;
 
+pub(crate) use allocator::*;
 pub(crate) use descriptors::*;
 pub(crate) use guards::*;
 pub(crate) use noise::*;
