@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -21,48 +21,6 @@ fn ready_pair() -> (Async<Local>, Local) {
     let (source, mut peer) = local_pair();
     peer.write_all(b"data").unwrap();
     (source, peer)
-}
-
-fn refuse<T>() -> io::Result<T> {
-    Err(ErrorKind::WouldBlock.into())
-}
-
-/// A stream that refuses every operation, whatever the state of its socket. It counts the attempts.
-struct Unwilling {
-    socket: Local,
-    calls: Cell<usize>,
-}
-
-impl Unwilling {
-    fn pair() -> (Async<Unwilling>, Local) {
-        let (socket, mut peer) = pair();
-        peer.write_all(b"data").unwrap();
-        let calls = Cell::new(0);
-        (Async::new(Unwilling { socket, calls }).unwrap(), peer)
-    }
-
-    fn count<T>(&self) -> io::Result<T> {
-        self.calls.set(self.calls.get() + 1);
-        refuse()
-    }
-}
-
-as_object!(Unwilling, |this| this.socket);
-
-impl Read for &Unwilling {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        self.count()
-    }
-}
-
-impl Write for &Unwilling {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        self.count()
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Runs an operation that never ends beside an interval of one millisecond, in one task. Returns

@@ -4,7 +4,7 @@
 // A waker with clones that panic when they are dropped cannot be created with `Wake`.
 #![allow(unsafe_code)]
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::ptr;
@@ -53,10 +53,6 @@ fn swallowed<R>(what: &str, action: impl FnOnce() -> R) -> R {
     }
 }
 
-fn refuse<T>() -> io::Result<T> {
-    Err(ErrorKind::WouldBlock.into())
-}
-
 /// Checks that the source still works.
 fn serves(source: &Async<Local>, mut peer: &Local) {
     block_on(async {
@@ -87,33 +83,10 @@ fn a_panic_of_the_waker_stays_out_of_a_contradicted_poll() {
     });
 }
 
-/// A stream that refuses every operation, whatever the state of its socket.
-struct Unwilling(Local);
-
-as_object!(Unwilling, |this| this.0);
-
-impl Read for &Unwilling {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        refuse()
-    }
-}
-
-impl Write for &Unwilling {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        refuse()
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        refuse()
-    }
-}
-
 #[test]
 fn a_panic_of_the_waker_stays_out_of_a_contradicted_stream() {
     guarded(|| {
-        let (ours, mut peer) = pair();
-        peer.write_all(b"data").unwrap();
-        let source = Async::new(Unwilling(ours)).unwrap();
+        let (source, _peer) = Unwilling::pair();
         let waker = bad_waker(0);
         let cx = &mut Context::from_waker(&waker);
         let mut stream = &source;

@@ -1,6 +1,7 @@
-//! Pairs of connected streams, and what can be done to them.
+//! Pairs of connected streams, and what can be done to them; streams that refuse operations.
 
-use std::io::{self, Read, Write};
+use std::cell::Cell;
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 #[cfg(unix)]
 pub(crate) use std::os::unix::net::UnixStream as Local;
@@ -99,7 +100,7 @@ pub(crate) fn fill(mut writer: impl Write) -> usize {
         loop {
             match writer.write(&[7; 4096][..size]) {
                 Ok(count) => total += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => panic!("cannot fill: {error}"),
             }
         }
@@ -124,4 +125,48 @@ pub(crate) fn fill_for_good(stream: impl Write + Copy) -> usize {
 pub(crate) fn drain(reader: impl Read, count: usize) {
     let copied = io::copy(&mut reader.take(count as u64), &mut io::sink()).unwrap();
     assert_eq!(copied, count as u64);
+}
+
+/// Returns the error that an operation returns if it would block.
+pub(crate) fn refuse<T>() -> io::Result<T> {
+    Err(ErrorKind::WouldBlock.into())
+}
+
+/// A stream that refuses every operation, whatever the state of its socket. It counts the attempts.
+pub(crate) struct Unwilling {
+    socket: Local,
+    pub(crate) calls: Cell<usize>,
+}
+
+impl Unwilling {
+    /// Creates a source that the kernel reports as ready in both directions.
+    pub(crate) fn pair() -> (Async<Unwilling>, Local) {
+        let (socket, mut peer) = pair();
+        peer.write_all(b"data").unwrap();
+        let calls = Cell::new(0);
+        (Async::new(Unwilling { socket, calls }).unwrap(), peer)
+    }
+
+    fn count<T>(&self) -> io::Result<T> {
+        self.calls.set(self.calls.get() + 1);
+        refuse()
+    }
+}
+
+as_object!(Unwilling, |this| this.socket);
+
+impl Read for &Unwilling {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.count()
+    }
+}
+
+impl Write for &Unwilling {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        self.count()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.count()
+    }
 }
