@@ -13,7 +13,7 @@ use futures_lite::AsyncReadExt;
 use futures_lite::future::{or, poll_once, zip};
 
 use crate::support::procfs::{fallback_thread, fallback_threads, own_status, status, thread_count};
-use crate::support::{Counter, foreign, isolated, panicking_waker, poll, until};
+use crate::support::{Counter, foreign, isolated, panicking_waker, poll, raw, until};
 
 /// Waits of every kind with the waker of `block_on` itself.
 async fn local_waits() {
@@ -208,7 +208,7 @@ fn the_thread_blocks_all_signals() {
 fn the_thread_is_not_pinned() {
     isolated("thread::the_thread_is_not_pinned", || {
         let everywhere = own_status("Cpus_allowed");
-        crate::support::raw::pin_to_one_processor();
+        raw::pin_to_one_processor();
         foreign(Timer::after(Duration::from_millis(100)));
         let allowed = status(fallback_thread(), "Cpus_allowed").unwrap();
         assert_eq!(allowed, everywhere);

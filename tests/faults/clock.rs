@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use async_io::Timer;
 
-use crate::support::{Counter, Runner, assert_quiet, isolated, poll, shared_pair};
+use crate::support::{Counter, Runner, assert_quiet, isolated, poll, raw, shared_pair};
 
 static STANDS: AtomicBool = AtomicBool::new(false);
 
@@ -134,9 +134,9 @@ fn a_stopped_clock_delays_timers_and_nothing_else() {
 }
 
 fn quiet_while_standing() {
-    let used = crate::support::raw::process_cpu();
+    let used = raw::process_cpu();
     thread::sleep(Duration::from_millis(300));
-    let used = crate::support::raw::process_cpu() - used;
+    let used = raw::process_cpu() - used;
     assert!(
         used < Duration::from_millis(150),
         "{used:?} of CPU in 300 ms"

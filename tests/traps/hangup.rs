@@ -15,7 +15,8 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::raw::Terminal;
 use crate::support::{
-    Counter, Runner, assert_quiet, drain, fill, guarded, isolated, pipe, poll, raw, tcp_streams,
+    Counter, Noise, Runner, assert_quiet, drain, fill, guarded, isolated, pipe, poll, raw,
+    tcp_streams,
 };
 
 /// Reads with a large buffer: first the data that the peer sent, then the end of the stream.
@@ -71,7 +72,7 @@ fn a_sleeping_reader_gets_the_end_of_stream_behind_the_data() {
             for round in 0..200 {
                 let (local, peer) = tcp_streams();
                 let sender = thread::spawn(move || {
-                    crate::support::Noise::new(round).dawdle();
+                    Noise::new(round).dawdle();
                     send_and_finish(&peer);
                     peer
                 });

@@ -14,7 +14,7 @@ use futures_lite::future::zip;
 use futures_lite::{AsyncReadExt, FutureExt};
 
 use crate::support::seccomp::{Filter, Reach, Verdict};
-use crate::support::{Runner, foreign, isolated};
+use crate::support::{Counter, Runner, STEP, foreign, isolated, poll, until};
 
 fn refuse(calls: &[c_long], errno: c_int) {
     let filter = calls.iter().fold(Filter::new(), |filter, call| {
@@ -216,20 +216,17 @@ fn a_self_waking_future_does_not_starve_foreign_waits_without_threads() {
             refuse(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN);
             let (local, mut peer) = UnixStream::pair().unwrap();
             let source = Async::new(local).unwrap();
-            let (counter, waker) = crate::support::Counter::new();
+            let (counter, waker) = Counter::new();
             let mut readable = source.readable();
             let start = Instant::now();
             async_io::block_on(async {
                 // The wait may also fail immediately, which ends it as well.
-                if crate::support::poll(&mut readable, &waker).is_ready() {
+                if poll(&mut readable, &waker).is_ready() {
                     return;
                 }
                 peer.write_all(b"x").unwrap();
                 while counter.wakes() == 0 {
-                    assert!(
-                        start.elapsed() < crate::support::STEP,
-                        "no thread drives the reactor"
-                    );
+                    assert!(start.elapsed() < STEP, "no thread drives the reactor");
                     futures_lite::future::yield_now().await;
                 }
             });
@@ -246,10 +243,10 @@ fn a_wait_that_is_polled_after_a_turn_costs_no_call() {
         || {
             let (local, mut peer) = UnixStream::pair().unwrap();
             let source = Async::new(local).unwrap();
-            let (counter, waker) = crate::support::Counter::new();
+            let (counter, waker) = Counter::new();
             let (mut readable, mut waits) = (source.readable(), source.readable());
             for future in [&mut readable, &mut waits] {
-                assert!(crate::support::poll(future, &waker).is_pending());
+                assert!(poll(future, &waker).is_pending());
             }
             let filter = Filter::new().call(libc::SYS_ppoll, Verdict::Fail(libc::EIO));
             // Later architectures have only `ppoll`.
@@ -263,18 +260,17 @@ fn a_wait_that_is_polled_after_a_turn_costs_no_call() {
                 for _ in 0..2 {
                     foreign(Timer::after(Duration::from_micros(100)));
                 }
-                assert!(crate::support::poll(&mut readable, &waker).is_pending());
+                assert!(poll(&mut readable, &waker).is_pending());
             }
             // The fallback thread may begin one more turn, to wait in it. Later polls ask the
             // kernel.
-            crate::support::until("a poll without a turn asks", || match crate::support::poll(
-                &mut readable,
-                &waker,
-            ) {
-                Poll::Pending => false,
-                Poll::Ready(result) => {
-                    assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::EIO));
-                    true
+            until("a poll without a turn asks", || {
+                match poll(&mut readable, &waker) {
+                    Poll::Pending => false,
+                    Poll::Ready(result) => {
+                        assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::EIO));
+                        true
+                    }
                 }
             });
             // The other future still waits, and the event wakes its task.
