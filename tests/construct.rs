@@ -186,7 +186,7 @@ fn the_descriptor_is_asked_for_at_construction_only() {
             drop(source);
             assert_eq!(asked.load(Ordering::SeqCst), calls);
 
-            // The first descriptor is the one that was deregistered.
+            // The first descriptor was deregistered.
             drop(Async::new(&first).unwrap());
         }
     });

@@ -112,7 +112,7 @@ fn sources_of_one_socket(wakers: &[Waker]) -> (Vec<Async<Local>>, Local) {
 }
 
 /// Runs two wakers in one turn, with timers and with sources. Each of the two waits for the other,
-/// so the one that is called first needs the later one. `drive` makes sure that threads drive the
+/// so the first one needs the second one. `drive` makes sure that threads drive the
 /// reactor until the group is complete.
 fn wakers_of_one_turn(wait: fn(&Group), drive: fn(&Group)) {
     for _ in 0..5 {

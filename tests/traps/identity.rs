@@ -47,7 +47,7 @@ fn events_of_a_dropped_source_do_not_reach_its_successor() {
                 old_peer.write_all(b"for the old one").unwrap();
                 drop(old_readable);
                 drop(old);
-                // The lowest free number is the one that was just closed.
+                // The lowest free number is that of the closed descriptor.
                 let new_source = Async::new(new.try_clone().unwrap()).unwrap();
                 reused += usize::from(new_source.as_raw_fd() == number);
                 let (_new_wakes, new_waker) = Counter::new();

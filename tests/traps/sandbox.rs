@@ -31,7 +31,7 @@ fn timers_work(runner: Runner) {
         runner.block_on(Timer::after(pause));
         assert!(start.elapsed() >= pause, "{pause:?} ended early");
     }
-    // A second timer that is earlier than the one that is waited for.
+    // A second timer, earlier than the awaited one.
     let start = Instant::now();
     let far = async {
         Timer::after(Duration::from_secs(600)).await;
