@@ -346,9 +346,14 @@ fn a_receive_after_shutdown_lets_a_timer_end_it() {
 struct Pauses {
     /// The task has woken itself and is polled again immediately.
     yields: usize,
-    /// The task waits for another event.
+    /// The task waits for a timer, or for another thread that is about to call its waker. The second
+    /// case happens if that thread fetches an event while the task asks the kernel.
     pauses: usize,
 }
+
+/// A loop that pauses does so in nearly every round. A loop that does not pause may seem to pause in
+/// at most one of this many rounds.
+const SELDOM: usize = 10;
 
 /// Polls a task to its end and counts its pauses.
 fn count_pauses(task: impl Future) -> Pauses {
@@ -397,7 +402,10 @@ fn a_loop_that_receives_each_time_does_not_pause() {
                 socket.recv(&mut [0; 8]).await.unwrap();
             }
         });
-        assert!(found.pauses <= 2, "{found:?} for {count} datagrams");
+        assert!(
+            found.pauses <= count / SELDOM,
+            "{found:?} for {count} datagrams"
+        );
     });
 }
 
@@ -414,7 +422,7 @@ fn a_loop_with_its_own_receive_seldom_pauses() {
             }
         });
         assert!(
-            found.pauses <= count / 10,
+            found.pauses <= count / SELDOM,
             "{found:?} for {count} datagrams"
         );
     });
@@ -437,14 +445,20 @@ fn a_loop_that_sends_each_time_does_not_pause() {
                 socket.send(b"x").await.unwrap();
             }
         });
-        assert!(found.pauses <= SENT / 100, "{found:?} for {SENT} datagrams");
+        assert!(
+            found.pauses <= SENT / SELDOM,
+            "{found:?} for {SENT} datagrams"
+        );
         let found = count_pauses(async {
             for _ in 0..SENT {
                 socket.writable().await.unwrap();
                 socket.get_ref().send(b"x").unwrap();
             }
         });
-        assert!(found.pauses <= SENT / 10, "{found:?} for {SENT} datagrams");
+        assert!(
+            found.pauses <= SENT / SELDOM,
+            "{found:?} for {SENT} datagrams"
+        );
     });
 }
 
@@ -462,7 +476,7 @@ fn a_loop_that_writes_each_time_does_not_pause() {
                 assert_eq!((&source).write(b"x").await.unwrap(), 1);
             }
         });
-        assert!(found.pauses <= SENT / 100, "{found:?} for {SENT} writes");
+        assert!(found.pauses <= SENT / SELDOM, "{found:?} for {SENT} writes");
         drop(source);
         assert_eq!(reader.join().unwrap(), SENT as u64);
     });
