@@ -4,6 +4,7 @@
 //! programmed deadline and the question "is this earlier?" use nanoseconds since the clock was
 //! created. 64 bits last for 584 years.
 
+use crate::core::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Nanoseconds since the clock's base.
@@ -36,6 +37,56 @@ impl Deadline {
     /// Returns the time from `now` until this deadline, or zero if it has passed.
     pub(crate) fn after(self, now: Deadline) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(now.0))
+    }
+}
+
+/// A deadline that threads share.
+#[derive(Debug)]
+pub(crate) struct AtomicDeadline(imp::Word);
+
+impl AtomicDeadline {
+    pub(crate) fn new(deadline: Deadline) -> Self {
+        AtomicDeadline(imp::Word::new(deadline.0))
+    }
+
+    #[inline]
+    pub(crate) fn load(&self, ordering: Ordering) -> Deadline {
+        Deadline(self.0.load(ordering))
+    }
+
+    #[inline]
+    pub(crate) fn store(&self, deadline: Deadline, ordering: Ordering) {
+        self.0.store(deadline.0, ordering);
+    }
+}
+
+#[cfg(target_has_atomic = "64")]
+mod imp {
+    pub(super) type Word = crate::core::sync::atomic::AtomicU64;
+}
+
+#[cfg(not(target_has_atomic = "64"))]
+mod imp {
+    use crate::core::sync::Mutex;
+    use crate::core::sync::atomic::Ordering;
+
+    /// A lock orders at least as much as any ordering asks for: of two accesses, the later one sees
+    /// everything that was done before the earlier one.
+    #[derive(Debug)]
+    pub(super) struct Word(Mutex<u64>);
+
+    impl Word {
+        pub(super) fn new(value: u64) -> Self {
+            Word(Mutex::new(value))
+        }
+
+        pub(super) fn load(&self, _ordering: Ordering) -> u64 {
+            *self.0.lock()
+        }
+
+        pub(super) fn store(&self, value: u64, _ordering: Ordering) {
+            *self.0.lock() = value;
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::reactor::Reactor;
 use crate::reactor::poller::{Poller as _, Until};
 use crate::sys::Poller;
 use std::io;
+use std::num::NonZero;
 use std::ops::Deref;
 use std::sync::LazyLock;
 use std::task::Waker;
@@ -35,7 +36,8 @@ impl Deref for Driver {
 
 impl Driver {
     fn new() -> Self {
-        let reactor = Reactor::new();
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let reactor = Reactor::new(processors);
         let clock = reactor.clock();
         Driver {
             shell: Shell::new(reactor, clock),

@@ -70,10 +70,11 @@ impl<R: Copy> Clone for Target<'_, R> {
 impl<R: Copy> Copy for Target<'_, R> {}
 
 impl<P: Poller> Reactor<P> {
-    pub(crate) fn new() -> Self {
+    /// Creates a reactor for so many threads that set timers at the same time.
+    pub(crate) fn new(threads: usize) -> Self {
         Reactor {
             clock: Clock::new(),
-            timers: Timers::new(),
+            timers: Timers::new(threads),
             registry: Registry::new(),
             poller: OnceLock::new(),
             bare: Mutex::new(false),

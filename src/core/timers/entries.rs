@@ -25,14 +25,14 @@
 //! A queue holds at most 2^26 (67 million) timers, with tables of 3 GB. An insertion beyond that is
 //! refused.
 //!
-//! The upper 6 bits of [`TimerKey`]'s entry are zero, which leaves room for the number of a shard.
+//! The upper 6 bits of a [`TimerKey`] name the shard that its queue belongs to.
 
 use super::nodes::{ENTRY_BITS, reserve};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::task::Waker;
 
 /// Number of entries in a chunk. Small in tests, so that short scripts cross the end of a chunk.
-const CHUNK: usize = if cfg!(any(test, fuzzing)) { 8 } else { 1024 };
+const CHUNK: usize = if cfg!(any(test, fuzzing)) { 8 } else { 256 };
 
 /// The largest number of chunks.
 const MAX_CHUNKS: usize = (1 << ENTRY_BITS) / CHUNK;
@@ -49,7 +49,10 @@ const FULL: u16 = u16::MAX;
 /// The position of an entry that has no node. Its timer is idle until it gets a deadline.
 pub(super) const IDLE: u32 = u32::MAX;
 
-/// Names one timer. No other timer of the same queue ever gets an equal key.
+/// The largest number of shards.
+pub(super) const MAX_SHARDS: usize = 1 << (u32::BITS - ENTRY_BITS);
+
+/// Names one timer. No other timer ever gets an equal key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimerKey(NonZeroU64);
 
@@ -61,7 +64,18 @@ impl TimerKey {
 
     #[inline]
     pub(super) fn entry(self) -> u32 {
-        (self.0.get() >> u32::BITS) as u32
+        (self.0.get() >> u32::BITS) as u32 & ((1 << ENTRY_BITS) - 1)
+    }
+
+    /// Returns the key of the same entry and generation in the queue of this shard.
+    #[inline]
+    pub(super) fn in_shard(self, shard: usize) -> Self {
+        TimerKey(self.0 | (shard as u64) << (u32::BITS + ENTRY_BITS))
+    }
+
+    #[inline]
+    pub(super) fn shard(self) -> usize {
+        (self.0.get() >> (u32::BITS + ENTRY_BITS)) as usize
     }
 
     #[inline]
@@ -142,7 +156,7 @@ impl Entries {
     }
 
     /// Limits the number of timers to that of so many chunks.
-    #[cfg(all(test, not(async_io_loom)))]
+    #[cfg(test)]
     pub(super) fn limit_chunks(&mut self, limit: usize) -> usize {
         self.max_chunks = limit;
         limit * CHUNK

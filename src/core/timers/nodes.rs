@@ -3,7 +3,7 @@
 //! The four children of a node share one cache line, so a level of the heap costs one cache miss.
 //! The root is stored separately, and the children of node `i` are group `i`.
 //!
-//! Groups are allocated in chunks of 16 KiB. Growing allocates one chunk and moves no node. A chunk
+//! Groups are allocated in chunks of 4 KiB. Growing allocates one chunk and moves no node. A chunk
 //! is freed when two chunks behind the last node are unused, so at least [`CHUNK_NODES`] nodes are
 //! added or removed between an allocation and the next free. Only the list of chunks is ever
 //! copied, at 8 bytes per chunk. It keeps its capacity.
@@ -16,7 +16,7 @@ use crate::core::clock::Deadline;
 pub(super) const CHILDREN: usize = 4;
 
 /// Number of groups in a chunk. Small in tests, so that short scripts cross the end of a chunk.
-const CHUNK_GROUPS: usize = if cfg!(any(test, fuzzing)) { 2 } else { 256 };
+const CHUNK_GROUPS: usize = if cfg!(any(test, fuzzing)) { 2 } else { 64 };
 
 /// Number of nodes in a chunk.
 const CHUNK_NODES: usize = CHUNK_GROUPS * CHILDREN;

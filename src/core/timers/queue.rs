@@ -22,15 +22,6 @@
 //! * No node is earlier than its parent.
 //! * A key of a timer that has fired or was removed finds nothing.
 //!
-//! # Sharing a wake-up
-//!
-//! A lone timer is woken exactly at its deadline. Where deadlines are dense, one wake-up per timer
-//! costs three times the CPU time. There the thread sleeps for up to [`WINDOW`] after the earliest
-//! deadline and then wakes all timers that are due. Density is read from the first three levels of
-//! the heap, which hold the earliest timers and some others: at least [`DENSE`] of these must be
-//! due within the window. The sleep ends at the last of those, so timers with one common deadline
-//! do not wait longer than that deadline.
-//!
 //! # Rejected
 //!
 //! * A hierarchical wheel: insertion and removal are O(1), but the exact next deadline is not, and
@@ -44,13 +35,16 @@ use super::nodes::{Node, Nodes, ORDER_LIMIT, parent};
 use crate::core::clock::Deadline;
 use crate::core::wake::WakeBatch;
 use std::task::Waker;
-use std::time::Duration;
 
-/// The longest time by which the wake-up of a timer may be delayed where timers are dense.
-const WINDOW: Duration = Duration::from_micros(180);
-
-/// The number of timers within the window, at the top of the heap, from which timers are dense.
-const DENSE: usize = 8;
+/// Timers that are due soon; see [`Queue::near`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Near {
+    /// The earliest deadline, even if it is not near, or `NEVER`.
+    pub(super) first: Deadline,
+    pub(super) count: usize,
+    /// The latest deadline of those counted.
+    pub(super) last: Deadline,
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -58,8 +52,6 @@ pub(crate) struct Queue {
     entries: Entries,
     /// The number of the next node, among nodes of equal deadlines.
     order: u64,
-    /// Whether the last call to [`expire`](Queue::expire) left timers that were due.
-    backlog: bool,
 }
 
 impl Queue {
@@ -69,21 +61,22 @@ impl Queue {
         self.nodes.first().deadline()
     }
 
-    /// Returns the time at which a sleeping thread should wake up.
-    ///
-    /// This is the earliest deadline, or a little later if many deadlines follow it closely.
-    pub(crate) fn wake_up_time(&self) -> Deadline {
-        let first = self.next();
-        let end = first.plus(WINDOW);
-        if self.backlog || self.nodes.len() < DENSE {
-            return first;
+    /// Returns the timers that are due by `end`, among those at the top of the heap.
+    pub(super) fn near(&self, end: Deadline) -> Near {
+        let mut near = Near {
+            first: self.next(),
+            count: 0,
+            last: Deadline::from_nanos(0),
+        };
+        if near.first <= end {
+            for deadline in self.nodes.top().map(Node::deadline) {
+                if deadline <= end && !deadline.is_never() {
+                    near.count += 1;
+                    near.last = near.last.max(deadline);
+                }
+            }
         }
-        let top = self.nodes.top().map(Node::deadline);
-        let near = top.filter(|&deadline| deadline <= end && !deadline.is_never());
-        let (count, last) = near.fold((0, first), |(count, last), deadline| {
-            (count + 1, last.max(deadline))
-        });
-        if count < DENSE { first } else { last }
+        near
     }
 
     /// Adds a timer. With the deadline `NEVER` it is idle. Returns the waker if the queue is full.
@@ -168,20 +161,19 @@ impl Queue {
     }
 
     /// Moves the wakers of at most `limit` timers that are due to the batch, in the order of
-    /// firing.
-    pub(crate) fn expire(&mut self, now: Deadline, limit: usize, batch: &mut WakeBatch) {
-        self.backlog = false;
-        for _ in 0..limit {
+    /// firing. Returns how many.
+    pub(super) fn expire(&mut self, now: Deadline, limit: usize, batch: &mut WakeBatch) -> usize {
+        for count in 0..limit {
             let first = self.nodes.first();
             if first.deadline() > now || first.deadline().is_never() {
-                return;
+                return count;
             }
             self.unlink(0);
             if let Some(waker) = self.entries.release(first.entry()) {
                 batch.push(waker);
             }
         }
-        self.backlog = self.next() <= now;
+        limit
     }
 
     /// Returns a number that is higher than those of all nodes.
@@ -263,6 +255,12 @@ impl Queue {
     fn place(&mut self, position: usize, node: Node) {
         self.nodes.set(position, node);
         self.entries.set_position(node.entry(), position as u32);
+    }
+
+    /// Limits the number of timers to the entries in this many chunks. Returns that number.
+    #[cfg(test)]
+    pub(super) fn limit_chunks(&mut self, limit: usize) -> usize {
+        self.entries.limit_chunks(limit)
     }
 
     /// Returns the number of allocated chunks of all tables.

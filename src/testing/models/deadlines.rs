@@ -1,6 +1,6 @@
 //! The timers, shared between the threads that set them and the thread that expires them.
 
-use super::{Calls, explore};
+use super::{Calls, explore, explore_within};
 use crate::core::clock::Deadline;
 use crate::core::roles::{Claim, Lead, Roles, ThreadId};
 use crate::core::sync::atomic::{AtomicUsize, Ordering};
@@ -25,7 +25,7 @@ fn expire(timers: &Timers, now: Deadline) {
 fn earlier_deadline_meets_a_leader_that_goes_to_sleep() {
     explore("earlier_deadline_meets_a_leader_that_goes_to_sleep", || {
         let roles = Arc::new(Roles::<u8>::new());
-        let timers = Arc::new(Timers::new());
+        let timers = Arc::new(Timers::new(1));
         let notified = AtomicUsize::new(0);
         let leader = {
             let (roles, timers) = (Arc::clone(&roles), Arc::clone(&timers));
@@ -51,7 +51,7 @@ fn earlier_deadline_meets_a_leader_that_goes_to_sleep() {
 fn reset_to_earlier_meets_a_leader_that_goes_to_sleep() {
     explore("reset_to_earlier_meets_a_leader_that_goes_to_sleep", || {
         let roles = Arc::new(Roles::<u8>::new());
-        let timers = Arc::new(Timers::new());
+        let timers = Arc::new(Timers::new(1));
         let (key, _) = timers
             .insert(Deadline::NEVER, Waker::noop().clone())
             .unwrap();
@@ -75,7 +75,7 @@ fn reset_to_earlier_meets_a_leader_that_goes_to_sleep() {
 #[test]
 fn drop_meets_the_firing() {
     explore("drop_meets_the_firing", || {
-        let timers = Arc::new(Timers::new());
+        let timers = Arc::new(Timers::new(1));
         let [first, second] = [Calls::new(), Calls::new()];
         let (key, _) = timers.insert(DUE, first.waker()).unwrap();
         let driver = {
@@ -99,7 +99,7 @@ fn drop_meets_the_firing() {
 #[test]
 fn reset_meets_the_firing() {
     explore("reset_meets_the_firing", || {
-        let timers = Arc::new(Timers::new());
+        let timers = Arc::new(Timers::new(1));
         let calls = Calls::new();
         let (key, _) = timers.insert(DUE, calls.waker()).unwrap();
         let other = Arc::clone(&timers);
@@ -118,7 +118,7 @@ fn reset_meets_the_firing() {
 #[test]
 fn new_task_meets_the_firing() {
     explore("new_task_meets_the_firing", || {
-        let timers = Arc::new(Timers::new());
+        let timers = Arc::new(Timers::new(1));
         let [first, second] = [Calls::new(), Calls::new()];
         let (key, _) = timers.insert(DUE, first.waker()).unwrap();
         let other = Arc::clone(&timers);
@@ -128,4 +128,84 @@ fn new_task_meets_the_firing() {
         assert_eq!(first.count(), usize::from(fired));
         assert_eq!(second.count(), usize::from(!fired));
     });
+}
+
+/// Excluded: a thread computes the minimum of the shards, another thread sets an earlier deadline in
+/// a shard that was read already, and neither sees the other. Meanwhile a third thread removes the
+/// deadline that the minimum came from.
+#[test]
+fn earlier_deadline_of_one_shard_meets_the_minimum_of_all() {
+    explore_within(
+        "earlier_deadline_of_one_shard_meets_the_minimum_of_all",
+        4,
+        || {
+            let roles = Arc::new(Roles::<u8>::new());
+            let timers = Arc::new(Timers::new(2));
+            let waker = || Waker::noop().clone();
+            let (other, _) = timers.insert_in(1, DUE, waker()).unwrap();
+            let leader = {
+                let (roles, timers) = (Arc::clone(&roles), Arc::clone(&timers));
+                thread::spawn(move || {
+                    let lead = roles.try_lead(ThreadId::numbered(0), Claim::Away);
+                    assert_ne!(lead, Lead::Occupied);
+                    timers.wake_up_time()
+                })
+            };
+            let remover = {
+                let timers = Arc::clone(&timers);
+                thread::spawn(move || drop(timers.remove(other)))
+            };
+            let (_, earliest) = timers.insert_in(0, LATER, waker()).unwrap();
+            let notified = earliest && roles.any_thread_waits();
+            let sleeps_until = leader.join().unwrap();
+            remover.join().unwrap();
+            assert!(sleeps_until <= LATER || notified);
+        },
+    );
+}
+
+/// Excluded: a timer of another thread's shard is cancelled while it fires, and is both called and
+/// returned, or neither.
+#[test]
+fn cancellation_across_shards_meets_the_firing() {
+    explore("cancellation_across_shards_meets_the_firing", || {
+        let timers = Arc::new(Timers::new(2));
+        let calls = [Calls::new(), Calls::new()];
+        let [one, two] = [0, 1].map(|shard| {
+            let (key, _) = timers.insert_in(shard, DUE, calls[shard].waker()).unwrap();
+            key
+        });
+        let other = Arc::clone(&timers);
+        let driver = thread::spawn(move || expire(&other, DUE));
+        let returned = [two, one].map(|key| timers.remove(key).is_some());
+        driver.join().unwrap();
+        assert_eq!(calls[1].count(), usize::from(!returned[0]));
+        assert_eq!(calls[0].count(), usize::from(!returned[1]));
+        assert!(timers.next().is_never());
+    });
+}
+
+/// Excluded: a shard has no room, and the timer that goes to another shard is not seen by a leader
+/// that goes to sleep.
+#[test]
+fn timer_that_finds_its_shard_full_meets_a_leader_that_goes_to_sleep() {
+    explore(
+        "timer_that_finds_its_shard_full_meets_a_leader_that_goes_to_sleep",
+        || {
+            let roles = Arc::new(Roles::<u8>::new());
+            let timers = Arc::new(Timers::new(2));
+            timers.fill(0);
+            let leader = {
+                let (roles, timers) = (Arc::clone(&roles), Arc::clone(&timers));
+                thread::spawn(move || {
+                    let lead = roles.try_lead(ThreadId::numbered(0), Claim::Away);
+                    assert_ne!(lead, Lead::Occupied);
+                    timers.wake_up_time()
+                })
+            };
+            let (_, earliest) = timers.insert_in(0, DUE, Waker::noop().clone()).unwrap();
+            let notified = earliest && roles.any_thread_waits();
+            assert!(leader.join().unwrap() == DUE || notified);
+        },
+    );
 }

@@ -76,7 +76,7 @@ impl<const CONCURRENT: bool> Reactor<CONCURRENT> {
 
     /// Returns the timers. A model with timers calls this before it starts threads.
     pub(super) fn timers(&self) -> &Timers {
-        self.timers.get_or_init(Timers::new)
+        self.timers.get_or_init(|| Timers::new(1))
     }
 
     /// Returns whether the data of a task has arrived. If not, the task waits.

@@ -2,15 +2,21 @@
 
 use super::Script;
 use crate::core::clock::Deadline;
-use crate::core::timers::{TimerKey, Timers};
+use crate::core::timers::{LOCKED_AT_ONCE, TimerKey, Timers};
 use crate::core::wake::WakeBatch;
 use std::sync::{Arc, Mutex};
 use std::task::{Wake, Waker};
 
 pub fn timers(script: &[u8]) {
     let mut script = Script(script);
-    let real = Timers::new();
-    let mut model = Model::default();
+    let Some(shards) = script.below(3).map(|power| 1 << power) else {
+        return;
+    };
+    let real = Timers::new(shards);
+    let mut model = Model {
+        shards,
+        ..Model::default()
+    };
     while model.step(&mut script, &real).is_some() {
         let next = model.rows.iter().map(|row| row.deadline).min();
         assert_eq!(real.next(), next.unwrap_or(Deadline::NEVER));
@@ -36,6 +42,7 @@ impl Wake for Named {
 
 struct Row {
     key: TimerKey,
+    shard: usize,
     deadline: Deadline,
     /// A number that is higher for timers that were scheduled later.
     order: usize,
@@ -45,6 +52,7 @@ struct Row {
 
 #[derive(Default)]
 struct Model {
+    shards: usize,
     rows: Vec<Row>,
     /// The keys of all timers that have fired or were removed. They must name nothing.
     stale: Vec<TimerKey>,
@@ -88,12 +96,14 @@ impl Model {
 
     fn insert(&mut self, script: &mut Script<'_>, real: &Timers) -> Option<()> {
         let deadline = deadline(script)?;
+        let shard = script.below(self.shards)?;
         let (name, waker) = self.waker();
-        let (key, earliest) = real.insert(deadline, waker.clone()).unwrap();
+        let (key, earliest) = real.insert_in(shard, deadline, waker.clone()).unwrap();
         assert!(!self.stale.contains(&key) && self.rows.iter().all(|row| row.key != key));
-        assert_eq!(earliest, self.is_earliest(deadline));
+        assert_eq!(earliest, self.is_earliest(shard, deadline));
         self.rows.push(Row {
             key,
+            shard,
             deadline,
             order: name,
             name,
@@ -115,7 +125,7 @@ impl Model {
         self.count += 1;
         self.rows[which].deadline = deadline;
         self.rows[which].order = self.count;
-        let earliest = self.is_earliest(deadline);
+        let earliest = self.is_earliest(self.rows[which].shard, deadline);
         assert_eq!(real.reset(self.rows[which].key, deadline), Some(earliest));
         Some(())
     }
@@ -127,11 +137,25 @@ impl Model {
         real.expire(now, limit, &mut batch);
         batch.run();
         self.rows.sort_by_key(|row| (row.deadline, row.order));
-        let due = self.rows.iter().take_while(|row| row.deadline <= now);
-        let due: Vec<usize> = due.take(limit).map(|row| row.name).collect();
+        let mut due = Vec::new();
+        while due.len() < limit {
+            // The shard with the earliest deadline, and of several the first one.
+            let first = self.rows.iter().min_by_key(|row| (row.deadline, row.shard));
+            let Some(first) = first.filter(|row| row.deadline <= now) else {
+                break;
+            };
+            let (shard, count) = (first.shard, LOCKED_AT_ONCE.min(limit - due.len()));
+            let end = due.len() + count;
+            self.rows.retain(|row| {
+                let stays = row.shard != shard || row.deadline > now || due.len() == end;
+                if !stays {
+                    due.push(row.name);
+                    self.stale.push(row.key);
+                }
+                stays
+            });
+        }
         assert_eq!(self.fired(), due);
-        let fired = self.rows.drain(..due.len());
-        self.stale.extend(fired.map(|row| row.key));
         Some(())
     }
 
@@ -152,8 +176,10 @@ impl Model {
         (name, Waker::from(Arc::new(Named { name, log })))
     }
 
-    fn is_earliest(&self, deadline: Deadline) -> bool {
-        self.rows.iter().all(|row| deadline <= row.deadline)
+    /// Returns whether no deadline of the shard is earlier.
+    fn is_earliest(&self, shard: usize, deadline: Deadline) -> bool {
+        let mut rows = self.rows.iter().filter(|row| row.shard == shard);
+        rows.all(|row| deadline <= row.deadline)
     }
 
     /// Returns the names in the log and empties it.

@@ -70,7 +70,7 @@ pub fn waiters(script: &[u8]) {
     let mut script = Script(script);
     let mut real = Waiters::new();
     let mut model = Model::default();
-    let timers = Timers::new();
+    let timers = Timers::new(1);
     for _ in 0..4 {
         let deadline = crate::core::clock::Deadline::NEVER;
         let (key, _) = timers.insert(deadline, Waker::noop().clone()).unwrap();

@@ -60,6 +60,18 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     ),
     // Timers.
     (
+        "earlier_deadline_of_another_shard_suffices",
+        "deadlines::earlier_deadline_of_one_shard_meets_the_minimum_of_all",
+    ),
+    (
+        "full_shard_refuses",
+        "deadlines::timer_that_finds_its_shard_full_meets_a_leader_that_goes_to_sleep",
+    ),
+    (
+        "timer_is_removed_from_the_first_shard",
+        "deadlines::cancellation_across_shards_meets_the_firing",
+    ),
+    (
         "write_does_not_precede_read",
         "deadlines::earlier_deadline_meets_a_leader_that_goes_to_sleep",
     ),
