@@ -32,7 +32,7 @@
 use super::fork::Home;
 use super::raw::{self, RawSource};
 use super::{ask, explain};
-use crate::core::clock::{Clock, Deadline};
+use crate::core::clock::{AtomicDeadline, Clock, Deadline};
 use crate::core::source::state::{Nature, Reporting, Traits};
 use crate::core::source::{Answer, Direction, Event, Exception, Interest, Key};
 use crate::core::sync::Mutex;
@@ -122,9 +122,11 @@ pub(crate) struct Poller {
     bell_reader: Descriptor,
     /// The value of `LOSSES` when the descriptors were created.
     opened: AtomicU32,
-    /// The deadline that the timerfd is programmed for. The lock also orders the calls that program
-    /// it.
-    armed: Mutex<Deadline>,
+    /// The deadline that the timerfd is programmed for. Written while `programming` is held. It may
+    /// be later than what the timerfd is programmed for, never earlier.
+    armed: AtomicDeadline,
+    /// Orders the calls that program the timerfd.
+    programming: Mutex<()>,
 }
 
 /// The descriptors of a poller before they are shared.
@@ -194,7 +196,8 @@ impl poller::Poller for Poller {
             bell: Descriptor::new(Some(parts.bell)),
             bell_reader: Descriptor::new(parts.bell_reader),
             opened: AtomicU32::new(LOSSES.load(Ordering::SeqCst)),
-            armed: Mutex::new(Deadline::NEVER),
+            armed: AtomicDeadline::new(Deadline::NEVER),
+            programming: Mutex::new(()),
         })
     }
 
@@ -205,7 +208,7 @@ impl poller::Poller for Poller {
     /// The old numbers are not closed, because they may name other objects by now.
     fn reopen(&self, failed: &Events) -> io::Result<bool> {
         self.check_home()?;
-        let mut armed = self.armed.lock();
+        let _programming = self.programming.lock();
         let opened = self.opened.load(Ordering::Acquire);
         if opened != failed.opened {
             return Ok(false);
@@ -227,7 +230,7 @@ impl poller::Poller for Poller {
         // Release: a thread that sees the new count also sees the new descriptors.
         let losses = LOSSES.load(Ordering::SeqCst);
         self.opened.store(losses, Ordering::Release);
-        *armed = Deadline::NEVER;
+        self.set_armed(Deadline::NEVER);
         Ok(true)
     }
 
@@ -343,13 +346,14 @@ impl Poller {
 
     /// Like `expect_by`, but can also move the deadline later.
     pub(crate) fn program_alarm(&self, deadline: Deadline) {
-        let mut armed = self.armed.lock();
+        let programming = self.programming.lock();
+        self.set_armed(Deadline::NEVER);
         let set = match self.own_timer() {
             Some(timer) => set_timer(timer, self.span_until(deadline)).is_ok(),
             None => false,
         };
-        *armed = deadline;
-        drop(armed);
+        self.set_armed(deadline);
+        drop(programming);
         if !set {
             self.notify();
         }
@@ -357,17 +361,30 @@ impl Poller {
 
     /// Cancels the deadline that was given to `expect_by` or `program_alarm`.
     pub(crate) fn expect_nothing(&self) {
-        let mut armed = self.armed.lock();
+        let _programming = self.programming.lock();
+        let armed = self.armed();
         if armed.is_never() {
             return;
         }
+        self.set_armed(Deadline::NEVER);
         let disarmed = match self.own_timer() {
             Some(timer) => set_timer(timer, Duration::ZERO).is_ok(),
             None => true,
         };
-        if disarmed {
-            *armed = Deadline::NEVER;
+        if !disarmed {
+            self.set_armed(armed);
         }
+    }
+
+    #[inline]
+    fn armed(&self) -> Deadline {
+        // SeqCst: see `program`.
+        self.armed.load(Ordering::SeqCst)
+    }
+
+    /// Records what the timerfd is programmed for. The caller holds `programming`.
+    fn set_armed(&self, deadline: Deadline) {
+        self.armed.store(deadline, Ordering::SeqCst);
     }
 
     /// Returns the descriptor that is readable when this poller has something to report.
@@ -383,17 +400,26 @@ impl Poller {
 
     /// Makes the timerfd fire by the deadline. Returns false if there is no timerfd or it cannot be
     /// programmed.
+    ///
+    /// If the timerfd fires early enough anyway, no lock is taken. The caller has made its deadline
+    /// known to the timers, and then reads `armed`. The thread that fetches the event of the timerfd
+    /// clears `armed`, and then reads the timers, before it or another thread waits. All four
+    /// accesses are sequentially consistent. So either the caller sees that the timerfd has fired, or
+    /// that thread sees the caller's deadline.
     fn program(&self, deadline: Deadline) -> bool {
+        if self.armed() <= deadline {
+            return true;
+        }
         // The lock is taken first, because `reopen` replaces the timerfd under it.
-        let mut armed = self.armed.lock();
+        let _programming = self.programming.lock();
         let Some(timer) = self.own_timer() else {
             return false;
         };
-        if deadline < *armed {
+        if deadline < self.armed() {
             if set_timer(timer, self.span_until(deadline)).is_err() {
                 return false;
             }
-            *armed = deadline;
+            self.set_armed(deadline);
         }
         true
     }
@@ -408,7 +434,7 @@ impl Poller {
 
     /// Sleeps until an event arrives or the deadline has passed, without relying on the timerfd.
     fn wait_without_timer(&self, deadline: Deadline) -> io::Result<()> {
-        let deadline = deadline.min(*self.armed.lock());
+        let deadline = deadline.min(self.armed());
         let set = self.set()?;
         let mut fds = [PollFd::from_borrowed_fd(set, PollFlags::IN)];
         let span = deadline.after(self.clock.now());
@@ -419,9 +445,9 @@ impl Poller {
             Err(errno) => Err(errno.into()),
         };
         // A deadline that has passed is cleared.
-        let mut armed = self.armed.lock();
-        if *armed <= self.clock.now() {
-            *armed = Deadline::NEVER;
+        let _programming = self.programming.lock();
+        if self.armed() <= self.clock.now() {
+            self.set_armed(Deadline::NEVER);
         }
         slept
     }
@@ -462,7 +488,8 @@ impl Poller {
             token < ALARM
         });
         if alarmed {
-            *self.armed.lock() = Deadline::NEVER;
+            let _programming = self.programming.lock();
+            self.set_armed(Deadline::NEVER);
         }
         if let Some(reader) = self.bell_reader.get().filter(|_| events.notified) {
             while retry(|| rustix::io::read(reader, &mut [0u8; 64])).is_ok_and(|count| count > 0) {}
