@@ -37,7 +37,6 @@
 //!   all threads write to one cache line.
 //! * A linked stack of vacant slots: the tag that protects its head needs 64-bit atomics, which
 //!   some targets lack.
-//!   targets lack.
 
 use crate::core::source::Key;
 use crate::core::sync::atomic::{AtomicU32, Ordering};
@@ -193,7 +192,10 @@ impl<T: Default> Registry<T> {
             return Ok(shared.unused - 1);
         }
         drop(shared);
-        self.shelves.iter().find_map(Shelf::take).ok_or_else(full)
+        let slot = self.shelves.iter().find_map(Shelf::take);
+        // A thread may have given back a slot to the list meanwhile.
+        slot.or_else(|| self.shared.lock().vacant.pop())
+            .ok_or_else(full)
     }
 
     /// Makes a slot vacant again.
