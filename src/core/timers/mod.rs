@@ -82,31 +82,36 @@ pub(crate) struct Timers {
 struct Shard {
     queue: Mutex<Queue>,
     /// A copy of the queue's earliest deadline, or `NEVER`.
-    earliest: AtomicDeadline,
+    earliest: Earliest,
 }
+
+/// Apart from the queue: every turn reads it, and most insertions change only the queue.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Earliest(AtomicDeadline);
 
 impl Shard {
     fn new() -> Self {
         Shard {
             queue: Mutex::new(Queue::default()),
-            earliest: AtomicDeadline::new(Deadline::NEVER),
+            earliest: Earliest(AtomicDeadline::new(Deadline::NEVER)),
         }
     }
 
     #[inline]
     fn earliest(&self) -> Deadline {
         // SeqCst: see the documentation of the module.
-        self.earliest.load(Ordering::SeqCst)
+        self.earliest.0.load(Ordering::SeqCst)
     }
 
     /// Copies the earliest deadline of the queue, which has been changed.
     #[inline]
     fn publish(&self, queue: &MutexGuard<'_, Queue>) {
-        let (next, published) = (queue.next(), self.earliest.load(Ordering::Relaxed));
+        let (next, published) = (queue.next(), self.earliest.0.load(Ordering::Relaxed));
         if next < published {
-            self.earliest.store(next, Ordering::SeqCst);
+            self.earliest.0.store(next, Ordering::SeqCst);
         } else if next > published {
-            self.earliest.store(next, Ordering::Release);
+            self.earliest.0.store(next, Ordering::Release);
         }
     }
 }
@@ -150,7 +155,12 @@ impl Timers {
             count += near.count;
             last = last.max(near.last);
         }
-        if count < DENSE { first } else { last }
+        // An earlier deadline may have come since `end` was computed.
+        if count < DENSE || last > first.plus(WINDOW) {
+            first
+        } else {
+            last
+        }
     }
 
     /// Adds a timer. Returns its key, and whether no deadline of its shard is earlier.
