@@ -403,9 +403,12 @@ impl Poller {
     ///
     /// If the timerfd fires early enough anyway, no lock is taken. The caller has made its deadline
     /// known to the timers, and then reads `armed`. The thread that fetches the event of the timerfd
-    /// clears `armed`, and then reads the timers, before it or another thread waits. All four
-    /// accesses are sequentially consistent. So either the caller sees that the timerfd has fired, or
-    /// that thread sees the caller's deadline.
+    /// clears `armed`, and then reads the timers: in its next wait, or in `Shell::arm_next` if another
+    /// thread is inside the wait when it leaves. All four accesses are sequentially consistent. So
+    /// either the caller sees that the timerfd has fired, or that thread sees the caller's deadline.
+    ///
+    /// A leader that announces its wait and then reads an outdated `armed` relies on `arm_next` as
+    /// well: the other thread clears `armed` before it leaves its wait, and then sees the announcement.
     fn program(&self, deadline: Deadline) -> bool {
         if self.armed() <= deadline {
             return true;
