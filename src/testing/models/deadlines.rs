@@ -19,6 +19,16 @@ fn expire(timers: &Timers, now: Deadline) {
     batch.run();
 }
 
+/// Starts a leader that announces its wait and computes when it wakes up.
+fn leader(roles: &Arc<Roles<u8>>, timers: &Arc<Timers>) -> thread::JoinHandle<Deadline> {
+    let (roles, timers) = (Arc::clone(roles), Arc::clone(timers));
+    thread::spawn(move || {
+        let lead = roles.try_lead(ThreadId::numbered(0), Claim::Away);
+        assert_ne!(lead, Lead::Occupied);
+        timers.wake_up_time()
+    })
+}
+
 /// Excluded: the thread that goes to sleep does not see a new earliest deadline, and the inserting
 /// thread does not see that it sleeps.
 #[test]
@@ -27,16 +37,7 @@ fn earlier_deadline_meets_a_leader_that_goes_to_sleep() {
         let roles = Arc::new(Roles::<u8>::new());
         let timers = Arc::new(Timers::new(1));
         let notified = AtomicUsize::new(0);
-        let leader = {
-            let (roles, timers) = (Arc::clone(&roles), Arc::clone(&timers));
-            thread::spawn(move || {
-                assert_ne!(
-                    roles.try_lead(ThreadId::numbered(0), Claim::Away),
-                    Lead::Occupied
-                );
-                timers.wake_up_time()
-            })
-        };
+        let leader = leader(&roles, &timers);
         let (_, earliest) = timers.insert(DUE, Waker::noop().clone()).unwrap();
         if earliest && roles.any_thread_waits() {
             notified.fetch_add(1, Ordering::Relaxed);
@@ -55,16 +56,7 @@ fn reset_to_earlier_meets_a_leader_that_goes_to_sleep() {
         let (key, _) = timers
             .insert(Deadline::NEVER, Waker::noop().clone())
             .unwrap();
-        let leader = {
-            let (roles, timers) = (Arc::clone(&roles), Arc::clone(&timers));
-            thread::spawn(move || {
-                assert_ne!(
-                    roles.try_lead(ThreadId::numbered(0), Claim::Away),
-                    Lead::Occupied
-                );
-                timers.wake_up_time()
-            })
-        };
+        let leader = leader(&roles, &timers);
         let notified = timers.reset(key, DUE) == Some(true) && roles.any_thread_waits();
         assert!(leader.join().unwrap() == DUE || notified);
     });
@@ -143,14 +135,7 @@ fn earlier_deadline_of_one_shard_meets_the_minimum_of_all() {
             let timers = Arc::new(Timers::new(2));
             let waker = || Waker::noop().clone();
             let (other, _) = timers.insert_in(1, DUE, waker()).unwrap();
-            let leader = {
-                let (roles, timers) = (Arc::clone(&roles), Arc::clone(&timers));
-                thread::spawn(move || {
-                    let lead = roles.try_lead(ThreadId::numbered(0), Claim::Away);
-                    assert_ne!(lead, Lead::Occupied);
-                    timers.wake_up_time()
-                })
-            };
+            let leader = leader(&roles, &timers);
             let remover = {
                 let timers = Arc::clone(&timers);
                 thread::spawn(move || drop(timers.remove(other)))
@@ -195,14 +180,7 @@ fn timer_that_finds_its_shard_full_meets_a_leader_that_goes_to_sleep() {
             let roles = Arc::new(Roles::<u8>::new());
             let timers = Arc::new(Timers::new(2));
             timers.fill(0);
-            let leader = {
-                let (roles, timers) = (Arc::clone(&roles), Arc::clone(&timers));
-                thread::spawn(move || {
-                    let lead = roles.try_lead(ThreadId::numbered(0), Claim::Away);
-                    assert_ne!(lead, Lead::Occupied);
-                    timers.wake_up_time()
-                })
-            };
+            let leader = leader(&roles, &timers);
             let (_, earliest) = timers.insert_in(0, DUE, Waker::noop().clone()).unwrap();
             let notified = earliest && roles.any_thread_waits();
             assert!(leader.join().unwrap() == DUE || notified);
