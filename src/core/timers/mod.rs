@@ -50,7 +50,7 @@ pub(crate) mod queue;
 
 use crate::core::clock::{AtomicDeadline, Deadline};
 use crate::core::sync::atomic::{AtomicBool, Ordering};
-use crate::core::sync::{Mutex, MutexGuard, thread_number, write_before_read};
+use crate::core::sync::{Mutex, thread_number, write_before_read};
 use crate::core::wake::WakeBatch;
 use entries::MAX_SHARDS;
 pub(crate) use entries::TimerKey;
@@ -106,7 +106,7 @@ impl Shard {
 
     /// Copies the earliest deadline of the queue, which has been changed.
     #[inline]
-    fn publish(&self, queue: &MutexGuard<'_, Queue>) {
+    fn publish(&self, queue: &Queue) {
         let (next, published) = (queue.next(), self.earliest.0.load(Ordering::Relaxed));
         if next < published {
             self.earliest.0.store(next, Ordering::SeqCst);
