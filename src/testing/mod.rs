@@ -15,14 +15,14 @@ use std::task::{Wake, Waker};
 
 /// A waker that counts its calls. Counting is not a step of a loom model.
 #[derive(Debug, Default)]
-struct Calls(AtomicUsize);
+pub(crate) struct Calls(AtomicUsize);
 
 impl Calls {
-    fn new() -> Arc<Calls> {
+    pub(crate) fn new() -> Arc<Calls> {
         Arc::default()
     }
 
-    fn waker(self: &Arc<Self>) -> Waker {
+    pub(crate) fn waker(self: &Arc<Self>) -> Waker {
         Waker::from(Arc::clone(self))
     }
 

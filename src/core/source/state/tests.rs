@@ -1,8 +1,8 @@
 use super::*;
+use crate::testing::Calls;
 use Direction::{Read, Write};
 use WaiterId::Shared;
-use std::sync::{Arc, LazyLock};
-use std::task::Wake;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 const EDGES: Traits = Traits {
@@ -16,15 +16,9 @@ const ONE_SHOT: Traits = Traits {
     ..EDGES
 };
 
-struct Nothing;
-
-impl Wake for Nothing {
-    fn wake(self: Arc<Self>) {}
-}
-
 /// Returns a waker that does not equal any other.
 fn waker() -> Waker {
-    Arc::new(Nothing).into()
+    Calls::new().waker()
 }
 
 /// Returns the waker for tasks that do not have to be distinguished. (`Waker::noop` may not equal
