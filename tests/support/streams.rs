@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 #[cfg(unix)]
 pub(crate) use std::os::unix::net::UnixStream as Local;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_io::Async;
 
@@ -108,17 +108,37 @@ pub(crate) fn fill(mut writer: impl Write) -> usize {
     total
 }
 
-/// Fills a stream until it stays full. TCP keeps moving written data into the peer's window for a
-/// while; this function fills both the send buffer and the window.
-pub(crate) fn fill_for_good(stream: impl Write + Copy) -> usize {
+/// Fills a stream until it stays full.
+///
+/// A Unix socket stays full at once. TCP moves data into the peer's window up to 100 ms after the
+/// last write on a busy machine, and then accepts more. So for TCP this function returns when the
+/// stream has accepted nothing for much longer.
+#[cfg(unix)]
+pub(crate) fn fill_for_good(stream: impl Write + Copy + std::os::fd::AsFd) -> usize {
+    fill_until_quiet(stream, &socket2::SockRef::from(&stream))
+}
+
+/// The same for Windows.
+#[cfg(windows)]
+pub(crate) fn fill_for_good(stream: impl Write + Copy + std::os::windows::io::AsSocket) -> usize {
+    fill_until_quiet(stream, &socket2::SockRef::from(&stream))
+}
+
+fn fill_until_quiet(stream: impl Write + Copy, socket: &socket2::Socket) -> usize {
     let mut total = fill(stream);
-    loop {
+    if socket.local_addr().unwrap().as_socket().is_none() {
+        return total;
+    }
+    let mut accepted = Instant::now();
+    while accepted.elapsed() < Duration::from_millis(300) {
         settle();
-        match fill(stream) {
-            0 => return total,
-            more => total += more,
+        let more = fill(stream);
+        if more > 0 {
+            total += more;
+            accepted = Instant::now();
         }
     }
+    total
 }
 
 /// Reads exactly `count` bytes from a blocking object and discards them.
