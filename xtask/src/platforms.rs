@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use lexopt::prelude::*;
 
 use crate::shell::{self, Outcome};
-use crate::tally::Tally;
+use crate::tally::{self, Tally};
 use table::{Depth, Machine, PLATFORMS, Platform};
 
 /// The result of one platform.
@@ -201,14 +201,18 @@ fn test_here(row: &mut Row, flags: &str) -> Outcome {
 
 fn run_tests(row: &mut Row, cargo: &mut Command, log: &Path) -> Outcome {
     let passed = shell::run_logged(cargo, log)?;
-    let tally = Tally::of(&shell::read(log)?);
+    let output = shell::read(log)?;
+    let tally = Tally::of(&output);
     if tally.passed > 0 {
         row.ran = Some(tally);
     }
     if passed && tally.passed > 0 {
         return Ok(());
     }
-    println!("{}", shell::tail(log, 80));
+    match tally::failures(&output) {
+        none if none.is_empty() => println!("{}", shell::tail(log, 80)),
+        failures => println!("{}", failures.join("\n")),
+    }
     Err(format!("tests: see {}", log.display()))
 }
 

@@ -57,9 +57,22 @@ impl fmt::Display for Tally {
     }
 }
 
+/// Returns what the test programs of one run printed about the tests that failed.
+pub(crate) fn failures(output: &str) -> Vec<&str> {
+    let mut inside = false;
+    output
+        .lines()
+        .filter(|line| {
+            inside |= *line == "failures:";
+            inside &= !line.starts_with("test result: ");
+            inside
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Tally;
+    use super::{Tally, failures};
 
     #[test]
     fn sums_up_all_programs_of_a_run() {
@@ -77,5 +90,26 @@ mod tests {
             }
         );
         assert_eq!(tally.to_string(), "5 passed, 4 failed, 1 ignored");
+    }
+
+    #[test]
+    fn failures_of_all_programs_are_found() {
+        let output = "\
+            test a ... FAILED\n\
+            failures:\n\
+            ---- a stdout ----\n\
+            test result: FAILED. 0 passed; 1 failed\n\
+            test b ... ok\n\
+            test result: ok. 1 passed; 0 failed\n\
+            failures:\n\
+            ---- c stdout ----\n\
+            test result: FAILED. 0 passed; 1 failed\n";
+        let expected = [
+            "failures:",
+            "---- a stdout ----",
+            "failures:",
+            "---- c stdout ----",
+        ];
+        assert_eq!(failures(output), expected);
     }
 }
