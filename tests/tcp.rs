@@ -81,6 +81,40 @@ fn cancelling_accept_loses_nothing() {
     });
 }
 
+/// One event wakes all tasks that wait in `accept`. Each connection is accepted by one of them, even
+/// if another one is cancelled after it was woken. The rest are woken by the next connection.
+#[test]
+fn waiting_acceptors_share_the_connections() {
+    guarded(|| {
+        let (listener, addr) = listen();
+        for _ in 0..20 {
+            let mut acceptors: Vec<_> = (0..8)
+                .map(|_| (Counter::new(), 0, Box::pin(listener.accept())))
+                .collect();
+            for ((_, waker), _, accepting) in &mut acceptors {
+                assert!(poll(accepting, waker).is_pending());
+            }
+            for connections in [3, 1] {
+                let clients: Vec<_> = (0..connections)
+                    .map(|_| TcpStream::connect(addr).unwrap())
+                    .collect();
+                acceptors[0].0.0.wait_for(acceptors[0].1 + 1);
+                drop(acceptors.swap_remove(0));
+                let left = acceptors.len() - connections;
+                until("each connection is accepted", || {
+                    acceptors.retain_mut(|((counter, waker), handled, accepting)| {
+                        let wakes = counter.wakes();
+                        let is_woken = std::mem::replace(handled, wakes) < wakes;
+                        !is_woken || poll(accepting, waker).is_pending()
+                    });
+                    acceptors.len() == left
+                });
+                drop(clients);
+            }
+        }
+    });
+}
+
 /// `incoming` yields one connection after another, including after the stream was dropped and
 /// created again.
 #[test]

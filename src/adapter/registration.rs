@@ -3,7 +3,7 @@
 
 use super::would_block::WouldBlock;
 use crate::core::source::readiness::Snapshot;
-use crate::core::source::state::{Reporting, Request};
+use crate::core::source::state::{Repoll, Reporting, Request};
 use crate::core::source::waiters::{Subject, WaiterId};
 use crate::core::source::{Direction, Summary};
 use crate::core::wake;
@@ -94,13 +94,21 @@ impl Registration {
         would_block: WouldBlock,
         cx: &mut Context<'_>,
     ) -> bool {
-        let reactor = &self.driver.reactor;
+        let (reactor, waker) = (&self.driver.reactor, cx.waker());
         // Not for writes: `WouldBlock` may be about the receiver, which no edge reports.
-        if at.direction == Direction::Read
-            && would_block == WouldBlock::Conclusive
-            && reactor.keeps_waiting(&self.target, at, cx.waker())
-        {
-            return true;
+        if at.direction == Direction::Read && would_block == WouldBlock::Conclusive {
+            let waits = match reactor.repoll(&self.target, at, waker) {
+                Repoll::KeepsWaiting => true,
+                // If the fallback thread cannot be started, the operation returns the error.
+                Repoll::WaitsAgain => {
+                    self.driver.promise(waker).is_ok()
+                        && reactor.wait_again(&self.target, at.id, waker)
+                }
+                Repoll::Tries => false,
+            };
+            if waits {
+                return true;
+            }
         }
         self.snapshot(at.direction).is_contradicted()
             && reactor.pausing(&self.target, at, cx.waker()) == Pausing::Yes

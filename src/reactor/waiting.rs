@@ -14,7 +14,7 @@ use super::poller::Poller;
 use super::{Reactor, Target};
 use crate::core::source::backoff::Step;
 use crate::core::source::readiness::Snapshot;
-use crate::core::source::state::{Enqueue, Request};
+use crate::core::source::state::{Enqueue, Repoll, Request};
 use crate::core::source::waiters::WaiterId;
 use crate::core::source::{Answer, Direction, Exception};
 use crate::core::timers::TimerKey;
@@ -165,17 +165,40 @@ impl<P: Poller> Reactor<P> {
         }
     }
 
-    /// Returns whether a waiter that is polled again keeps waiting without asking the kernel.
+    /// Decides what an operation of this crate does that is polled again.
     #[inline]
-    pub(crate) fn keeps_waiting(
+    pub(crate) fn repoll(
         &self,
         target: &Target<'_, P::Raw>,
         at: WaitPoint,
         waker: &Waker,
-    ) -> bool {
+    ) -> Repoll {
         let latest = self.turns.latest();
         let state = &mut target.source.lock().state;
-        state.keeps_waiting(at.direction, at.id, waker, latest)
+        state.repoll(at.direction, at.id, waker, latest)
+    }
+
+    /// Lets a reading operation wait again that an event has woken. Returns whether that is safe. If
+    /// not, the caller tries the operation.
+    pub(crate) fn wait_again(
+        &self,
+        target: &Target<'_, P::Raw>,
+        id: WaiterId,
+        waker: &Waker,
+    ) -> bool {
+        // The waker is cloned before the lock is taken, because `clone` is foreign code.
+        let own = waker.clone();
+        let latest = self.turns.latest();
+        let mut slot = target.source.lock();
+        let enqueued = slot.state.enqueue_again(id, own, latest);
+        drop(slot);
+        match enqueued {
+            Ok(()) => true,
+            Err(unused) => {
+                wake::discard(Some(unused));
+                false
+            }
+        }
     }
 
     /// Asks the kernel whether an enqueued task has to wait.

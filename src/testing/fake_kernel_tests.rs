@@ -17,7 +17,7 @@ use super::fake_kernel::{
 };
 use crate::core::source::backoff;
 use crate::core::source::readiness::Snapshot;
-use crate::core::source::state::{Enqueue, Nature, Reporting, Request};
+use crate::core::source::state::{Enqueue, Nature, Repoll, Reporting, Request};
 use crate::core::source::waiters::WaiterId;
 use crate::core::source::{Direction, Event, Interest, Key, PerDirection, Source, Turn};
 use crate::core::wake::WakeBatch;
@@ -25,7 +25,7 @@ use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-const TASKS: usize = 6;
+const TASKS: usize = 8;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -205,6 +205,7 @@ impl World {
             for (purpose, id) in [
                 (Purpose::Operation, WaiterId::Shared),
                 (Purpose::ListedOperation, waiters.add(direction)),
+                (Purpose::ListedOperation, waiters.add(direction)),
                 (Purpose::Readiness, waiters.add(direction)),
             ] {
                 self.tasks.push(Task {
@@ -258,10 +259,32 @@ impl World {
             Phase::Idle => self.begin_poll(number),
             Phase::Asleep if task.is_woken() => {
                 task.handled = task.noticed;
-                self.begin_poll(number);
+                if !self.waits_again(number) {
+                    self.begin_poll(number);
+                }
             }
             _ => {}
         }
+    }
+
+    /// Returns whether a woken task waits again without trying its operation.
+    fn waits_again(&mut self, number: usize) -> bool {
+        let task = &mut self.tasks[number];
+        if task.purpose != Purpose::ListedOperation {
+            return false;
+        }
+        let waker = task.calls.waker();
+        let state = &mut self.source.lock().state;
+        let waits = match state.repoll(task.direction, task.id, &waker, self.turn) {
+            Repoll::KeepsWaiting => true,
+            Repoll::WaitsAgain => state.enqueue_again(task.id, waker, self.turn).is_ok(),
+            Repoll::Tries => false,
+        };
+        if waits {
+            task.is_enqueued = true;
+            task.polled = Some(self.turn);
+        }
+        waits
     }
 
     fn poll(&mut self, number: usize, other_waker: bool) {

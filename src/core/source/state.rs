@@ -36,7 +36,18 @@
 //! arrives after that turn would go unnoticed for as long as the thread polls without another turn.
 //! A task that displaces another one at the shared waiter does not inherit its "not ready".
 //!
-//! There is one exception. The read after a short TCP read waits although no turn has begun,
+//! # Operations that an event has woken
+//!
+//! An event wakes all tasks that wait for its direction, and perhaps only the first of them finds
+//! something: one connection wakes every task that waits in `accept`. So an operation of this crate
+//! that finds nothing to read records that ([`State::unready`]), and the next event clears the
+//! record. A woken task that finds the record waits again without a system call. The same argument
+//! applies as above: the record and the enqueueing are under one lock, so condition 2 holds, and the
+//! event that woke the task came from a turn that began after its previous poll.
+//!
+//! # The exception
+//!
+//! There is one exception to condition 3. The read after a short TCP read waits although no turn has begun,
 //! because that system call is the difference between two and three per request. The exception is
 //! used once, and not again until a turn has begun ([`State::enqueue_after_short_read`]).
 
@@ -118,6 +129,17 @@ pub(crate) enum Enqueue {
     },
 }
 
+/// What an operation of this crate does that is polled again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repoll {
+    /// It keeps waiting.
+    KeepsWaiting,
+    /// An event has woken it, and it waits again: see [`State::enqueue_again`].
+    WaitsAgain,
+    /// It tries the operation.
+    Tries,
+}
+
 /// The result of [`State::found_ready`].
 #[derive(Debug)]
 pub(crate) struct FoundReady {
@@ -152,6 +174,8 @@ pub(crate) struct State {
     answered: PerDirection<Turn>,
     /// The turn when a read last used the exception for short reads.
     skipped: Option<Turn>,
+    /// Whether an operation of this crate found nothing to read, and no event has come since.
+    unready: bool,
     /// Whether urgent data was reported and no reader has been told yet.
     urgent: bool,
     /// Whether an event for readers came while no task waited, or the object stays ready. Used only
@@ -172,6 +196,7 @@ impl State {
             immediate: PerDirection::default(),
             answered: PerDirection::default(),
             skipped: None,
+            unready: false,
             urgent: false,
             missed: false,
             waiters: Waiters::new(),
@@ -187,6 +212,7 @@ impl State {
         self.contradictions = PerDirection::default();
         self.immediate = PerDirection::default();
         self.skipped = None;
+        self.unready = false;
         self.urgent = false;
         self.missed = false;
     }
@@ -198,6 +224,53 @@ impl State {
         self.generation = self.generation.wrapping_add(step) & super::Key::GENERATION_MASK;
         self.armed = Interest::NONE;
         self.waiters.take_contents()
+    }
+
+    /// Decides what an operation of this crate does that is polled again. `latest` is the most
+    /// recently started turn.
+    pub(crate) fn repoll(
+        &mut self,
+        direction: Direction,
+        id: WaiterId,
+        waker: &Waker,
+        latest: Turn,
+    ) -> Repoll {
+        if self.keeps_waiting(direction, id, waker, latest) {
+            Repoll::KeepsWaiting
+        } else if direction == Direction::Read && self.is_known_unready(id) {
+            Repoll::WaitsAgain
+        } else {
+            Repoll::Tries
+        }
+    }
+
+    /// Returns whether a waiter may wait again after an event, because another task has found
+    /// nothing to read since that event. See the head of the file.
+    fn is_known_unready(&mut self, id: WaiterId) -> bool {
+        let woken = mutation!("task_waits_again_without_an_event")
+            || self.was_made_ready(Direction::Read, id);
+        self.unready && self.armed.read && woken
+    }
+
+    /// Enqueues a waiter that may wait again after an event. Returns the waker as the error if the
+    /// task has to try its operation.
+    pub(crate) fn enqueue_again(
+        &mut self,
+        id: WaiterId,
+        waker: Waker,
+        latest: Turn,
+    ) -> Result<(), Waker> {
+        if !self.is_known_unready(id) {
+            return Err(waker);
+        }
+        if let Some(waiter) = self.waiters.get(Direction::Read, id) {
+            waiter.knowledge = Knowledge::NotReadySince(latest);
+        }
+        self.unclaimed.read = 0;
+        match self.waiters.enqueue(Direction::Read, id, waker) {
+            Some(unused) => Err(unused),
+            None => Ok(()),
+        }
     }
 
     /// Returns whether a waiter that is polled again keeps waiting without asking the kernel.
@@ -250,6 +323,7 @@ impl State {
                 }
                 if id != WaiterId::Shared {
                     knowledge = Knowledge::NotReadySince(latest);
+                    self.unready |= direction == Direction::Read;
                 }
             }
             Request::Refused => ask = true,
@@ -547,6 +621,9 @@ impl State {
         wanted: &mut Interest,
     ) -> bool {
         words.get(direction).deliver(event.is_plain());
+        if direction == Direction::Read && !mutation!("event_keeps_unready") {
+            self.unready = false;
+        }
         let claimed = self.waiters.take(direction, reason, batch);
         let unclaimed = self.unclaimed.get_mut(direction);
         if claimed {
@@ -591,6 +668,7 @@ impl State {
         batch: &mut WakeBatch,
     ) {
         self.armed = self.armed.without(direction);
+        self.unready &= direction != Direction::Read;
         words.get(direction).deliver(true);
         self.waiters.take(direction, WakeReason::Failure, batch);
     }
@@ -599,6 +677,7 @@ impl State {
     /// woken, try again and get the error.
     pub(crate) fn fail(&mut self, words: &PerDirection<Readiness>, batch: &mut WakeBatch) {
         self.armed = Interest::NONE;
+        self.unready = false;
         self.refused = true;
         for direction in Direction::BOTH {
             // The events that may be lost could have reported anything.

@@ -9,7 +9,7 @@
 //! * If no turn has begun since the previous poll, a poll reports all data that arrived before it.
 
 use super::{Calls, Object, explore_within};
-use crate::core::source::state::{Enqueue, Request};
+use crate::core::source::state::{Enqueue, Repoll, Request};
 use crate::core::source::waiters::WaiterId;
 use crate::core::source::{Direction, Event, Interest, Turn, Turns};
 use crate::core::sync::Mutex;
@@ -177,6 +177,43 @@ impl Task {
         }
     }
 
+    /// Polls an operation that takes one byte, as `accept` takes one connection.
+    fn take_one(&self) -> Result {
+        let World { object, turns, .. } = &*self.world;
+        let (waker, read) = (self.calls.waker(), Direction::Read);
+        let repoll = object
+            .state
+            .lock()
+            .repoll(read, self.id, &waker, turns.latest());
+        let waits = match repoll {
+            Repoll::KeepsWaiting => true,
+            Repoll::WaitsAgain => {
+                let mut state = object.state.lock();
+                let enqueued = state.enqueue_again(self.id, waker.clone(), turns.latest());
+                enqueued.is_ok()
+            }
+            Repoll::Tries => false,
+        };
+        if waits {
+            return Result::Skipped;
+        }
+        loop {
+            let seen = object.reading().snapshot();
+            let mut socket = self.world.socket.lock();
+            if socket.bytes > 0 {
+                socket.bytes -= 1;
+                return Result::Ready;
+            }
+            drop(socket);
+            let latest = turns.latest_after_call();
+            let enqueued = object.enqueue(self.id, Request::Retry(seen), &waker, latest);
+            if let Enqueue::Enqueued { former, .. } = enqueued {
+                wake::discard(former);
+                return Result::Asked;
+            }
+        }
+    }
+
     /// Asserts the first property after all threads have ended.
     fn assert_data_is_reported(&self) {
         let Polled { result, called, .. } = self.polled;
@@ -184,8 +221,9 @@ impl Task {
         if result == Result::Ready || socket.bytes == 0 {
             return;
         }
-        let waits = self.world.object.state.lock().waiters.any(Direction::Read);
-        let will_be_woken = waits && socket.edge;
+        let mut state = self.world.object.state.lock();
+        let waiter = state.waiters.get(Direction::Read, self.id);
+        let will_be_woken = socket.edge && waiter.is_some_and(|waiter| waiter.is_enqueued());
         assert!(
             will_be_woken || self.calls.count() > called,
             "data is there, and the task will not be woken"
@@ -298,5 +336,38 @@ fn read_after_a_short_read_skips_once() {
         peer.join().unwrap();
         leader.join().unwrap();
         task.assert_data_is_reported();
+    });
+}
+
+/// Excluded: one event wakes two tasks, and the task that finds nothing lets the other one wait
+/// although there is more, or waits itself without being woken for what arrives later.
+#[test]
+fn two_operations_are_woken_by_one_event() {
+    explore_within("two_operations_are_woken_by_one_event", 2, || {
+        let world = World::new();
+        let mut tasks = [(); 2].map(|()| Task::new(&world, world.object.add(Direction::Read)));
+        for task in &mut tasks {
+            task.poll(Task::take_one);
+        }
+        let [mut first, mut second] = tasks;
+        world.write();
+        world.turn();
+        let [peer, leader] = [World::write, World::turn].map(|run| {
+            let world = Arc::clone(&world);
+            thread::spawn(move || run(&world))
+        });
+        let other = thread::spawn(move || {
+            assert_poll_without_a_turn_asks(second.poll(Task::take_one));
+            second
+        });
+        for _ in 0..3 {
+            assert_poll_without_a_turn_asks(first.poll(Task::take_one));
+        }
+        for thread in [peer, leader] {
+            thread.join().unwrap();
+        }
+        let second = other.join().unwrap();
+        first.assert_data_is_reported();
+        second.assert_data_is_reported();
     });
 }

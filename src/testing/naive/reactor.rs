@@ -9,7 +9,7 @@ use super::{Calls, Script};
 use crate::core::clock::Deadline;
 use crate::core::source::backoff::Step;
 use crate::core::source::readiness::Snapshot;
-use crate::core::source::state::Request;
+use crate::core::source::state::{Repoll, Request};
 use crate::core::source::waiters::WaiterId;
 use crate::core::source::{Direction, PerDirection};
 use crate::core::timers::TimerKey;
@@ -135,6 +135,8 @@ struct ObjectModel {
     answered: PerDirection<Option<u32>>,
     /// The turn at which a read last used the exception for short reads.
     skipped: Option<u32>,
+    /// Whether an operation found nothing to read, and no event has come since.
+    unready: bool,
 }
 
 struct Timer {
@@ -336,16 +338,31 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         let waiter = &mut self.waiters[which];
         let target = self.targets[waiter.object].unwrap();
         let turn = self.turn;
-        let expected = is_same && waiter.polled.is_some_and(|polled| turn > polled);
-        let keeps = self.real.keeps_waiting(&target, waiter.at, &task.waker);
-        assert_eq!(
-            keeps, expected,
-            "a poll keeps waiting exactly when the rule allows it"
-        );
-        if keeps {
-            waiter.polled = Some(turn);
+        let is_read = waiter.at.direction == Direction::Read;
+        let is_armed = target.source.lock().state.armed.read;
+        let is_known_unready = is_read && is_armed && self.objects[waiter.object].unready;
+        let expected = if is_same && waiter.polled.is_some_and(|polled| turn > polled) {
+            Repoll::KeepsWaiting
+        } else if waiter.is_granted && is_known_unready {
+            Repoll::WaitsAgain
         } else {
-            self.wait_for(which, Request::Retry(seen), &task, is_same);
+            Repoll::Tries
+        };
+        let repoll = self.real.repoll(&target, waiter.at, &task.waker);
+        assert_eq!(
+            repoll, expected,
+            "a poll tries the operation exactly when the rules require it"
+        );
+        match repoll {
+            Repoll::KeepsWaiting => waiter.polled = Some(turn),
+            Repoll::WaitsAgain => {
+                assert!(self.real.wait_again(&target, waiter.at.id, &task.waker));
+                self.enter(which, &task, is_same);
+                self.waiters[which].polled = Some(turn);
+            }
+            Repoll::Tries => {
+                self.wait_for(which, Request::Retry(seen), &task, is_same);
+            }
         }
     }
 
@@ -481,6 +498,9 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
             Request::Refused | Request::Ready => keeps,
         };
         waiter.polled = dated.then_some(self.turn);
+        let found_nothing = matches!(request, Request::Retry(_)) && dated;
+        let (object, is_read) = (waiter.object, waiter.at.direction == Direction::Read);
+        self.objects[object].unready |= found_nothing && is_read;
     }
 
     /// Applies the kernel's answer to the model. Returns what the task is told.
@@ -632,6 +652,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
 
     /// Wakes all tasks of an object to try again, because a change of its interest was refused.
     fn fail(&mut self, object: usize) {
+        self.objects[object].unready = false;
         for waiter in self.waiters.iter_mut().filter(|it| it.object == object) {
             if waiter.take() {
                 waiter.polled = None;
@@ -651,6 +672,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         self.turn += 1;
         let (reported, refused) = kernel(|it| (it.reported.clone(), it.refused.clone()));
         for (object, direction) in reported {
+            self.objects[object].unready &= direction == Direction::Write;
             let backoffs = self.objects[object].backoffs.get_mut(direction);
             let here = |it: &&mut Waiter| it.object == object && it.at.direction == direction;
             for waiter in self.waiters.iter_mut().filter(here) {

@@ -185,6 +185,35 @@ fn operation_keeps_waiting_by_the_same_rule() {
 }
 
 #[test]
+fn operation_waits_again_if_another_one_found_nothing() {
+    let mut bench = Bench::new(Interest::READ);
+    let ids = [(); 2].map(|()| bench.state.waiters.add(Read));
+    let (first, second) = (waker(), waker());
+    for (id, waker) in ids.into_iter().zip([&first, &second]) {
+        let request = bench.retry(Read);
+        bench.enqueue(Read, id, request, waker);
+    }
+    bench.deliver(Event::READABLE, EDGES);
+    let turn = bench.turn;
+    let repoll = |bench: &mut Bench, id, waker| bench.state.repoll(Read, id, waker, turn);
+    assert_eq!(repoll(&mut bench, ids[1], &second), Repoll::Tries);
+    let request = bench.retry(Read);
+    bench.enqueue(Read, ids[0], request, &first);
+    assert_eq!(repoll(&mut bench, ids[1], &second), Repoll::WaitsAgain);
+    assert!(
+        bench
+            .state
+            .enqueue_again(ids[1], second.clone(), turn)
+            .is_ok()
+    );
+    // No turn has begun since.
+    assert_eq!(repoll(&mut bench, ids[1], &second), Repoll::Tries);
+    assert_eq!(bench.state.waiters.count(Read), 2);
+    bench.deliver(Event::READABLE, EDGES);
+    assert_eq!(repoll(&mut bench, ids[1], &second), Repoll::Tries);
+}
+
+#[test]
 fn shared_operation_is_tried_in_each_poll() {
     let mut bench = Bench::new(Interest::READ);
     bench.wait(Read);
