@@ -59,9 +59,10 @@
 
 use crate::core::sync::atomic::{AtomicUsize, Ordering};
 use crate::core::sync::{Mutex, write_before_read};
+use std::collections::HashMap;
 
 /// Names a thread in the protocol. Never zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ThreadId(usize);
 
 impl ThreadId {
@@ -168,10 +169,13 @@ pub(crate) struct Roles<H> {
     standby: Mutex<StandbyThreads<H>>,
 }
 
+/// The standby threads, in no particular order. Every operation takes constant time.
 #[derive(Debug)]
 struct StandbyThreads<H> {
     watcher: Option<ThreadId>,
     threads: Vec<(ThreadId, H)>,
+    /// The index of each thread in `threads`.
+    indices: HashMap<ThreadId, usize>,
 }
 
 impl<H: Clone> Roles<H> {
@@ -182,6 +186,7 @@ impl<H: Clone> Roles<H> {
             standby: Mutex::new(StandbyThreads {
                 watcher: None,
                 threads: Vec::new(),
+                indices: HashMap::new(),
             }),
         }
     }
@@ -279,7 +284,7 @@ impl<H: Clone> Roles<H> {
     /// thread must offer to lead again.
     pub(crate) fn stand_by(&self, me: ThreadId, handle: H) -> Option<Standby> {
         let mut standby = self.standby.lock();
-        standby.threads.push((me, handle));
+        standby.add(me, handle);
         self.publish(&standby);
         let looks = me != ThreadId::FALLBACK && !mutation!("standby_ignores_the_leader");
         if looks && !self.leader_waits() {
@@ -294,8 +299,8 @@ impl<H: Clone> Roles<H> {
         Some(Standby::Parked)
     }
 
-    /// Removes a standby thread. If it was the watcher, the first remaining standby thread becomes
-    /// the watcher. The caller nudges the returned thread, which may be parked.
+    /// Removes a standby thread. If it was the watcher, another standby thread becomes the watcher.
+    /// The caller nudges the returned thread, which may be parked.
     pub(crate) fn leave_standby(&self, me: ThreadId) -> Option<H> {
         let mut standby = self.standby.lock();
         standby.remove(me);
@@ -359,8 +364,20 @@ fn may_take(current: Leader, me: ThreadId, claim: Claim) -> bool {
 }
 
 impl<H> StandbyThreads<H> {
+    fn add(&mut self, me: ThreadId, handle: H) {
+        self.indices.insert(me, self.threads.len());
+        self.threads.push((me, handle));
+    }
+
     fn remove(&mut self, me: ThreadId) {
-        self.threads.retain(|(id, _)| *id != me);
+        let Some(index) = self.indices.remove(&me) else {
+            return;
+        };
+        self.threads.swap_remove(index);
+        // The last thread has taken its place.
+        if let Some((moved, _)) = self.threads.get(index) {
+            self.indices.insert(*moved, index);
+        }
     }
 }
 
