@@ -348,10 +348,7 @@ impl Poller {
     pub(crate) fn program_alarm(&self, deadline: Deadline) {
         let programming = self.programming.lock();
         self.set_armed(Deadline::NEVER);
-        let set = match self.own_timer() {
-            Some(timer) => set_timer(timer, self.span_until(deadline)).is_ok(),
-            None => false,
-        };
+        let set = self.try_set_timer(self.span_until(deadline));
         self.set_armed(deadline);
         drop(programming);
         if !set {
@@ -367,11 +364,7 @@ impl Poller {
             return;
         }
         self.set_armed(Deadline::NEVER);
-        let disarmed = match self.own_timer() {
-            Some(timer) => set_timer(timer, Duration::ZERO).is_ok(),
-            None => true,
-        };
-        if !disarmed {
+        if self.own_timer().is_some() && !self.try_set_timer(Duration::ZERO) {
             self.set_armed(armed);
         }
     }
@@ -415,16 +408,29 @@ impl Poller {
         }
         // The lock is taken first, because `reopen` replaces the timerfd under it.
         let _programming = self.programming.lock();
-        let Some(timer) = self.own_timer() else {
-            return false;
-        };
         if deadline < self.armed() {
-            if set_timer(timer, self.span_until(deadline)).is_err() {
+            if !self.try_set_timer(self.span_until(deadline)) {
                 return false;
             }
             self.set_armed(deadline);
         }
         true
+    }
+
+    /// Programs the timerfd. Returns false if there is none that works. The caller holds
+    /// `programming`, and then ends the wait in progress, which may rely on the timerfd.
+    ///
+    /// A timerfd that cannot be programmed is not used again. It is not closed, because its number
+    /// may name another object by now.
+    fn try_set_timer(&self, span: Duration) -> bool {
+        let Some(timer) = self.own_timer() else {
+            return false;
+        };
+        let set = set_timer(timer, span).is_ok();
+        if !set {
+            self.timer.put(None);
+        }
+        set
     }
 
     /// Returns the time for which the timerfd is programmed. It is never zero, which would disarm

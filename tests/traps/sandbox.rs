@@ -5,6 +5,8 @@
 use std::ffi::{c_int, c_long};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -87,7 +89,28 @@ fn notifications_work() {
     other.join().unwrap();
 }
 
+/// Checks that a timer fires while the thread that has polled for all threads is busy.
+fn busy_threads_are_replaced() {
+    let is_done = Arc::new(AtomicBool::new(false));
+    let is_done_elsewhere = Arc::clone(&is_done);
+    let busy = thread::spawn(move || {
+        async_io::block_on(async {
+            Timer::after(Duration::from_millis(20)).await;
+            until("the other thread is done", || {
+                is_done_elsewhere.load(Ordering::Acquire)
+            });
+        });
+    });
+    // Gives the other thread time to become the one that polls.
+    thread::sleep(Duration::from_millis(10));
+    async_io::block_on(Timer::after(Duration::from_millis(40)));
+    is_done.store(true, Ordering::Release);
+    busy.join().unwrap();
+}
+
 fn all_works() {
+    // The first check runs without the fallback thread, which would watch as well.
+    busy_threads_are_replaced();
     for runner in Runner::BOTH {
         timers_work(runner);
         io_works(runner);
@@ -109,6 +132,17 @@ fn everything_works_if_timerfd_is_forbidden() {
         refuse(&[libc::SYS_timerfd_create], libc::EPERM);
         all_works();
     });
+}
+
+#[test]
+fn everything_works_if_programming_a_timerfd_is_forbidden() {
+    isolated(
+        "sandbox::everything_works_if_programming_a_timerfd_is_forbidden",
+        || {
+            refuse(&[libc::SYS_timerfd_settime], libc::EPERM);
+            all_works();
+        },
+    );
 }
 
 #[test]
