@@ -274,27 +274,39 @@ impl Timers {
     }
 
     /// Moves the wakers of at most `limit` timers that are due to the batch. The shard with the
-    /// earliest deadline comes first.
+    /// earliest deadline comes first, and the others follow in turn.
     pub(crate) fn expire(&self, now: Deadline, limit: usize, batch: &mut WakeBatch) {
         let mut left = limit;
-        while let Some(shard) = self.earliest_due(now) {
+        let mut due = self.earliest_due(now);
+        while let Some(number) = due {
             if left == 0 {
-                self.backlog.store(true, Ordering::Relaxed);
-                return;
+                break;
             }
+            let shard = &self.shards[number];
             let mut queue = shard.queue.lock();
             left -= queue.expire(now, left.min(LOCKED_AT_ONCE), batch);
             shard.publish(&queue);
+            drop(queue);
+            due = self.next_due(number, now);
         }
-        self.backlog.store(false, Ordering::Relaxed);
+        self.backlog.store(due.is_some(), Ordering::Relaxed);
     }
 
     /// Returns the shard with the earliest deadline, if that is due.
-    fn earliest_due(&self, now: Deadline) -> Option<&Shard> {
-        let shards = self.shards.iter().map(|shard| (shard.earliest(), shard));
-        let due = shards.filter(|(deadline, _)| *deadline <= now && !deadline.is_never());
-        due.min_by_key(|(deadline, _)| *deadline)
-            .map(|(_, shard)| shard)
+    fn earliest_due(&self, now: Deadline) -> Option<usize> {
+        let deadlines = self.shards.iter().map(Shard::earliest);
+        let (number, deadline) = deadlines
+            .enumerate()
+            .min_by_key(|(_, deadline)| *deadline)?;
+        is_due(deadline, now).then_some(number)
+    }
+
+    /// Returns the next shard after this one with a deadline that is due.
+    fn next_due(&self, number: usize, now: Deadline) -> Option<usize> {
+        let after =
+            (1..=self.shards.len()).map(|offset| (number + offset) & (self.shards.len() - 1));
+        let mut due = after.filter(|number| is_due(self.shards[*number].earliest(), now));
+        due.next()
     }
 
     /// Lets a shard have no room for another timer.
@@ -307,6 +319,10 @@ impl Timers {
     fn shard(&self, key: TimerKey) -> &Shard {
         &self.shards[key.shard() & (self.shards.len() - 1)]
     }
+}
+
+fn is_due(deadline: Deadline, now: Deadline) -> bool {
+    deadline <= now && !deadline.is_never()
 }
 
 #[cfg(all(test, not(async_io_loom)))]

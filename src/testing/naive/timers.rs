@@ -138,13 +138,11 @@ impl Model {
         batch.run();
         self.rows.sort_by_key(|row| (row.deadline, row.order));
         let mut due = Vec::new();
-        while due.len() < limit {
-            // The shard with the earliest deadline, and of several the first one.
-            let first = self.rows.iter().min_by_key(|row| (row.deadline, row.shard));
-            let Some(first) = first.filter(|row| row.deadline <= now) else {
-                break;
-            };
-            let (shard, count) = (first.shard, LOCKED_AT_ONCE.min(limit - due.len()));
+        // The shard with the earliest deadline, and of several the first one.
+        let first = self.rows.iter().min_by_key(|row| (row.deadline, row.shard));
+        let mut shard = first.map_or(0, |row| row.shard);
+        while due.len() < limit && self.rows.iter().any(|row| row.deadline <= now) {
+            let count = LOCKED_AT_ONCE.min(limit - due.len());
             let end = due.len() + count;
             self.rows.retain(|row| {
                 let stays = row.shard != shard || row.deadline > now || due.len() == end;
@@ -154,6 +152,7 @@ impl Model {
                 }
                 stays
             });
+            shard = (shard + 1) % self.shards;
         }
         assert_eq!(self.fired(), due);
         Some(())
