@@ -13,7 +13,7 @@ pub(crate) enum Peer {
     Upstream,
     /// The current-thread runtime of tokio.
     Tokio,
-    /// The multi-thread runtime of tokio, with two threads.
+    /// The multi-thread runtime of tokio. The scenario sets the number of its threads.
     TokioMulti,
     /// monoio on io_uring, with the feature `uring`.
     Monoio,

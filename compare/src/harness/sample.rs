@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Outcome;
+use super::stats::Middle;
 
 /// The figures of one measurement.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,19 @@ impl Sample {
                 .map(|(name, value)| (format!("{prefix}{name}"), value))
                 .collect(),
         )
+    }
+
+    /// Returns the median of each figure of the first sample.
+    pub(crate) fn medians(samples: &[Sample]) -> Sample {
+        let names = samples.iter().take(1).flat_map(|sample| sample.0.keys());
+        let median = |name: &String| {
+            let figures: Vec<f64> = samples
+                .iter()
+                .filter_map(|sample| sample.get(name))
+                .collect();
+            Some((name.clone(), Middle::of(&figures)?.median))
+        };
+        Sample(names.filter_map(median).collect())
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<f64> {

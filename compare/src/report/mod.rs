@@ -99,12 +99,12 @@ fn verdict(measured: &Measured, name: &str, target: Target) -> Option<Verdict> {
         }
         Target::Within(least, most) => {
             let median = Middle::of(&ours)?.median;
-            let text = format!(
-                "{}, from {} to {}",
-                number(median),
-                number(least),
-                number(most)
-            );
+            let (median_text, least_text) = (number(median), number(least));
+            let text = if most.is_finite() {
+                format!("{median_text}, from {least_text} to {}", number(most))
+            } else {
+                format!("{median_text}, at least {least_text}")
+            };
             Verdict {
                 text,
                 is_met: (least..=most).contains(&median),

@@ -31,6 +31,7 @@ pub(crate) mod register_and_deregister;
 pub(crate) mod short_connections;
 pub(crate) mod timer_set_and_dropped;
 pub(crate) mod timer_set_yield_dropped;
+pub(crate) mod timers_by_threads;
 pub(crate) mod unawaited_datagrams;
 
 /// The part of a scenario that counts system calls.
@@ -45,7 +46,8 @@ pub(crate) enum Target {
     AtMost(f64, Peer),
     /// At least this multiple of the figure of the peer.
     AtLeast(f64, Peer),
-    /// Between these two values (inclusive), whatever the figures of the peers are.
+    /// Between these two values (inclusive), whatever the figures of the peers are. The second one
+    /// may be infinite.
     Within(f64, f64),
 }
 
@@ -87,6 +89,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     register_and_deregister::SCENARIO,
     timer_set_and_dropped::SCENARIO,
     timer_set_yield_dropped::SCENARIO,
+    timers_by_threads::SCENARIO,
     many_timers::SCENARIO,
     lone_timer::SCENARIO,
     block_on_one_yield::SCENARIO,

@@ -11,11 +11,15 @@ use async_executor::LocalExecutor;
 use futures_lite::future::yield_now;
 
 use super::async_io::{Timer, block_on};
+use crate::harness::Outcome;
 use crate::harness::usage::{Moment, Spent};
 use crate::work::shuffle::Random;
+use crate::work::threads::Progress;
 use crate::work::warm_up::warm_up;
 
 const FAR: Duration = Duration::from_secs(10);
+/// The timers between two looks at whether the thread must stop.
+const STEP: u64 = 64;
 
 fn set(timer: &mut Timer, context: &mut Context<'_>) {
     assert!(
@@ -37,6 +41,22 @@ pub(crate) fn churn(count: u64) -> io::Result<Spent> {
         round(count);
         Poll::Ready(Ok(start.spent()))
     }))
+}
+
+/// Does the same on one of several threads, until it is stopped. A step is a poll of its own.
+pub(crate) fn churn_until_stopped(progress: &Progress) -> Outcome<()> {
+    block_on(async {
+        while progress.add(STEP) {
+            poll_fn(|context| {
+                for _ in 0..STEP {
+                    set(&mut black_box(Timer::after(FAR)), context);
+                }
+                Poll::Ready(())
+            })
+            .await;
+        }
+    });
+    Ok(())
 }
 
 /// Does the same in a task of an executor, with a yield while the timer is pending.

@@ -29,7 +29,7 @@ pub(crate) fn serve(streams: Vec<std::net::TcpStream>, style: Style) -> io::Resu
 }
 
 pub(crate) fn serve_on_two_threads(streams: Vec<std::net::TcpStream>) -> io::Result<()> {
-    pool()?.block_on(async {
+    pool(2)?.block_on(async {
         let mut tasks = Vec::with_capacity(streams.len());
         for stream in streams {
             tasks.push(spawn(plain(TcpStream::from_std(stream)?)));

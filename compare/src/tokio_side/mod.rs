@@ -18,9 +18,9 @@ pub(crate) fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
-pub(crate) fn pool() -> io::Result<Runtime> {
+pub(crate) fn pool(threads: usize) -> io::Result<Runtime> {
     Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(threads)
         .enable_all()
         .build()
 }

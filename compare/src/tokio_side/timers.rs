@@ -7,15 +7,20 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::task::{spawn_local, yield_now};
 use tokio::time::{Sleep, sleep, sleep_until};
 
 use super::{run_local, runtime};
+use crate::harness::Outcome;
 use crate::harness::usage::{Moment, Spent};
 use crate::work::shuffle::Random;
+use crate::work::threads::Progress;
 use crate::work::warm_up::warm_up;
 
 const FAR: Duration = Duration::from_secs(10);
+/// The timers between two looks at whether the thread must stop.
+const STEP: u64 = 64;
 
 fn set(timer: Pin<&mut Sleep>, context: &mut Context<'_>) {
     assert!(timer.poll(context).is_pending(), "a far timer fired");
@@ -34,6 +39,23 @@ pub(crate) fn churn(count: u64) -> io::Result<Spent> {
         round(count);
         Poll::Ready(start.spent())
     }))
+}
+
+/// Does the same on one of several threads, in `block_on` of a shared pool, until it is stopped. A
+/// step is a poll of its own.
+pub(crate) fn churn_until_stopped(pool: &Handle, progress: &Progress) -> Outcome<()> {
+    pool.block_on(async {
+        while progress.add(STEP) {
+            let step = poll_fn(|context| {
+                for _ in 0..STEP {
+                    set(black_box(pin!(sleep(FAR))), context);
+                }
+                Poll::Ready(())
+            });
+            tokio::task::coop::unconstrained(step).await;
+        }
+    });
+    Ok(())
 }
 
 /// Does the same in a local task, with a yield while the timer is pending.

@@ -1,5 +1,5 @@
-//! What several scenarios share: the echo load, warm-ups, histograms, random orders, and processes
-//! that keep cores awake.
+//! What several scenarios share: the echo load, warm-ups, histograms, random orders, threads that
+//! repeat an operation, and processes that keep cores awake.
 
 pub(crate) mod client;
 pub(crate) mod echo;
@@ -8,4 +8,5 @@ pub(crate) mod lateness;
 pub(crate) mod load;
 pub(crate) mod shuffle;
 pub(crate) mod spinners;
+pub(crate) mod threads;
 pub(crate) mod warm_up;
