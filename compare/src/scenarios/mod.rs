@@ -24,6 +24,7 @@ pub(crate) mod interval_ticks;
 pub(crate) mod io_while_driver_computes;
 pub(crate) mod lone_timer;
 pub(crate) mod many_timers;
+pub(crate) mod million_expiring;
 pub(crate) mod ping_pong_foreign_executor;
 pub(crate) mod ping_pong_two_tasks;
 pub(crate) mod ping_pong_two_threads;
@@ -91,6 +92,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     timer_set_yield_dropped::SCENARIO,
     timers_by_threads::SCENARIO,
     many_timers::SCENARIO,
+    million_expiring::SCENARIO,
     lone_timer::SCENARIO,
     block_on_one_yield::SCENARIO,
     interval_ticks::SCENARIO,

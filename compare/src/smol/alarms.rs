@@ -1,14 +1,19 @@
 //! Timers that fire.
 
 use std::cell::RefCell;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use async_executor::LocalExecutor;
 use futures_lite::StreamExt;
 
 use super::async_io::{Timer, block_on};
+use crate::harness::Outcome;
 use crate::harness::sample::Sample;
 use crate::harness::usage::{Moment, Spent};
 use crate::work::lateness::Lateness;
@@ -40,6 +45,47 @@ pub(crate) fn ticks(period: Duration, count: u64) -> io::Result<Spent> {
         }
         Ok(start.spent())
     })
+}
+
+/// Sets timers whose deadlines are spread over `span`, and awaits all of them. Fails if the first
+/// deadline passes before all timers are set.
+pub(crate) fn expire(count: u64, first: Instant, span: Duration) -> Outcome<()> {
+    let mut timers = Vec::with_capacity(count as usize);
+    block_on(async {
+        poll_fn(|context| {
+            for index in shuffle::order(count) {
+                let mut timer = Timer::at(first + span.mul_f64(index as f64 / count as f64));
+                if Pin::new(&mut timer).poll(context).is_ready() {
+                    return Poll::Ready(Err("a timer expired before all were set"));
+                }
+                timers.push(timer);
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await?;
+        for timer in timers {
+            timer.await;
+        }
+        Ok(())
+    })
+}
+
+/// Sets and drops timers until `ends`. Returns their number, and the longest time that one took.
+pub(crate) fn longest_stall(ends: &AtomicBool) -> (u64, Duration) {
+    block_on(poll_fn(|context| {
+        let (mut count, mut longest) = (0, Duration::ZERO);
+        let mut last = Instant::now();
+        while !ends.load(Ordering::Relaxed) {
+            let mut timer = Timer::after(Duration::from_secs(10));
+            let _ = Pin::new(&mut timer).poll(context);
+            drop(timer);
+            let now = Instant::now();
+            longest = longest.max(now - last);
+            last = now;
+            count += 1;
+        }
+        Poll::Ready((count, longest))
+    }))
 }
 
 /// Runs one task per timer. The deadlines are spread over `span`, and are set in random order.
