@@ -30,6 +30,7 @@ pub(crate) mod ping_pong_two_tasks;
 pub(crate) mod ping_pong_two_threads;
 pub(crate) mod register_and_deregister;
 pub(crate) mod short_connections;
+pub(crate) mod sitting_threads;
 pub(crate) mod timer_set_and_dropped;
 pub(crate) mod timer_set_yield_dropped;
 pub(crate) mod timers_by_threads;
@@ -92,6 +93,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     timer_set_yield_dropped::SCENARIO,
     timers_by_threads::SCENARIO,
     many_timers::SCENARIO,
+    sitting_threads::SCENARIO,
     million_expiring::SCENARIO,
     lone_timer::SCENARIO,
     block_on_one_yield::SCENARIO,

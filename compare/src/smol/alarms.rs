@@ -16,8 +16,9 @@ use super::async_io::{Timer, block_on};
 use crate::harness::Outcome;
 use crate::harness::sample::Sample;
 use crate::harness::usage::{Moment, Spent};
-use crate::work::lateness::Lateness;
-use crate::work::shuffle;
+use crate::work::lateness::{Lateness, Worst};
+use crate::work::shuffle::{self, Random};
+use crate::work::threads::Progress;
 
 /// Awaits one timer after the other, with nothing else to do.
 pub(crate) fn lone(pause: Duration, count: u64) -> io::Result<(Spent, Lateness)> {
@@ -44,6 +45,18 @@ pub(crate) fn ticks(period: Duration, count: u64) -> io::Result<Spent> {
             interval.next().await;
         }
         Ok(start.spent())
+    })
+}
+
+/// Awaits short timers one by one on one of many threads, until it is stopped.
+pub(crate) fn naps(mut random: Random, progress: &Progress, worst: &Worst) -> Outcome<()> {
+    block_on(async {
+        while progress.add(1) {
+            let due = Instant::now() + Duration::from_millis(5 + random.below(46));
+            Timer::at(due).await;
+            worst.record(due)?;
+        }
+        Ok(())
     })
 }
 

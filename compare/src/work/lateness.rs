@@ -1,6 +1,8 @@
-//! A histogram of lateness, in nanoseconds.
+//! A histogram of lateness, in nanoseconds, and the worst lateness of many threads.
 
 use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -24,14 +26,7 @@ impl Lateness {
 
     /// Records how long ago `due` was. Returns an error if it is still ahead.
     pub(crate) fn since(&mut self, due: Instant) -> io::Result<()> {
-        let now = Instant::now();
-        if now < due {
-            let early = due - now;
-            return Err(io::Error::other(format!(
-                "an event was observed {early:?} before its time"
-            )));
-        }
-        self.record(now - due);
+        self.record(passed(due)?);
         Ok(())
     }
 
@@ -43,4 +38,49 @@ impl Lateness {
         });
         Sample(figures.collect())
     }
+}
+
+/// The worst lateness and the mean lateness of many threads. A histogram for each would not fit
+/// into the memory.
+#[derive(Debug, Default)]
+pub(crate) struct Worst {
+    start: OnceLock<Instant>,
+    worst_ns: AtomicU64,
+    sum_ns: AtomicU64,
+    count: AtomicU64,
+}
+
+impl Worst {
+    /// Starts to record. Events that were due before are not recorded.
+    pub(crate) fn start(&self) {
+        self.start.get_or_init(Instant::now);
+    }
+
+    /// Records how long ago `due` was. Returns an error if it is still ahead.
+    pub(crate) fn record(&self, due: Instant) -> io::Result<()> {
+        let late = passed(due)?.as_nanos() as u64;
+        if self.start.get().is_some_and(|start| due >= *start) {
+            self.worst_ns.fetch_max(late, Ordering::Relaxed);
+            self.sum_ns.fetch_add(late, Ordering::Relaxed);
+            self.count.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Returns the worst and the mean lateness, in microseconds.
+    pub(crate) fn sample(&self) -> Sample {
+        let worst = self.worst_ns.load(Ordering::Relaxed) as f64;
+        let count = self.count.load(Ordering::Relaxed).max(1) as f64;
+        let mean = self.sum_ns.load(Ordering::Relaxed) as f64 / count;
+        Sample::of("worst_us", worst / 1000.0).with("mean_us", mean / 1000.0)
+    }
+}
+
+/// Returns how long ago `due` was. Returns an error if it is still ahead.
+fn passed(due: Instant) -> io::Result<Duration> {
+    let now = Instant::now();
+    now.checked_duration_since(due).ok_or_else(|| {
+        let early = due - now;
+        io::Error::other(format!("an event was observed {early:?} before its time"))
+    })
 }

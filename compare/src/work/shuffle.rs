@@ -9,6 +9,16 @@ impl Random {
         Random(0x9e37_79b9_7f4a_7c15)
     }
 
+    /// Returns the generator of one of several threads.
+    pub(crate) fn of_thread(index: u64) -> Random {
+        let mut random = Random((index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        // Small seeds have similar first numbers.
+        for _ in 0..8 {
+            random.below(1);
+        }
+        random
+    }
+
     /// Returns a number below `limit`.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
