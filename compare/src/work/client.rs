@@ -1,5 +1,5 @@
-//! The client of the echo scenarios: one process with one thread, level-triggered epoll, and one
-//! request in flight per connection.
+//! The client of the echo scenarios: one process with level-triggered epoll, and one request in
+//! flight per connection. It has one thread, or a thread for each two cores that it may use.
 //!
 //! It warms up and waits for all answers. It prints `start`, waits for a line of input, and makes
 //! the requests. At the end it prints `stop` and waits for input again. Between the two words the
@@ -50,15 +50,22 @@ struct Client {
 pub(crate) fn run(options: &LoadOptions) -> Outcome<()> {
     pin(&options.cores)?;
     allow_descriptors(options.connections as u64 + 64)?;
-    let mut client = Client::connect(options)?;
-    client.exchange(LoadOptions::warm_up(options.requests, options.connections))?;
+    let mut clients = Client::connect_all(options)?;
+    let warm_up = LoadOptions::warm_up(options.requests, options.connections);
+    exchange(&mut clients, warm_up)?;
     say_and_wait("start")?;
-    client.latency = Lateness::new();
+    for client in &mut clients {
+        client.latency = Lateness::new();
+    }
     let start = Instant::now();
-    client.exchange(options.requests)?;
+    exchange(&mut clients, options.requests)?;
     let rate = options.requests as f64 / start.elapsed().as_secs_f64();
     say_and_wait("stop")?;
-    let sample = client.latency.sample("latency_us").with("rate", rate);
+    let mut latency = Lateness::new();
+    for client in &clients {
+        latency.add(&client.latency)?;
+    }
+    let sample = latency.sample("latency_us").with("rate", rate);
     print!("{}", sample.to_lines());
     Ok(())
 }
@@ -68,12 +75,45 @@ fn say_and_wait(word: &str) -> io::Result<()> {
     io::stdin().lock().read_line(&mut String::new()).map(drop)
 }
 
+/// Makes `requests` requests, spread over the clients, each on a thread of its own.
+fn exchange(clients: &mut [Client], requests: u64) -> Outcome<()> {
+    let Some((first, others)) = clients.split_first_mut() else {
+        return Err("there is no client".into());
+    };
+    let share = requests / (others.len() as u64 + 1);
+    let rest = requests - share * others.len() as u64;
+    std::thread::scope(|scope| {
+        let running: Vec<_> = others
+            .iter_mut()
+            .map(|client| scope.spawn(|| client.exchange(share)))
+            .collect();
+        let result = first.exchange(rest);
+        for other in running {
+            other
+                .join()
+                .map_err(|_| "a thread of the client panicked")??;
+        }
+        result
+    })
+}
+
 impl Client {
-    fn connect(options: &LoadOptions) -> Outcome<Client> {
+    /// Makes the connections, spread over as many clients as there are threads.
+    fn connect_all(options: &LoadOptions) -> Outcome<Vec<Client>> {
+        let threads = (options.cores.len() / 2).clamp(1, options.connections.max(1));
+        let share = |index| {
+            let (all, threads) = (options.connections, threads);
+            all * (index + 1) / threads - all * index / threads
+        };
+        let clients = (0..threads).map(|index| Client::connect(options.port, share(index)));
+        clients.collect()
+    }
+
+    fn connect(port: u16, count: usize) -> Outcome<Client> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let mut connections = Vec::with_capacity(options.connections);
-        for index in 0..options.connections {
-            let stream = TcpStream::connect(("127.0.0.1", options.port))?;
+        let mut connections = Vec::with_capacity(count);
+        for index in 0..count {
+            let stream = TcpStream::connect(("127.0.0.1", port))?;
             stream.set_nodelay(true)?;
             let data = epoll::EventData::new_u64(index as u64);
             epoll::add(&epoll, &stream, data, epoll::EventFlags::IN)?;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
+use crate::harness::Outcome;
 use crate::harness::sample::Sample;
 
 /// The percentiles that are reported and drawn.
@@ -28,6 +29,11 @@ impl Lateness {
     pub(crate) fn since(&mut self, due: Instant) -> io::Result<()> {
         self.record(passed(due)?);
         Ok(())
+    }
+
+    /// Adds everything that another histogram has recorded.
+    pub(crate) fn add(&mut self, other: &Lateness) -> Outcome<()> {
+        Ok(self.0.add(&other.0)?)
     }
 
     /// Returns the percentiles as `NAME@PERCENTILE`, in microseconds.
