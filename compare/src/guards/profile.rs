@@ -20,7 +20,7 @@ pub(super) fn of(peer: Peer) -> Outcome<String> {
     let profile = echo::request(peer)?;
     let library = match peer {
         Peer::Tokio | Peer::TokioMulti => "tokio",
-        Peer::Raw => PROGRAM,
+        Peer::Raw | Peer::Floor => PROGRAM,
         _ => LIBRARY,
     };
     let sources = sources(&profile, library);

@@ -21,6 +21,8 @@ pub(crate) enum Peer {
     Compio,
     /// A hand-written edge-triggered epoll loop without futures, as the lower limit of the cost.
     Raw,
+    /// async-executor over a minimal epoll reactor, as the lower limit of a reactor below it.
+    Floor,
 }
 
 impl Peer {
@@ -36,7 +38,7 @@ impl Peer {
         Peer::Compio,
     ];
 
-    pub(crate) const ALL: [Peer; 8] = [
+    pub(crate) const ALL: [Peer; 9] = [
         Peer::Ours,
         Peer::Foreign,
         Peer::Upstream,
@@ -45,6 +47,7 @@ impl Peer {
         Peer::Monoio,
         Peer::Compio,
         Peer::Raw,
+        Peer::Floor,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -57,6 +60,7 @@ impl Peer {
             Peer::Monoio => "monoio",
             Peer::Compio => "compio",
             Peer::Raw => "raw",
+            Peer::Floor => "executor+epoll",
         }
     }
 

@@ -1,4 +1,5 @@
 //! Hand-written edge-triggered epoll loops without futures, as the lower limit of the cost.
+//! `executor` has futures: it is the lower limit of a reactor below async-executor.
 //!
 //! They use no trick that a real program could not use. A wait returns up to 1024 events. After a
 //! read that was shorter than the buffer, a TCP stream is not read again before the next event,
@@ -13,6 +14,7 @@ pub(crate) use rustix::event::epoll::{Event, EventFlags};
 
 pub(crate) mod alarms;
 pub(crate) mod echo;
+pub(crate) mod executor;
 pub(crate) mod ping_pong;
 pub(crate) mod short;
 pub(crate) mod sources;
@@ -29,9 +31,12 @@ pub(crate) struct Epoll {
 
 impl Epoll {
     pub(crate) fn new() -> io::Result<Epoll> {
-        let descriptor = epoll::create(CreateFlags::CLOEXEC)?;
+        Ok(Epoll::of(epoll::create(CreateFlags::CLOEXEC)?))
+    }
+
+    fn of(descriptor: OwnedFd) -> Epoll {
         let events = Vec::with_capacity(1024);
-        Ok(Epoll { descriptor, events })
+        Epoll { descriptor, events }
     }
 
     pub(crate) fn add(&self, source: impl AsFd, index: usize) -> io::Result<()> {

@@ -12,7 +12,7 @@ use crate::scenarios::Figure;
 const COLUMNS: &[(&str, &[Peer])] = &[
     ("async-io 2.6", &[Peer::Upstream]),
     ("tokio", &[Peer::Tokio, Peer::TokioMulti]),
-    ("raw", &[Peer::Raw]),
+    ("raw", &[Peer::Raw, Peer::Floor]),
     ("others", &[Peer::Monoio, Peer::Compio]),
 ];
 

@@ -126,7 +126,7 @@ fn color(peer: Peer) -> RGBColor {
         Peer::Upstream => RGBColor(230, 150, 30),
         Peer::Tokio | Peer::TokioMulti => RGBColor(40, 90, 180),
         Peer::Monoio | Peer::Compio => RGBColor(40, 150, 80),
-        Peer::Raw => RGBColor(90, 90, 90),
+        Peer::Raw | Peer::Floor => RGBColor(90, 90, 90),
     }
 }
 

@@ -12,9 +12,9 @@ pub(crate) mod cost_growth;
 pub(crate) mod echo_1000_connections;
 pub(crate) mod echo_64_connections;
 pub(crate) mod echo_by_connections;
+pub(crate) mod echo_by_threads;
 pub(crate) mod echo_system_calls;
 pub(crate) mod echo_through_readable;
-pub(crate) mod echo_two_threads;
 pub(crate) mod echo_with_timeout;
 pub(crate) mod foreign_wait_pending;
 pub(crate) mod heap_allocations;
@@ -84,7 +84,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     echo_1000_connections::SCENARIO,
     echo_with_timeout::SCENARIO,
     echo_system_calls::SCENARIO,
-    echo_two_threads::SCENARIO,
+    echo_by_threads::SCENARIO,
     ping_pong_two_tasks::SCENARIO,
     ping_pong_two_threads::SCENARIO,
     ping_pong_foreign_executor::SCENARIO,

@@ -16,7 +16,7 @@ use crate::work::echo::Style;
 /// Serves these connections until they are closed.
 pub(crate) fn serve(streams: Vec<TcpStream>, style: Style) -> io::Result<()> {
     match style {
-        Style::TwoThreads => return serve_on_two_threads(streams),
+        Style::Threads(threads) => return serve_on_threads(streams, threads),
         Style::Alone => {
             let mut streams = streams.into_iter();
             return streams.try_for_each(|stream| block_on(plain(Async::new_nonblocking(stream)?)));
@@ -41,7 +41,7 @@ pub(crate) fn serve(streams: Vec<TcpStream>, style: Style) -> io::Result<()> {
     }))
 }
 
-fn serve_on_two_threads(streams: Vec<TcpStream>) -> io::Result<()> {
+fn serve_on_threads(streams: Vec<TcpStream>, threads: usize) -> io::Result<()> {
     let executor = Executor::new();
     let mut tasks = Vec::with_capacity(streams.len());
     for stream in streams {
@@ -49,8 +49,10 @@ fn serve_on_two_threads(streams: Vec<TcpStream>) -> io::Result<()> {
     }
     let (finished, finish) = async_channel::bounded::<()>(1);
     std::thread::scope(|scope| {
-        // `recv` fails once the sender is dropped, after the last connection has closed.
-        let second = scope.spawn(|| block_on(executor.run(finish.recv())));
+        for _ in 1..threads {
+            // `recv` fails once the sender is dropped, after the last connection has closed.
+            scope.spawn(|| block_on(executor.run(finish.recv())));
+        }
         let result = block_on(executor.run(async {
             for task in tasks {
                 task.await?;
@@ -58,7 +60,6 @@ fn serve_on_two_threads(streams: Vec<TcpStream>) -> io::Result<()> {
             Ok(())
         }));
         drop(finished);
-        let _ = second.join();
         result
     })
 }

@@ -28,8 +28,12 @@ pub(crate) fn serve(streams: Vec<std::net::TcpStream>, style: Style) -> io::Resu
     })?
 }
 
-pub(crate) fn serve_on_two_threads(streams: Vec<std::net::TcpStream>) -> io::Result<()> {
-    pool(2)?.block_on(async {
+/// Serves these connections with a pool of so many threads.
+pub(crate) fn serve_on_threads(
+    streams: Vec<std::net::TcpStream>,
+    threads: usize,
+) -> io::Result<()> {
+    pool(threads)?.block_on(async {
         let mut tasks = Vec::with_capacity(streams.len());
         for stream in streams {
             tasks.push(spawn(plain(TcpStream::from_std(stream)?)));

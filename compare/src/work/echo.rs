@@ -6,7 +6,7 @@ use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
 use crate::harness::sample::Sample;
-use crate::harness::system::{allow_descriptors, pin};
+use crate::harness::system::{allow_descriptors, cores, pin};
 #[cfg(feature = "uring")]
 use crate::uring;
 use crate::work::client::LoadOptions;
@@ -24,8 +24,8 @@ pub(crate) enum Style {
     Readable,
     /// One connection in `block_on` itself, without an executor.
     Alone,
-    /// An executor on two threads.
-    TwoThreads,
+    /// An executor on so many threads.
+    Threads(usize),
 }
 
 /// The parameters of one echo measurement.
@@ -50,19 +50,18 @@ impl Echo {
 
 /// Serves one client process until it has closed its connections, and returns the sample.
 pub(crate) fn measure(job: &Job, echo: Echo) -> Outcome<Sample> {
-    let both = [job.near, job.far];
-    let (near, far): (&[usize], &[usize]) = match echo.style {
-        Style::TwoThreads => (&both, &both),
-        _ => (&both[..1], &both[1..]),
+    let (near, far) = match echo.style {
+        Style::Threads(_) => (cores()?, cores()?),
+        _ => (vec![job.near], vec![job.far]),
     };
-    pin(near)?;
+    pin(&near)?;
     allow_descriptors(echo.connections as u64 + 64)?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let options = LoadOptions {
         port: listener.local_addr()?.port(),
         connections: echo.connections,
         requests: echo.requests,
-        cores: far.to_vec(),
+        cores: far,
     };
     let load = Load::start(&options, echo.count_calls)?;
     let mut streams = Vec::with_capacity(echo.connections);
@@ -77,6 +76,10 @@ pub(crate) fn measure(job: &Job, echo: Echo) -> Outcome<Sample> {
 }
 
 fn serve(peer: Peer, style: Style, streams: Vec<TcpStream>) -> Outcome<()> {
+    let threads = match style {
+        Style::Threads(threads) => threads,
+        _ => 1,
+    };
     match peer {
         Peer::Ours => ours::smol::echo::serve(streams, style)?,
         Peer::Foreign => {
@@ -85,7 +88,7 @@ fn serve(peer: Peer, style: Style, streams: Vec<TcpStream>) -> Outcome<()> {
         }
         Peer::Upstream => upstream::smol::echo::serve(streams, style)?,
         Peer::Tokio => tokio_side::echo::serve(streams, style)?,
-        Peer::TokioMulti => tokio_side::echo::serve_on_two_threads(streams)?,
+        Peer::TokioMulti => tokio_side::echo::serve_on_threads(streams, threads)?,
         #[cfg(feature = "uring")]
         Peer::Monoio => uring::monoio_echo::serve(streams)?,
         #[cfg(feature = "uring")]
@@ -93,6 +96,7 @@ fn serve(peer: Peer, style: Style, streams: Vec<TcpStream>) -> Outcome<()> {
         #[cfg(not(feature = "uring"))]
         Peer::Monoio | Peer::Compio => peer.missing()?,
         Peer::Raw => raw::echo::serve(streams)?,
+        Peer::Floor => raw::executor::serve(streams, threads)?,
     }
     Ok(())
 }
