@@ -37,6 +37,11 @@ impl WakeBatch {
         self.wakers.len()
     }
 
+    /// Returns whether the condition holds for any waker.
+    pub(crate) fn any(&self, condition: impl FnMut(&Waker) -> bool) -> bool {
+        self.wakers.iter().any(condition)
+    }
+
     /// Calls all wakers, first in first out.
     pub(crate) fn run(&mut self) {
         let count = if mutation!("batch_stops_after_one") {

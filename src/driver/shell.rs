@@ -32,7 +32,7 @@
 //! which was sent after the write.
 
 use super::policy::Policy;
-use super::thread::{Interrupt, Thread};
+use super::thread::{Interrupt, Thread, thread_of};
 use super::watch::{AlarmClock, WITHOUT_ALARM, Watch};
 use crate::core::clock::{Clock, Deadline};
 use crate::core::park::Sleep;
@@ -79,6 +79,10 @@ pub(crate) struct Shell<R, A, P> {
     /// The list that was shared most recently. Some of its wakers may not have been called yet.
     uncalled: Mutex<Option<Arc<UncalledWakers>>>,
     threads: AtomicUsize,
+    /// How many sleeps of threads were ended.
+    ///
+    /// Relaxed: the count decides only whether a future is polled once more.
+    ended_sleeps: AtomicUsize,
 }
 
 /// The buffers that a thread needs for its turns. They are reused for all turns.
@@ -91,6 +95,8 @@ pub(crate) struct Workspace<B> {
     uncalled: Arc<UncalledWakers>,
     /// When the thread left its latest wait, if standby threads rely on it to come back.
     pub(super) left_at: Option<Deadline>,
+    /// Whether the latest turn has woken tasks of an executor, which has woken another thread.
+    may_share_executor: bool,
 }
 
 impl<B> Workspace<B> {
@@ -100,6 +106,7 @@ impl<B> Workspace<B> {
             batch: WakeBatch::default(),
             uncalled,
             left_at: None,
+            may_share_executor: false,
         }
     }
 
@@ -121,6 +128,7 @@ where
             watch: Watch::new(clock),
             uncalled: Mutex::new(None),
             threads: AtomicUsize::new(0),
+            ended_sleeps: AtomicUsize::new(0),
         }
     }
 
@@ -142,6 +150,10 @@ where
     }
 
     /// Waits until the thread is notified, as the leader or standing by while another thread leads.
+    ///
+    /// Returns early after a turn that has woken tasks of an executor, which has woken another
+    /// thread. If this thread runs the same executor, it can run the tasks without a context switch.
+    /// To find out, the caller polls its future.
     pub(crate) fn wait_as(&self, thread: &Arc<Thread>, workspace: &mut Workspace<R::Buffer>) {
         // If this call runs inside a waker, what it waits for may depend on a later waker of the
         // batch.
@@ -157,7 +169,12 @@ where
                         self.watch.false_alarm();
                     }
                 }
-                granted => self.lead(thread, granted, true, workspace),
+                granted => {
+                    self.lead(thread, granted, true, workspace);
+                    if workspace.may_share_executor {
+                        return;
+                    }
+                }
             }
         }
     }
@@ -314,6 +331,10 @@ where
     A: AlarmClock<Buffer = R::Buffer>,
     P: Policy,
 {
+    fn count_ended_sleep(&self) {
+        self.ended_sleeps.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn end_wait(&self) {
         self.reactor.notify();
     }
@@ -393,9 +414,13 @@ where
 
     /// Gives up the role and calls the wakers of the turn.
     fn finish(&mut self) {
+        let ended_sleeps = || self.shell.ended_sleeps.load(Ordering::Relaxed);
+        let before = ended_sleeps();
+        let has_tasks = self.workspace.batch.any(|waker| thread_of(waker).is_none());
         self.leave();
         self.workspace.batch.run();
         self.workspace.uncalled.run();
+        self.workspace.may_share_executor = has_tasks && ended_sleeps() != before;
     }
 
     /// Takes over the wakers that another thread has shared but not called yet, perhaps because one

@@ -17,6 +17,9 @@ use std::task::{RawWaker, RawWakerVTable, Waker};
 
 /// Ends the sleeps that are not on a thread's own condition variable.
 pub(crate) trait Interrupt: Debug + Send + Sync {
+    /// Records that a sleep ends.
+    fn count_ended_sleep(&self);
+
     /// Ends the reactor's wait.
     fn end_wait(&self);
 
@@ -54,11 +57,12 @@ impl Thread {
     }
 
     fn end(&self, sleep: Option<Sleep>) {
+        let Some(sleep) = sleep else { return };
+        self.driver.count_ended_sleep();
         match sleep {
-            Some(Sleep::Polling) => self.driver.end_wait(),
-            Some(Sleep::Watching) => self.driver.end_watch(),
-            Some(Sleep::Parked) => self.parker.unpark(),
-            None => {}
+            Sleep::Polling => self.driver.end_wait(),
+            Sleep::Watching => self.driver.end_watch(),
+            Sleep::Parked => self.parker.unpark(),
         }
     }
 }
