@@ -8,6 +8,10 @@
 //! ("away"), because it usually comes back soon. Meanwhile, any idle thread may take the role from
 //! it. So the role costs one compare-and-swap per wait and one per return, and no lock.
 //!
+//! A leader that has many wakers to call announces that. Until it has called them, an idle thread
+//! takes the role only if the leader is late. Otherwise the threads that the first wakers have woken
+//! would take the role, and the other wakers, from each other.
+//!
 //! ```text
 //!                    ① try_lead                      ① try_lead (any idle thread)
 //!      ┌──────┐ ───────────────▶ ┌─────────────┐ ◀────────────────── ┌──────────┐
@@ -17,23 +21,25 @@
 //!          └──────────────────────────────────────────────────────── ③ abandon ────────────────┘
 //! ```
 //!
-//! An idle thread that finds a waiting leader *stands by*. One standby thread is the *watcher*, and
-//! the others park. If threads stand by when a leader leaves its wait, the leader makes sure that
-//! the watcher's alarm is set. If the leader stays away, the alarm goes off and the watcher takes
-//! over.
+//! An idle thread that finds a waiting or calling leader *stands by*. One standby thread is the
+//! *watcher*, and the others park. If threads stand by when a leader leaves its wait, the leader
+//! makes sure that the watcher's alarm is set. If the leader stays away, the alarm goes off and the
+//! watcher takes over.
 //!
 //! # States
 //!
-//! * `leader`: the leader's id, `WAITING`, and `FALLBACK_INSIDE`. The last one says that the
-//!   fallback thread is inside its wait, or about to enter it, even if a `block_on` thread has
-//!   taken the role. Such a fallback thread counts as waiting: a thread that moves the earliest
-//!   deadline, or leaves a wait, makes sure that the system's timer is programmed for it.
+//! * `leader`: the leader's id, `WAITING`, `CALLING` (it calls wakers and has announced that), and
+//!   `FALLBACK_INSIDE`. The last one says that the fallback thread is inside its wait, or about to
+//!   enter it, even if a `block_on` thread has taken the role. Such a fallback thread counts as
+//!   waiting: a thread that moves the earliest deadline, or leaves a wait, makes sure that the
+//!   system's timer is programmed for it.
 //! * `standby_count`: the length of the list of standby threads, written under the list's lock.
 //!
 //! # Rules
 //!
 //! * A thread that waits for events leads, or stands by while another thread leads, or is about to
-//!   call `try_lead`.
+//!   call `try_lead`. A watcher that stands by while no leader waits makes sure that its alarm is
+//!   set.
 //! * While threads stand by, one of them is the watcher. A watcher that leaves names a successor,
 //!   which is nudged. If the successor leaves instead of watching, it names the next one.
 //! * The fallback thread takes the role only if it is vacant, or from a leader that stayed away. A
@@ -47,7 +53,7 @@
 //! A standby thread reads `leader` *after* it is counted. A leader reads `standby_count` *after* it
 //! has left its wait. All of these accesses are sequentially consistent, so at least one of two
 //! things happens: the standby thread sees that no leader waits, or the leader sees the standby
-//! thread and sets the alarm.
+//! thread and sets the alarm. A standby thread that sees a calling leader sets the alarm itself.
 //!
 //! # Rejected
 //!
@@ -68,11 +74,11 @@ pub(crate) struct ThreadId(usize);
 impl ThreadId {
     pub(crate) const FALLBACK: ThreadId = ThreadId(1);
 
-    /// Returns the id of the thread with this running number. After 2^29 threads (on 32-bit
+    /// Returns the id of the thread with this running number. After 2^28 threads (on 32-bit
     /// systems) two threads may share an id. If both are alive, both may believe that they lead,
     /// and wake-ups may be lost.
     pub(crate) fn numbered(number: usize) -> ThreadId {
-        ThreadId(2 + number % (usize::MAX >> 3))
+        ThreadId(2 + number % (usize::MAX >> (ID_SHIFT + 1)))
     }
 }
 
@@ -82,21 +88,26 @@ struct Leader(usize);
 
 const WAITING: usize = 1;
 const FALLBACK_INSIDE: usize = 2;
-const FLAGS: usize = WAITING | FALLBACK_INSIDE;
+const CALLING: usize = 4;
+const ID_SHIFT: u32 = 3;
 
 impl Leader {
     const NONE: Leader = Leader(0);
 
     fn is(self, id: ThreadId) -> bool {
-        self.0 >> 2 == id.0
+        self.0 >> ID_SHIFT == id.0
     }
 
     fn is_waiting(self) -> bool {
         self.0 & WAITING != 0
     }
 
+    fn is_calling(self) -> bool {
+        self.0 & CALLING != 0
+    }
+
     fn is_vacant(self) -> bool {
-        self.0 >> 2 == 0
+        self.0 >> ID_SHIFT == 0
     }
 
     /// Returns the value after this thread has become the leader and waits.
@@ -106,12 +117,13 @@ impl Leader {
         } else {
             self.0 & FALLBACK_INSIDE
         };
-        Leader(id.0 << 2 | WAITING | inside)
+        Leader(id.0 << ID_SHIFT | WAITING | inside)
     }
 
     /// Returns the value after the leader has left its wait.
-    fn away(self, id: ThreadId) -> Leader {
-        Leader(id.0 << 2).with_inside_of(self, id)
+    fn away(self, id: ThreadId, calls: bool) -> Leader {
+        let calling = if calls { CALLING } else { 0 };
+        Leader(id.0 << ID_SHIFT | calling).with_inside_of(self, id)
     }
 
     /// Returns the value after the displaced thread `id` has left its wait.
@@ -133,6 +145,8 @@ impl Leader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
     /// Any leader that does not wait.
+    Late,
+    /// A leader that neither waits nor calls wakers.
     Away,
     /// None: the role must be vacant, or the thread itself must have led last.
     Vacant,
@@ -210,14 +224,15 @@ impl<H: Clone> Roles<H> {
         }
     }
 
-    /// ② Leaves the wait. Returns whether the thread still has the role. If not, another thread has
-    /// taken it.
-    pub(crate) fn leave(&self, me: ThreadId) -> bool {
+    /// ② Leaves the wait. `calls` announces that the thread calls wakers next, until
+    /// [`has_called`](Self::has_called). Returns whether the thread still has the role. If not,
+    /// another thread has taken it.
+    pub(crate) fn leave(&self, me: ThreadId, calls: bool) -> bool {
         let mut current = self.load();
         loop {
             let keeps = current.is(me) || mutation!("displaced_thread_keeps_the_role");
             let next = if keeps {
-                current.away(me)
+                current.away(me, calls)
             } else {
                 current.without(me)
             };
@@ -226,6 +241,17 @@ impl<H: Clone> Roles<H> {
             }
             match self.replace(current, next) {
                 Ok(()) => return keeps,
+                Err(actual) => current = actual,
+            }
+        }
+    }
+
+    /// Ends the announcement that the thread calls wakers.
+    pub(crate) fn has_called(&self, me: ThreadId) {
+        let mut current = self.load();
+        while current.is(me) && current.is_calling() {
+            match self.replace(current, Leader(current.0 & !CALLING)) {
+                Ok(()) => return,
                 Err(actual) => current = actual,
             }
         }
@@ -256,6 +282,11 @@ impl<H: Clone> Roles<H> {
         self.load().is_waiting()
     }
 
+    /// Returns whether a leader is inside a turn: it waits, or calls the wakers of its turn.
+    pub(crate) fn leader_is_in_turn(&self) -> bool {
+        self.load().0 & (WAITING | CALLING) != 0
+    }
+
     /// Returns whether the fallback thread may be inside its wait.
     pub(crate) fn fallback_is_inside(&self) -> bool {
         self.load().0 & FALLBACK_INSIDE != 0
@@ -264,7 +295,7 @@ impl<H: Clone> Roles<H> {
     /// Returns whether any thread waits for events.
     #[inline]
     pub(crate) fn any_thread_waits(&self) -> bool {
-        self.load().0 & FLAGS != 0
+        self.load().0 & (WAITING | FALLBACK_INSIDE) != 0
     }
 
     /// Returns whether any thread stands by and relies on the leader to come back.
@@ -287,7 +318,7 @@ impl<H: Clone> Roles<H> {
         standby.add(me, handle);
         self.publish(&standby);
         let looks = me != ThreadId::FALLBACK && !mutation!("standby_ignores_the_leader");
-        if looks && !self.leader_waits() {
+        if looks && !self.leader_is_in_turn() {
             standby.remove(me);
             self.publish(&standby);
             return None;
@@ -358,6 +389,10 @@ fn may_take(current: Leader, me: ThreadId, claim: Claim) -> bool {
     if current.is_waiting() {
         return from_fallback || mutation!("waiting_leader_is_replaced");
     }
+    let keeps_calling = claim == Claim::Away || mutation!("late_leader_keeps_its_wakers");
+    if current.is_calling() && keeps_calling {
+        return false;
+    }
     let fallback_gives_up = mutation!("fallback_takes_only_a_vacant_role");
     let only_vacant = claim == Claim::Vacant || fallback_gives_up && me == ThreadId::FALLBACK;
     !only_vacant || current.is_vacant() || current.is(me)
@@ -402,12 +437,12 @@ mod tests {
         assert_eq!(roles.try_lead(ONE, Claim::Away), granted(false, false));
         assert_eq!(roles.try_lead(TWO, Claim::Away), Lead::Occupied);
         assert!(roles.leader_waits() && roles.any_thread_waits());
-        assert!(roles.leave(ONE));
+        assert!(roles.leave(ONE, false));
         assert!(!roles.any_thread_waits() && roles.was_last(ONE));
         assert_eq!(roles.try_lead(ONE, Claim::Away), granted(false, false));
-        assert!(roles.leave(ONE));
+        assert!(roles.leave(ONE, false));
         assert_eq!(roles.try_lead(TWO, Claim::Away), granted(true, false));
-        assert!(!roles.leave(ONE));
+        assert!(!roles.leave(ONE, false));
     }
 
     #[test]
@@ -420,10 +455,10 @@ mod tests {
         assert!(roles.fallback_is_inside());
         assert_eq!(roles.try_lead(ONE, Claim::Away), granted(true, true));
         assert!(roles.fallback_is_inside());
-        assert!(roles.leave(ONE));
+        assert!(roles.leave(ONE, false));
         // The fallback thread is still inside, without the role.
         assert!(!roles.leader_waits() && roles.any_thread_waits());
-        assert!(!roles.leave(FALLBACK));
+        assert!(!roles.leave(FALLBACK, false));
         assert!(!roles.any_thread_waits() && roles.was_last(ONE));
     }
 
@@ -433,22 +468,22 @@ mod tests {
         roles.try_lead(ONE, Claim::Away);
         assert_eq!(roles.try_lead(FALLBACK, Claim::Vacant), Lead::Occupied);
         assert_eq!(roles.try_lead(FALLBACK, Claim::Away), Lead::Occupied);
-        roles.leave(ONE);
+        roles.leave(ONE, false);
         assert_eq!(roles.try_lead(FALLBACK, Claim::Vacant), Lead::Occupied);
         assert!(roles.abandon(ONE) && !roles.abandon(ONE));
         assert_eq!(
             roles.try_lead(FALLBACK, Claim::Vacant),
             granted(false, false)
         );
-        assert!(roles.leave(FALLBACK));
+        assert!(roles.leave(FALLBACK, false));
         assert_eq!(
             roles.try_lead(FALLBACK, Claim::Vacant),
             granted(false, false)
         );
-        assert!(roles.leave(FALLBACK));
+        assert!(roles.leave(FALLBACK, false));
         roles.try_lead(ONE, Claim::Away);
         assert!(!roles.abandon(ONE), "a waiting leader keeps the role");
-        roles.leave(ONE);
+        roles.leave(ONE, false);
         assert_eq!(roles.try_lead(FALLBACK, Claim::Away), granted(true, false));
     }
 
@@ -457,7 +492,7 @@ mod tests {
         let roles = Roles::<u8>::new();
         roles.try_lead(FALLBACK, Claim::Vacant);
         roles.try_lead(ONE, Claim::Away);
-        roles.leave(ONE);
+        roles.leave(ONE, false);
         assert!(roles.abandon(ONE));
         assert!(roles.fallback_is_inside() && roles.any_thread_waits());
         assert_eq!(roles.try_lead(ONE, Claim::Away), granted(false, true));
@@ -489,5 +524,23 @@ mod tests {
         roles.try_lead(ONE, Claim::Away);
         assert_eq!(roles.stand_by(TWO, 2), Some(Standby::Parked));
         assert_eq!(roles.candidate(), Some(2));
+    }
+
+    #[test]
+    fn leader_that_calls_wakers_keeps_the_role_unless_it_is_late() {
+        let roles = Roles::<u8>::new();
+        roles.try_lead(ONE, Claim::Away);
+        assert!(roles.leave(ONE, true));
+        assert!(!roles.leader_waits() && roles.leader_is_in_turn());
+        assert_eq!(roles.try_lead(TWO, Claim::Away), Lead::Occupied);
+        assert_eq!(roles.stand_by(TWO, 2), Some(Standby::Watcher));
+        roles.has_called(ONE);
+        assert!(!roles.leader_is_in_turn() && roles.was_last(ONE));
+        assert_eq!(roles.try_lead(ONE, Claim::Away), granted(false, false));
+        assert!(roles.leave(ONE, true));
+        assert_eq!(roles.leave_standby(TWO), None);
+        assert_eq!(roles.try_lead(TWO, Claim::Late), granted(true, false));
+        roles.has_called(ONE);
+        assert!(roles.leader_waits() && !roles.was_last(ONE));
     }
 }

@@ -30,6 +30,10 @@ pub(crate) trait Policy: Debug + Default + Send + 'static {
     /// Returns whether the fallback thread takes the place of a leader that was absent at this many
     /// consecutive alarms. Otherwise it runs one turn that does not wait.
     fn displaces(absences: u32) -> bool;
+
+    /// Returns whether a leader announces that it calls so many wakers. Idle threads then stand by
+    /// and do not take the role, unless the leader is late.
+    fn announces_calls(wakers: usize) -> bool;
 }
 
 /// The policy of the real driver.
@@ -66,6 +70,13 @@ const CAREFUL_WAITS: u32 = 8;
 /// must not make the fallback thread wake up forever.
 const DISPLACING_ABSENCES: u32 = 8;
 
+/// The number of wakers that a leader announces to call.
+///
+/// If the wakers wake threads that soon are idle again, each of these threads would otherwise take
+/// the role and the rest of the wakers from the thread before it. With fewer wakers the leader
+/// comes back, or starts its own tasks, within microseconds.
+const MANY_WAKERS: usize = 16;
+
 impl Default for Tuned {
     fn default() -> Self {
         Tuned {
@@ -100,6 +111,10 @@ impl Policy for Tuned {
 
     fn displaces(absences: u32) -> bool {
         absences >= DISPLACING_ABSENCES
+    }
+
+    fn announces_calls(wakers: usize) -> bool {
+        wakers >= MANY_WAKERS
     }
 }
 

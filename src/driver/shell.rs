@@ -160,16 +160,19 @@ where
         if !mutation!("nested_call_leaves_the_batch") {
             workspace.uncalled.run();
         }
+        let mut claim = Claim::Away;
         while !thread.parker.state.is_notified() {
-            match self.roles.try_lead(thread.id(), Claim::Away) {
+            match self.roles.try_lead(thread.id(), claim) {
                 Lead::Occupied => {
                     trace::sleeping();
                     let alarmed = self.stand_by(thread, &mut workspace.buffer);
                     if alarmed && self.roles.leader_waits() {
                         self.watch.false_alarm();
                     }
+                    claim = Claim::Late;
                 }
                 granted => {
+                    claim = Claim::Away;
                     self.lead(thread, granted, true, workspace);
                     if workspace.may_share_executor {
                         return;
@@ -190,7 +193,7 @@ where
         thread: &Arc<Thread>,
         workspace: &mut Workspace<R::Buffer>,
     ) {
-        match self.roles.try_lead(thread.id(), Claim::Away) {
+        match self.roles.try_lead(thread.id(), Claim::Late) {
             Lead::Occupied => workspace.left_at = None,
             granted => self.lead(thread, granted, false, workspace),
         }
@@ -210,6 +213,7 @@ where
             workspace,
             sleeps: false,
             notified: true,
+            announces_calls: false,
         };
         let result = catch_unwind(AssertUnwindSafe(|| turn.run(granted, wait)));
         if let Err(payload) = result {
@@ -256,8 +260,14 @@ where
     ) -> bool {
         let (id, state) = (thread.id(), &thread.parker.state);
         loop {
-            let watches_alone = id == ThreadId::FALLBACK && !self.roles.leader_waits();
-            if watches_alone && !mutation!("fallback_stands_by_without_an_alarm") {
+            // The fallback thread stands by beside an absent leader, and a watcher beside one that
+            // calls wakers. Such a leader set an alarm only if threads stood by before.
+            let sets_alarm = if id == ThreadId::FALLBACK {
+                !mutation!("fallback_stands_by_without_an_alarm")
+            } else {
+                standby == Standby::Watcher && !mutation!("watcher_relies_on_a_calling_leader")
+            };
+            if sets_alarm && !self.roles.leader_waits() {
                 self.watch.leader_left();
             }
             let alarmed = self.sleep(thread, standby, alarm, buffer);
@@ -271,7 +281,7 @@ where
             // before the leader is read. So a nudge that is cleared here was sent after its sender
             // changed the roles, and the read below sees that change.
             state.forget_nudges();
-            if id != ThreadId::FALLBACK && !self.roles.leader_waits() {
+            if id != ThreadId::FALLBACK && !self.roles.leader_is_in_turn() {
                 return false;
             }
             standby = Standby::Watcher;
@@ -372,6 +382,8 @@ where
     sleeps: bool,
     /// Whether the turn may have used up a notification.
     notified: bool,
+    /// Whether the turn has announced that it calls wakers.
+    announces_calls: bool,
 }
 
 impl<R, A, P> Turn<'_, R, A, P>
@@ -420,6 +432,9 @@ where
         self.leave();
         self.workspace.batch.run();
         self.workspace.uncalled.run();
+        if self.announces_calls {
+            self.shell.roles.has_called(self.thread.id());
+        }
         self.workspace.may_share_executor = has_tasks && ended_sleeps() != before;
     }
 
@@ -487,9 +502,10 @@ where
         if self.notified && !mutation!("notified_thread_ignores_wakers") {
             self.take_abandoned_wakers();
         }
+        self.announces_calls = P::announces_calls(self.workspace.batch.len());
         let shares_wakers = self.share_wakers();
         self.workspace.left_at = None;
-        if !shell.roles.leave(thread.id()) {
+        if !shell.roles.leave(thread.id(), self.announces_calls) {
             self.pass_on(shares_wakers);
             return;
         }

@@ -101,7 +101,7 @@ fn busy_threads_are_replaced() {
             });
         });
     });
-    // Gives the other thread time to become the one that polls.
+    // Gives the other thread time to become the leader.
     thread::sleep(Duration::from_millis(10));
     async_io::block_on(Timer::after(Duration::from_millis(40)));
     is_done.store(true, Ordering::Release);

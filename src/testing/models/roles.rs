@@ -19,7 +19,7 @@ fn leader_leaves_while_a_thread_stands_by() {
         assert!(leads(&roles, one));
         let other = Arc::clone(&roles);
         let thread = thread::spawn(move || other.stand_by(two, 2));
-        assert!(roles.leave(one));
+        assert!(roles.leave(one, false));
         let alarm_set = roles.any_stands_by();
         let standby = thread.join().unwrap();
         assert!(alarm_set || standby.is_none(), "stands by without an alarm");
@@ -62,7 +62,7 @@ fn two_threads_offer_to_lead() {
             let roles = Arc::clone(&roles);
             thread::spawn(move || leads(&roles, id))
         });
-        assert!(roles.leave(three));
+        assert!(roles.leave(three, false));
         let led = others.map(|other| other.join().unwrap());
         assert!(!(led[0] && led[1]));
     });

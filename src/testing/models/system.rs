@@ -231,13 +231,18 @@ impl AlarmClock for Alarm {
 }
 
 /// A policy that always gives the same answers: whether the alarm is postponed and cancelled each
-/// time, and whether the fallback thread takes the place of an absent leader at the first alarm or
-/// never.
+/// time, whether the fallback thread takes the place of an absent leader at the first alarm or
+/// never, and whether a leader announces that it calls wakers.
 #[derive(Debug, Default)]
-pub(super) struct Adversary<const POSTPONES: bool, const CANCELS: bool, const DISPLACES: bool>;
+pub(super) struct Adversary<
+    const POSTPONES: bool,
+    const CANCELS: bool,
+    const DISPLACES: bool,
+    const ANNOUNCES: bool,
+>;
 
-impl<const POSTPONES: bool, const CANCELS: bool, const DISPLACES: bool> Policy
-    for Adversary<POSTPONES, CANCELS, DISPLACES>
+impl<const POSTPONES: bool, const CANCELS: bool, const DISPLACES: bool, const ANNOUNCES: bool>
+    Policy for Adversary<POSTPONES, CANCELS, DISPLACES, ANNOUNCES>
 {
     const GRACE: Duration = Duration::ZERO;
 
@@ -256,14 +261,18 @@ impl<const POSTPONES: bool, const CANCELS: bool, const DISPLACES: bool> Policy
     fn displaces(_absences: u32) -> bool {
         DISPLACES
     }
+
+    fn announces_calls(wakers: usize) -> bool {
+        ANNOUNCES && wakers > 0
+    }
 }
 
-/// Changes the alarm whenever it may do so.
-pub(super) type Restless = Adversary<true, true, true>;
+/// Changes the alarm whenever it may do so, and announces all calls.
+pub(super) type Restless = Adversary<true, true, true, true>;
 /// Cancels the alarm, but relies on a pending one.
-pub(super) type Canceling = Adversary<false, true, true>;
-/// Leaves the alarm as it is, and an absent leader in its place.
-pub(super) type Passive = Adversary<false, false, false>;
+pub(super) type Canceling = Adversary<false, true, true, false>;
+/// Leaves the alarm as it is, and an absent leader in its place. Announces all calls.
+pub(super) type Passive = Adversary<false, false, false, true>;
 
 /// The real shell in a model.
 pub(super) type Driver<const CONCURRENT: bool, P> = Shell<Reactor<CONCURRENT>, Alarm, P>;

@@ -134,6 +134,14 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "roles::two_threads_offer_to_lead",
     ),
     (
+        "late_leader_keeps_its_wakers",
+        "wakers::blocking_waker_meets_an_idle_thread::restless",
+    ),
+    (
+        "watcher_relies_on_a_calling_leader",
+        "wakers::blocking_waker_meets_an_idle_thread::passive",
+    ),
+    (
         "leader_overlooks_standby",
         "driving::leader_blocks_on_a_standby_thread::restless",
     ),
