@@ -11,7 +11,8 @@
 //! A thread that gives a slot back puts it into a cell of its *shelf*, and later takes it from
 //! there again. The memory of that slot is most likely in the cache, and two threads with different
 //! shelves share nothing. A thread with a full or an empty shelf uses the list that all threads
-//! share.
+//! share, and moves some more slots to it or from it. So a thread that only takes slots, or only
+//! gives them back, locks the list once for several slots.
 //!
 //! * A cell holds a slot or [`NONE`]. A swap empties it and a compare-exchange fills it, so exactly
 //!   one thread gets each slot that was put in.
@@ -58,6 +59,9 @@ const CAPACITY: u32 = (((1u64 << Key::SLOT_BITS) - (1 << FIRST_BITS)) & 0xFFFF_F
 /// The number of shelves, and the number of cells of each shelf. Loom explores one small shelf.
 const SHELVES: usize = if cfg!(async_io_loom) { 1 } else { 16 };
 const CELLS: usize = if cfg!(async_io_loom) { 2 } else { 16 };
+
+/// The number of further slots that a thread moves when it uses the shared list.
+const MOVED: usize = CELLS / 2;
 
 /// The content of an empty cell. No slot has this number.
 const NONE: u32 = u32::MAX;
@@ -185,6 +189,15 @@ impl<T: Default> Registry<T> {
     fn reserve_shared(&self) -> io::Result<u32> {
         let mut shared = self.shared.lock();
         if let Some(slot) = shared.vacant.pop() {
+            for _ in 0..MOVED {
+                let Some(more) = shared.vacant.pop() else {
+                    break;
+                };
+                if !self.shelf().put(more) {
+                    shared.vacant.push(more);
+                    break;
+                }
+            }
             return Ok(slot);
         }
         if shared.unused < CAPACITY {
@@ -202,8 +215,15 @@ impl<T: Default> Registry<T> {
     #[inline]
     pub(crate) fn give_back(&self, slot: u32) {
         if !self.shelf().put(slot) {
-            self.shared.lock().vacant.push(slot);
+            self.give_back_shared(slot);
         }
+    }
+
+    fn give_back_shared(&self, slot: u32) {
+        let mut shared = self.shared.lock();
+        shared.vacant.push(slot);
+        let more = (0..MOVED).map_while(|_| self.shelf().take());
+        shared.vacant.extend(more);
     }
 
     #[inline]
