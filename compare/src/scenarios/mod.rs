@@ -23,6 +23,7 @@ pub(crate) mod idle_process;
 pub(crate) mod interval_ticks;
 pub(crate) mod io_while_driver_computes;
 pub(crate) mod lone_timer;
+pub(crate) mod many_acceptors;
 pub(crate) mod many_timers;
 pub(crate) mod million_expiring;
 pub(crate) mod ping_pong_foreign_executor;
@@ -103,6 +104,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     cost_growth::SCENARIO,
     heap_allocations::SCENARIO,
     short_connections::SCENARIO,
+    many_acceptors::SCENARIO,
     clean_build::SCENARIO,
     io_while_driver_computes::SCENARIO,
     echo_through_readable::SCENARIO,

@@ -3,6 +3,7 @@
 
 use super::async_io;
 
+pub(crate) mod accept;
 pub(crate) mod alarms;
 pub(crate) mod echo;
 pub(crate) mod idle;

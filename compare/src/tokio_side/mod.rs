@@ -6,6 +6,7 @@ use std::io;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
+pub(crate) mod accept;
 pub(crate) mod alarms;
 pub(crate) mod echo;
 pub(crate) mod idle;

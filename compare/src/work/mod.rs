@@ -8,5 +8,6 @@ pub(crate) mod lateness;
 pub(crate) mod load;
 pub(crate) mod shuffle;
 pub(crate) mod spinners;
+pub(crate) mod tally;
 pub(crate) mod threads;
 pub(crate) mod warm_up;
