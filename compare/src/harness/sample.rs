@@ -36,6 +36,16 @@ impl Sample {
         )
     }
 
+    /// Returns the same figures with `suffix` behind their names.
+    pub(crate) fn suffixed(self, suffix: &str) -> Sample {
+        let renamed = self.0.into_iter();
+        Sample(
+            renamed
+                .map(|(name, value)| (format!("{name}{suffix}"), value))
+                .collect(),
+        )
+    }
+
     /// Returns the median of each figure of the first sample.
     pub(crate) fn medians(samples: &[Sample]) -> Sample {
         let names = samples.iter().take(1).flat_map(|sample| sample.0.keys());

@@ -31,6 +31,7 @@ pub(crate) mod ping_pong_two_tasks;
 pub(crate) mod ping_pong_two_threads;
 pub(crate) mod register_and_deregister;
 pub(crate) mod short_connections;
+pub(crate) mod short_connections_by_threads;
 pub(crate) mod sitting_threads;
 pub(crate) mod timer_set_and_dropped;
 pub(crate) mod timer_set_yield_dropped;
@@ -104,6 +105,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     cost_growth::SCENARIO,
     heap_allocations::SCENARIO,
     short_connections::SCENARIO,
+    short_connections_by_threads::SCENARIO,
     many_acceptors::SCENARIO,
     clean_build::SCENARIO,
     io_while_driver_computes::SCENARIO,

@@ -13,7 +13,6 @@ use crate::harness::job::Job;
 use crate::harness::peer::Peer;
 use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
-use crate::harness::usage::Moment;
 use crate::work::lateness::Worst;
 use crate::work::shuffle::Random;
 use crate::work::threads::{self, Progress, Team};
@@ -58,11 +57,6 @@ fn child(job: &Job) -> Outcome<Sample> {
 fn observe(team: &Team<'_>, window: Duration, worst: &Worst) -> Sample {
     // The start of the threads must not count.
     std::thread::sleep(Duration::from_millis(100));
-    let (before, start) = (team.done(), Moment::now());
     worst.start();
-    std::thread::sleep(window);
-    let spent = start.spent();
-    let fired = team.done() - before;
-    let rate = fired as f64 / spent.wall_ns * 1e9;
-    spent.per(fired).and(worst.sample()).with("rate", rate)
+    team.spend(window).and(worst.sample())
 }

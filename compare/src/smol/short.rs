@@ -1,13 +1,17 @@
 //! Short connections: one exchange on each.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use async_executor::LocalExecutor;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use rustix::net::sockopt::set_socket_linger;
 
 use super::async_io::{Async, block_on};
+use crate::harness::Outcome;
 use crate::harness::usage::{Moment, Spent};
+use crate::work::threads::Progress;
 use crate::work::warm_up::warm_up;
 
 /// Accepts and measures `count` connections, each in a task of its own, after a warm-up.
@@ -27,6 +31,20 @@ pub(crate) fn serve(listener: TcpListener, count: u64) -> io::Result<Spent> {
         }
         Ok(start.spent())
     }))
+}
+
+/// Makes short connections on one of several threads, until it is stopped.
+pub(crate) fn connect_until_stopped(address: SocketAddr, progress: &Progress) -> Outcome<()> {
+    block_on(async {
+        while progress.add(1) {
+            let mut stream = Async::<TcpStream>::connect(address).await?;
+            // Resets the connection, so that no address remains in TIME_WAIT.
+            set_socket_linger(stream.get_ref(), Some(Duration::ZERO))?;
+            stream.write_all(&[7; 64]).await?;
+            stream.read_exact(&mut [0; 64]).await?;
+        }
+        Ok(())
+    })
 }
 
 async fn exchange(mut stream: Async<TcpStream>) -> io::Result<()> {

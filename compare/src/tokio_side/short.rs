@@ -1,13 +1,19 @@
 //! Short connections: one exchange on each.
 
 use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_linger;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::task::spawn_local;
 
 use super::run_local;
+use crate::harness::Outcome;
 use crate::harness::usage::{Moment, Spent};
+use crate::work::threads::Progress;
 use crate::work::warm_up::warm_up;
 
 /// Accepts and measures `count` connections, each in a task of its own, after a warm-up.
@@ -26,6 +32,25 @@ pub(crate) fn serve(listener: std::net::TcpListener, count: u64) -> io::Result<S
         }
         Ok(start.spent())
     })?
+}
+
+/// Makes short connections on one of several threads, in `block_on` of a shared pool, until it is
+/// stopped.
+pub(crate) fn connect_until_stopped(
+    pool: &Handle,
+    address: SocketAddr,
+    progress: &Progress,
+) -> Outcome<()> {
+    pool.block_on(async {
+        while progress.add(1) {
+            let mut stream = TcpStream::connect(address).await?;
+            // Resets the connection, so that no address remains in TIME_WAIT.
+            set_socket_linger(&stream, Some(Duration::ZERO))?;
+            stream.write_all(&[7; 64]).await?;
+            stream.read_exact(&mut [0; 64]).await?;
+        }
+        Ok(())
+    })
 }
 
 async fn exchange(mut stream: TcpStream) -> io::Result<()> {

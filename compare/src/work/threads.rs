@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::harness::Outcome;
 use crate::harness::sample::Sample;
 use crate::harness::system::cores;
+use crate::harness::usage::Moment;
 
 /// The stack of a measured thread. Thousands of them must fit into the memory.
 const STACK: usize = 256 * 1024;
@@ -52,6 +53,17 @@ impl Team<'_> {
         let (before, start) = (self.done(), Instant::now());
         thread::sleep(window);
         (self.done() - before) as f64 / start.elapsed().as_secs_f64()
+    }
+
+    /// Returns the operations per second during `window` as `rate`, and what the process used per
+    /// operation.
+    pub(crate) fn spend(&self, window: Duration) -> Sample {
+        let (before, start) = (self.done(), Moment::now());
+        thread::sleep(window);
+        let spent = start.spent();
+        let done = self.done() - before;
+        let rate = done as f64 / spent.wall_ns * 1e9;
+        spent.per(done).with("rate", rate)
     }
 }
 
