@@ -25,10 +25,10 @@ pub(crate) fn scenario(measured: &Measured) -> String {
         let Some(line) = line(measured, figure) else {
             continue;
         };
-        let _ = writeln!(text, "    {:<36}{line}", figure.label);
+        let _ = writeln!(text, "    {:<40}{line}", figure.label);
         for verdict in verdicts(measured, figure) {
             let word = if verdict.is_met { "met" } else { "MISSED" };
-            let _ = writeln!(text, "    {:<36}{word}: {}", "", verdict.text);
+            let _ = writeln!(text, "    {:<40}{word}: {}", "", verdict.text);
         }
     }
     for (peer, error) in &measured.errors {
@@ -115,7 +115,7 @@ fn verdict(measured: &Measured, name: &str, target: Target) -> Option<Verdict> {
 
 /// Formats a table of all targets, and how many of them are met and missed.
 pub(crate) fn summary(all: &[Measured]) -> String {
-    let mut text = format!("\n{:<27} {:<36} target\n", "scenario", "figure");
+    let mut text = format!("\n{:<29} {:<40} target\n", "scenario", "figure");
     let (mut met, mut missed) = (0, 0);
     for measured in all {
         for figure in measured.scenario.figures {
@@ -124,7 +124,7 @@ pub(crate) fn summary(all: &[Measured]) -> String {
                 let name = measured.scenario.name;
                 let _ = writeln!(
                     text,
-                    "{name:<27} {:<36} {word}  {}",
+                    "{name:<29} {:<40} {word}  {}",
                     figure.label, verdict.text
                 );
                 met += usize::from(verdict.is_met);

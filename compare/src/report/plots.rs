@@ -1,15 +1,21 @@
-//! SVG plots of `echo_by_connections`, `cost_growth`, `many_timers` and `interval_ticks`.
+//! SVG plots of `echo_by_connections`, `cost_growth`, `many_timers`, `interval_ticks`, and of the
+//! throughput by threads: `timers_by_threads` and `echo_by_threads`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::SeriesLabelPosition::{LowerLeft, UpperLeft};
 use plotters::prelude::*;
 
 use crate::harness::Outcome;
 use crate::harness::peer::Peer;
 use crate::harness::stats::Middle;
 use crate::runner::Measured;
-use crate::scenarios::{Scenario, cost_growth, echo_by_connections, interval_ticks, many_timers};
+use crate::scenarios::{
+    Scenario, cost_growth, echo_by_connections, echo_by_threads, interval_ticks, many_timers,
+    timers_by_threads,
+};
 use crate::work::lateness::PERCENTILES;
 
 const SIZE: (u32, u32) = (800, 480);
@@ -22,6 +28,7 @@ struct Lines {
     y: &'static str,
     /// Whether the vertical axis is logarithmic as well.
     has_decades: bool,
+    legend: SeriesLabelPosition,
     lines: Vec<(Peer, Vec<(f64, f64)>)>,
 }
 
@@ -45,6 +52,7 @@ pub(crate) fn draw(all: &[Measured], folder: &Path) -> Outcome<()> {
                 x,
                 y,
                 has_decades: false,
+                legend: UpperLeft,
                 lines,
             },
         )?;
@@ -62,6 +70,7 @@ pub(crate) fn draw(all: &[Measured], folder: &Path) -> Outcome<()> {
                 x,
                 y,
                 has_decades: false,
+                legend: UpperLeft,
                 lines,
             },
         )?;
@@ -79,6 +88,43 @@ pub(crate) fn draw(all: &[Measured], folder: &Path) -> Outcome<()> {
                 x,
                 y,
                 has_decades: true,
+                legend: UpperLeft,
+                lines,
+            },
+        )?;
+    }
+    if let Some(measured) = find(&timers_by_threads::SCENARIO) {
+        let lines = by_threads(measured, 1e6);
+        let caption = "Timers that threads create, poll and drop";
+        let (x, y) = ("threads", "millions per second");
+        let file = "timers-by-threads.svg";
+        draw_lines(
+            folder,
+            &Lines {
+                file,
+                caption,
+                x,
+                y,
+                has_decades: false,
+                legend: LowerLeft,
+                lines,
+            },
+        )?;
+    }
+    if let Some(measured) = find(&echo_by_threads::SCENARIO) {
+        let lines = by_threads(measured, 1e3);
+        let caption = "TCP echo, 64 connections: requests by threads of the server";
+        let (x, y) = ("threads", "thousands per second");
+        let file = "echo-by-threads.svg";
+        draw_lines(
+            folder,
+            &Lines {
+                file,
+                caption,
+                x,
+                y,
+                has_decades: false,
+                legend: LowerLeft,
                 lines,
             },
         )?;
@@ -102,6 +148,22 @@ fn by_count(measured: &Measured, name: &str, counts: &[u64]) -> Vec<(Peer, Vec<(
         (peer, counts.iter().filter_map(point).collect())
     };
     measured.scenario.peers.iter().map(line).collect()
+}
+
+/// Returns the figures `rate@THREADS`, divided by `unit`. The numbers of threads depend on the
+/// machine.
+fn by_threads(measured: &Measured, unit: f64) -> Vec<(Peer, Vec<(f64, f64)>)> {
+    let samples = measured.samples.values().flatten();
+    let names = samples.flat_map(|sample| sample.0.keys());
+    let counts: BTreeSet<u64> = names
+        .filter_map(|name| name.strip_prefix("rate@")?.parse().ok())
+        .collect();
+    let counts: Vec<u64> = counts.into_iter().collect();
+    let mut lines = by_count(measured, "rate", &counts);
+    for (_, rate) in lines.iter_mut().flat_map(|(_, points)| points) {
+        *rate /= unit;
+    }
+    lines
 }
 
 /// Returns the percentiles on an axis that stretches the upper ones: p50 is at 2, p99 at 100, p99.9
@@ -179,7 +241,7 @@ where
     }
     let mut labels = chart.configure_series_labels();
     labels
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(lines.legend.clone())
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK);
     labels.draw()?;

@@ -147,7 +147,7 @@ pub(crate) fn list() {
     for scenario in SCENARIOS {
         let peers: Vec<&str> = scenario.peers.iter().map(|peer| peer.name()).collect();
         println!(
-            "{:<27} {}  [{}]",
+            "{:<29} {}  [{}]",
             scenario.name,
             scenario.title,
             peers.join(", ")
