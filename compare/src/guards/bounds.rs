@@ -12,8 +12,8 @@ use crate::harness::peer::Peer;
 use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::scenarios::{
-    self, Scenario, echo_system_calls, echo_through_readable, heap_allocations, idle_process,
-    interval_ticks, unawaited_datagrams,
+    self, Scenario, echo_by_threads, echo_system_calls, echo_through_readable, heap_allocations,
+    idle_process, interval_ticks, timers_by_threads, unawaited_datagrams,
 };
 
 /// Identifies a sample: the implementation, and the scenario or the named part of a scenario.
@@ -36,6 +36,8 @@ const RAW_ECHO: Source = whole(&echo_system_calls::SCENARIO, Peer::Raw);
 const ECHO: Source = whole(&echo_system_calls::SCENARIO, Peer::Ours);
 const TIMEOUT: Source = part(&echo_system_calls::SCENARIO, scenarios::TIMEOUT);
 const READABLE: Source = part(&echo_through_readable::SCENARIO, scenarios::CALLS);
+const TIMER_THREADS: Source = part(&timers_by_threads::SCENARIO, scenarios::CALLS);
+const ECHO_THREADS: Source = part(&echo_by_threads::SCENARIO, scenarios::CALLS);
 const HEAP: Source = whole(&heap_allocations::SCENARIO, Peer::Ours);
 
 // The number of requests that share one wait, or one alarm of the watcher (at most one per
@@ -148,6 +150,27 @@ pub(super) const BOUNDS: &[Bound] = &[
         "wakeups",
         "wake-ups for 1000 datagrams that no task awaits",
         3.0,
+    ),
+    // What several threads do depends on the other load of the machine. These bounds are at least
+    // twice the median of a loaded machine with two cores.
+    bound(
+        TIMER_THREADS,
+        timers_by_threads::LEAST_FUTEX,
+        "futex calls per million timers of 16 threads",
+        1000.0,
+    ),
+    bound(
+        ECHO_THREADS,
+        "call/futex",
+        "futex calls per echo request on two threads",
+        0.4,
+    ),
+    // strace causes context switches, so this is a sample without a count of system calls.
+    bound(
+        part(&echo_by_threads::SCENARIO, echo_by_threads::TWO_THREADS),
+        "voluntary",
+        "context switches per echo request on two threads",
+        1.2,
     ),
 ];
 

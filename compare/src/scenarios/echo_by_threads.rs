@@ -60,6 +60,8 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 
 const THREADS: [u64; 4] = [1, 2, 4, 8];
 const COUNTED_THREADS: usize = 2;
+/// The part with two threads, without a count of system calls.
+pub(crate) const TWO_THREADS: &str = "2";
 
 fn take(job: &Job) -> Outcome<Sample> {
     let mut sample = Sample::default();
