@@ -247,9 +247,7 @@ impl State {
     /// Returns whether a waiter may wait again after an event, because another task has found
     /// nothing to read since that event. See the head of the file.
     fn is_known_unready(&mut self, id: WaiterId) -> bool {
-        let woken = mutation!("task_waits_again_without_an_event")
-            || self.was_made_ready(Direction::Read, id);
-        self.unready && self.armed.read && woken
+        self.unready && self.armed.read && self.was_made_ready(Direction::Read, id)
     }
 
     /// Enqueues a waiter that may wait again after an event. Returns the waker as the error if the

@@ -38,10 +38,6 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "keeps_waiting::two_operations_are_woken_by_one_event",
     ),
     (
-        "task_waits_again_without_an_event",
-        "keeps_waiting::two_operations_are_woken_by_one_event",
-    ),
-    (
         "event_leaves_the_waker",
         "waiters::cancellation_meets_an_event",
     ),

@@ -213,6 +213,25 @@ fn operation_waits_again_if_another_one_found_nothing() {
     assert_eq!(repoll(&mut bench, ids[1], &second), Repoll::Tries);
 }
 
+/// An event of a turn that began before the task's previous poll is not newer than that poll.
+#[test]
+fn operation_that_a_stale_event_has_woken_is_tried() {
+    let mut bench = Bench::new(Interest::READ);
+    let ids = [(); 2].map(|()| bench.state.waiters.add(Read));
+    bench.begin_turn();
+    let request = bench.retry(Read);
+    bench.enqueue(Read, ids[1], request, plain());
+    let (event, turn) = (Event::READABLE, bench.turn);
+    let batch = &mut bench.batch;
+    let _ = bench.state.deliver(&bench.words, event, turn, EDGES, batch);
+    let request = bench.retry(Read);
+    bench.enqueue(Read, ids[0], request, plain());
+    assert_eq!(
+        bench.state.repoll(Read, ids[1], plain(), turn),
+        Repoll::Tries
+    );
+}
+
 #[test]
 fn shared_operation_is_tried_in_each_poll() {
     let mut bench = Bench::new(Interest::READ);
