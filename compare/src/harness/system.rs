@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -45,6 +46,15 @@ pub(crate) fn only_when_idle() -> io::Result<()> {
     } else {
         Err(io::Error::last_os_error())
     }
+}
+
+/// Returns for how long the calling thread has been runnable without a core, since it started.
+pub(crate) fn waited_for_core() -> io::Result<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let waited = text.split_whitespace().nth(1);
+    let nanos = waited.and_then(|nanos| nanos.parse().ok());
+    let nanos = nanos.ok_or_else(|| io::Error::other("no waiting time in /proc"))?;
+    Ok(Duration::from_nanos(nanos))
 }
 
 /// Returns the sum of the voluntary context switches of all threads of a process.

@@ -16,7 +16,7 @@ use super::async_io::{Timer, block_on};
 use crate::harness::Outcome;
 use crate::harness::sample::Sample;
 use crate::harness::usage::{Moment, Spent};
-use crate::work::lateness::{Lateness, Worst};
+use crate::work::lateness::{Lateness, Stall, Worst};
 use crate::work::shuffle::{self, Random};
 use crate::work::threads::Progress;
 
@@ -83,21 +83,20 @@ pub(crate) fn expire(count: u64, first: Instant, span: Duration) -> Outcome<()> 
     })
 }
 
-/// Sets and drops timers until `ends`. Returns their number, and the longest time that one took.
-pub(crate) fn longest_stall(ends: &AtomicBool) -> (u64, Duration) {
+/// Sets and drops timers until `ends`. Returns their number and the longest stalls.
+pub(crate) fn longest_stall(ends: &AtomicBool) -> io::Result<(u64, Stall)> {
     block_on(poll_fn(|context| {
-        let (mut count, mut longest) = (0, Duration::ZERO);
+        let (mut count, mut stall) = (0, Stall::new()?);
         let mut last = Instant::now();
         while !ends.load(Ordering::Relaxed) {
             let mut timer = Timer::after(Duration::from_secs(10));
             let _ = Pin::new(&mut timer).poll(context);
             drop(timer);
             let now = Instant::now();
-            longest = longest.max(now - last);
-            last = now;
+            last = stall.record(last, now)?;
             count += 1;
         }
-        Poll::Ready((count, longest))
+        Poll::Ready(Ok((count, stall)))
     }))
 }
 

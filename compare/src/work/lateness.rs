@@ -1,4 +1,5 @@
-//! A histogram of lateness, in nanoseconds, and the worst lateness of many threads.
+//! A histogram of lateness, in nanoseconds, the worst lateness of many threads, and the longest
+//! operation of one thread.
 
 use std::io;
 use std::sync::OnceLock;
@@ -9,6 +10,7 @@ use hdrhistogram::Histogram;
 
 use crate::harness::Outcome;
 use crate::harness::sample::Sample;
+use crate::harness::system::waited_for_core;
 
 /// The percentiles that are reported and drawn.
 pub(crate) const PERCENTILES: [f64; 9] = [1.0, 10.0, 25.0, 50.0, 75.0, 90.0, 99.0, 99.9, 100.0];
@@ -79,6 +81,43 @@ impl Worst {
         let count = self.count.load(Ordering::Relaxed).max(1) as f64;
         let mean = self.sum_ns.load(Ordering::Relaxed) as f64 / count;
         Sample::of("worst_us", worst / 1000.0).with("mean_us", mean / 1000.0)
+    }
+}
+
+/// The longest operation of one thread.
+#[derive(Debug)]
+pub(crate) struct Stall {
+    /// The longest operation.
+    pub(crate) whole: Duration,
+    /// The longest operation, less the time for which the thread was runnable without a core.
+    pub(crate) own: Duration,
+    waited: Duration,
+}
+
+impl Stall {
+    /// Shorter operations are not looked at. Reading the waiting time takes several microseconds.
+    const LEAST: Duration = Duration::from_micros(50);
+
+    pub(crate) fn new() -> io::Result<Stall> {
+        Ok(Stall {
+            whole: Duration::ZERO,
+            own: Duration::ZERO,
+            waited: waited_for_core()?,
+        })
+    }
+
+    /// Records an operation. Returns when the next one starts.
+    pub(crate) fn record(&mut self, start: Instant, end: Instant) -> io::Result<Instant> {
+        let took = end - start;
+        if took < Stall::LEAST {
+            return Ok(end);
+        }
+        let waited = waited_for_core()?;
+        let own = took.saturating_sub(waited - self.waited);
+        self.waited = waited;
+        self.whole = self.whole.max(took);
+        self.own = self.own.max(own);
+        Ok(Instant::now())
     }
 }
 
