@@ -16,12 +16,13 @@ pub(crate) const HELP: &str = "\
 Compares this async-io with async-io 2.6.0, tokio and a raw epoll loop, side by side.
 
   SCENARIO...       measure only these scenarios
-  --quick           use small counts and few rounds: two minutes in all
+  --quick           use small counts and few rounds: three minutes in all
   --rounds N        measure every scenario for N rounds
   --json FILE       write all measurements as JSON
   --markdown FILE   write the table of docs/performance.md
   --plots DIR       measure the scenarios of the plots as well, and draw the plots as SVG
-  --cores A,B       run the measured process on core A, the load on core B [the last two]
+  --cores A,B       run the measured process on core A, the load on core B [the last two];
+                    the scenarios with several threads use all cores
   --list            list the scenarios
 ";
 

@@ -8,7 +8,7 @@ pub(crate) struct Job {
     /// The name of the scenario.
     pub(crate) scenario: &'static str,
     pub(crate) peer: Peer,
-    /// Whether to use small counts, so that the whole run takes two minutes.
+    /// Whether to use small counts, so that the whole run takes three minutes.
     pub(crate) quick: bool,
     /// The core of the measured process.
     pub(crate) near: usize,
