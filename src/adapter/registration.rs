@@ -96,7 +96,7 @@ impl Registration {
     ) -> bool {
         let (reactor, waker) = (&self.driver.reactor, cx.waker());
         // Not for writes: `WouldBlock` may be about the receiver, which no edge reports.
-        if at.direction == Direction::Read && would_block == WouldBlock::Conclusive {
+        if at.direction == Direction::Read && would_block.is_conclusive() {
             let waits = match reactor.repoll(&self.target, at, waker) {
                 Repoll::KeepsWaiting => true,
                 // If the fallback thread cannot be started, the operation returns the error.
@@ -126,8 +126,10 @@ impl Registration {
         // With one-shot reporting, arming reports again what is ready. If `WouldBlock` contradicted
         // that, the wait would be a busy loop. So the kernel is asked, and contradictions are
         // counted.
-        let conclusive =
-            would_block == WouldBlock::Conclusive && Poller::TRAITS.reporting == Reporting::Edges;
+        let would_block = match Poller::TRAITS.reporting {
+            Reporting::Edges => would_block,
+            Reporting::OneShot => WouldBlock::Inconclusive,
+        };
         loop {
             // Read before the operation: after a later event, the operation is tried again.
             let seen = self.snapshot(direction);
@@ -148,10 +150,10 @@ impl Registration {
                 direction,
                 id: id(),
             };
-            let request = if conclusive {
-                Request::Retry(seen)
-            } else {
-                Request::Refused
+            let request = match would_block {
+                WouldBlock::Conclusive => Request::Retry(seen),
+                WouldBlock::ConclusiveForPeek => Request::RetryPeek(seen),
+                WouldBlock::Inconclusive => Request::Refused,
             };
             match self.wait(at, request, cx) {
                 Ok(Waited::Enqueued) => return Poll::Pending,

@@ -206,7 +206,7 @@ impl Async<TcpStream> {
     /// ```
     pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         let peek = |stream: &TcpStream| stream.peek(buf);
-        self.operate(Direction::Read, WouldBlock::Conclusive, peek)
+        self.operate(Direction::Read, WouldBlock::ConclusiveForPeek, peek)
             .await
     }
 }

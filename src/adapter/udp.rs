@@ -108,7 +108,7 @@ impl Async<UdpSocket> {
     /// ```
     pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let peek = |socket: &UdpSocket| socket.peek_from(buf);
-        self.operate(Direction::Read, WouldBlock::Conclusive, peek)
+        self.operate(Direction::Read, WouldBlock::ConclusiveForPeek, peek)
             .await
     }
 
@@ -227,7 +227,7 @@ impl Async<UdpSocket> {
     /// ```
     pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         let peek = |socket: &UdpSocket| socket.peek(buf);
-        self.operate(Direction::Read, WouldBlock::Conclusive, peek)
+        self.operate(Direction::Read, WouldBlock::ConclusiveForPeek, peek)
             .await
     }
 

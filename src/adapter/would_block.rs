@@ -15,8 +15,19 @@ pub(crate) enum WouldBlock {
     /// It is the result of a system call on this object: the object was not ready, and the kernel
     /// will report a change.
     Conclusive,
+    /// The same for a peek. It proves nothing to other operations: a socket with `SO_PEEK_OFF` refuses
+    /// a peek at the end of its queue, and still has data for a receiver.
+    ConclusiveForPeek,
     /// A closure or a foreign type returned it, possibly for a reason other than this object.
     Inconclusive,
+}
+
+impl WouldBlock {
+    /// Returns whether the operation that returned it has to wait for a change.
+    #[inline]
+    pub(super) fn is_conclusive(self) -> bool {
+        self != WouldBlock::Inconclusive
+    }
 }
 
 /// Returns what `WouldBlock` from a `Read` or `Write` operation of `T` proves. The same holds for

@@ -74,7 +74,9 @@ impl<P: Poller> Reactor<P> {
         // The waker is cloned before the lock is taken, because `clone` is foreign code.
         let own = waker.clone();
         let latest = match (request, id) {
-            (Request::Retry(_), WaiterId::Listed(_)) => self.turns.latest_after_call(),
+            (Request::Retry(_) | Request::RetryPeek(_), WaiterId::Listed(_)) => {
+                self.turns.latest_after_call()
+            }
             _ => self.turns.latest(),
         };
         let mut slot = target.source.lock();

@@ -2,15 +2,18 @@
 
 use std::future::poll_fn;
 use std::io::Write;
+use std::net::UdpSocket;
 use std::sync::Arc;
 use std::task::Context;
 use std::thread;
 use std::time::Duration;
 
-use async_io::Timer;
+use async_io::{Async, Timer};
 use futures_lite::future::or;
 
-use crate::support::{Counter, Runner, drain, fill, foreign, guarded, poll, shared_pair};
+use crate::support::{
+    Counter, Runner, drain, fill, foreign, guarded, poll, raw, ready, shared_pair,
+};
 
 /// A future that is polled by one task and then by another wakes the second one.
 #[test]
@@ -156,6 +159,34 @@ fn one_event_wakes_all_waiters() {
             foreign(readable).unwrap();
         }
         foreign(write).unwrap();
+    });
+}
+
+/// With `SO_PEEK_OFF` each peek begins where the last one ended. So a peek finds nothing although a
+/// datagram is there, and the receiver that the same event has woken must get it.
+#[test]
+fn a_peek_that_finds_nothing_leaves_a_datagram_to_the_receiver() {
+    guarded(|| {
+        let source = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).unwrap();
+        raw::set_option(source.get_ref(), libc::SOL_SOCKET, libc::SO_PEEK_OFF, 0);
+        let address = source.get_ref().local_addr().unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..10 {
+            let [(peeks, peeking), (receives, receiving)] = [(); 2].map(|()| Counter::new());
+            let (mut peeked, mut received) = ([0; 8], [0; 8]);
+            let mut receive = Box::pin(source.recv_from(&mut received));
+            let mut peek = Box::pin(source.peek_from(&mut peeked));
+            assert!(poll(&mut receive, &receiving).is_pending());
+            assert!(poll(&mut peek, &peeking).is_pending());
+            sender.send_to(b"hi", address).unwrap();
+            peeks.wait_for(1);
+            receives.wait_for(1);
+            assert_eq!(ready(poll(&mut peek, &peeking)).unwrap().0, 2);
+            let mut peeked = [0; 8];
+            let mut peek = Box::pin(source.peek_from(&mut peeked));
+            assert!(poll(&mut peek, &peeking).is_pending());
+            assert_eq!(ready(poll(&mut receive, &receiving)).unwrap().0, 2);
+        }
     });
 }
 

@@ -39,17 +39,20 @@
 //! # Operations that an event has woken
 //!
 //! An event wakes all tasks that wait for its direction, and perhaps only the first of them finds
-//! something: one connection wakes every task that waits in `accept`. So an operation of this crate
-//! that finds nothing to read records that ([`State::unready`]), and the next event clears the
-//! record. A woken task that finds the record waits again without a system call. The same argument
-//! applies as above: the record and the enqueueing are under one lock, so condition 2 holds, and the
-//! event that woke the task came from a turn that began after its previous poll.
+//! something: one connection wakes every task that waits in `accept`. So an `accept` or a `recv` that
+//! finds nothing records that ([`State::unready`]), and the next event clears the record. A woken
+//! operation of this crate that finds the record waits again without a system call. The same argument
+//! applies as above. The record is read and the waiter is enqueued under one lock, so condition 2
+//! holds. The event that woke the task came from a turn that began after its previous poll.
+//!
+//! A peek records nothing. On a socket with `SO_PEEK_OFF` it finds nothing at the end of the queue,
+//! although the queue has data for a receiver.
 //!
 //! # The exception
 //!
-//! There is one exception to condition 3. The read after a short TCP read waits although no turn has begun,
-//! because that system call is the difference between two and three per request. The exception is
-//! used once, and not again until a turn has begun ([`State::enqueue_after_short_read`]).
+//! There is one exception to condition 3. The read after a short TCP read waits although no turn has
+//! begun, because that system call is the difference between two and three per request. The exception
+//! is used once, and not again until a turn has begun ([`State::enqueue_after_short_read`]).
 
 use super::backoff::{Backoff, READY_AT_ONCE, REFUSED, Step};
 use super::readiness::{Readiness, Snapshot};
@@ -99,6 +102,8 @@ pub(crate) enum Request {
     /// An operation of this crate returned `WouldBlock`, which is conclusive. The snapshot was
     /// taken before the operation.
     Retry(Snapshot),
+    /// The same for a peek, whose `WouldBlock` concerns only peeks.
+    RetryPeek(Snapshot),
     /// A closure returned `WouldBlock`, which may concern something else.
     Refused,
     /// The task asks only for readiness.
@@ -174,7 +179,7 @@ pub(crate) struct State {
     answered: PerDirection<Turn>,
     /// The turn when a read last used the exception for short reads.
     skipped: Option<Turn>,
-    /// Whether an operation of this crate found nothing to read, and no event has come since.
+    /// Whether an `accept` or a `recv` of this crate found nothing, and no event has come since.
     unready: bool,
     /// Whether urgent data was reported and no reader has been told yet.
     urgent: bool,
@@ -300,7 +305,8 @@ impl State {
     }
 
     /// Enqueues a waiter, or finds that it does not have to wait. `latest` is the most recently
-    /// started turn. For [`Request::Retry`] it was read after the operation.
+    /// started turn. For [`Request::Retry`] and [`Request::RetryPeek`] it was read after the
+    /// operation.
     #[inline]
     pub(crate) fn enqueue(
         &mut self,
@@ -315,13 +321,14 @@ impl State {
         let mut ask = false;
         let mut knowledge = Knowledge::Nothing;
         match request {
-            Request::Retry(seen) => {
+            Request::Retry(seen) | Request::RetryPeek(seen) => {
                 if !word.is_current(seen) {
                     return Enqueue::unneeded(false, waker, None);
                 }
                 if id != WaiterId::Shared {
                     knowledge = Knowledge::NotReadySince(latest);
-                    self.unready |= direction == Direction::Read;
+                    let takes = matches!(request, Request::Retry(_));
+                    self.unready |= takes && direction == Direction::Read;
                 }
             }
             Request::Refused => ask = true,

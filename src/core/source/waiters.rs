@@ -39,8 +39,9 @@ pub(crate) enum Knowledge {
     Urgent,
     /// Like `Nothing`, and the kernel cannot be asked: the next event is the answer.
     OnlyEventsTell,
-    /// The next poll returns "ready" without asking the kernel. An event came that is newer than
-    /// the kernel's "not ready", or the task has yielded.
+    /// An event came that is newer than the kernel's "not ready", or the task has yielded. The next
+    /// poll for readiness returns "ready" without asking the kernel. An operation is tried, or waits
+    /// again if another one has found nothing since.
     Ready,
 }
 

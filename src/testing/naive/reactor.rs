@@ -194,7 +194,12 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
             (5, _) => {
                 if let Some((object, direction, seen)) = self.begun {
                     let which = self.pick_at(script, object, direction)?;
-                    self.operate(which, seen, script.coin()?);
+                    let request = if script.coin()? {
+                        Request::Retry(seen)
+                    } else {
+                        Request::RetryPeek(seen)
+                    };
+                    self.operate(which, request, script.coin()?);
                 }
             }
             (6, Some(target)) => {
@@ -330,7 +335,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
     }
 
     /// Waits for an operation that found nothing as of a snapshot.
-    fn operate(&mut self, which: usize, seen: Snapshot, keeps_waker: bool) {
+    fn operate(&mut self, which: usize, request: Request, keeps_waker: bool) {
         let (task, is_same) = self.task_for(which, keeps_waker);
         if self.pausing(which, &task) != Pausing::No {
             return;
@@ -361,7 +366,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
                 self.waiters[which].polled = Some(turn);
             }
             Repoll::Tries => {
-                self.wait_for(which, Request::Retry(seen), &task, is_same);
+                self.wait_for(which, request, &task, is_same);
             }
         }
     }
@@ -431,7 +436,9 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         let word = target.source.word(direction);
         // `Some(..)` if the waiter is not enqueued.
         let unneeded = match request {
-            Request::Retry(seen) => (!word.is_current(seen)).then_some(Waited::TryAgain),
+            Request::Retry(seen) | Request::RetryPeek(seen) => {
+                (!word.is_current(seen)).then_some(Waited::TryAgain)
+            }
             Request::Refused => None,
             Request::Ready => waiter.is_granted.then_some(Waited::Ready),
         };
@@ -439,7 +446,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         let asks = match request {
             Request::Refused => true,
             Request::Ready => !keeps,
-            Request::Retry(_) => false,
+            Request::Retry(_) | Request::RetryPeek(_) => false,
         };
         let is_ready = is_ready(object, direction);
         let (questions, refusals) = kernel(|it| (it.questions, it.refusals));
@@ -494,7 +501,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
     fn keep(&mut self, which: usize, request: Request, keeps: bool) {
         let waiter = &mut self.waiters[which];
         let dated = match request {
-            Request::Retry(_) => waiter.at.id != WaiterId::Shared,
+            Request::Retry(_) | Request::RetryPeek(_) => waiter.at.id != WaiterId::Shared,
             Request::Refused | Request::Ready => keeps,
         };
         waiter.polled = dated.then_some(self.turn);

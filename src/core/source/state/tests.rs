@@ -213,6 +213,22 @@ fn operation_waits_again_if_another_one_found_nothing() {
     assert_eq!(repoll(&mut bench, ids[1], &second), Repoll::Tries);
 }
 
+#[test]
+fn peek_that_finds_nothing_says_nothing_to_other_operations() {
+    let mut bench = Bench::new(Interest::READ);
+    let ids = [(); 2].map(|()| bench.state.waiters.add(Read));
+    let request = bench.retry(Read);
+    bench.enqueue(Read, ids[1], request, plain());
+    bench.deliver(Event::READABLE, EDGES);
+    let peek = Request::RetryPeek(bench.words.get(Read).snapshot());
+    bench.enqueue(Read, ids[0], peek, plain());
+    let turn = bench.turn;
+    assert_eq!(
+        bench.state.repoll(Read, ids[1], plain(), turn),
+        Repoll::Tries
+    );
+}
+
 /// An event of a turn that began before the task's previous poll is not newer than that poll.
 #[test]
 fn operation_that_a_stale_event_has_woken_is_tried() {
