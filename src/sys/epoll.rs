@@ -418,7 +418,8 @@ impl Poller {
     }
 
     /// Programs the timerfd. Returns false if there is none that works. The caller holds
-    /// `programming`, and then ends the wait in progress, which may rely on the timerfd.
+    /// `programming`. A caller that needs the deadline then ends the wait in progress, or waits
+    /// without the timerfd itself.
     ///
     /// A timerfd that cannot be programmed is not used again. It is not closed, because its number
     /// may name another object by now.
@@ -498,7 +499,10 @@ impl Poller {
         });
         if alarmed {
             let _programming = self.programming.lock();
-            self.set_armed(Deadline::NEVER);
+            // A timerfd that is no longer used may fire for an earlier deadline.
+            if self.timer.get().is_some() || self.armed() <= self.clock.now() {
+                self.set_armed(Deadline::NEVER);
+            }
         }
         if let Some(reader) = self.bell_reader.get().filter(|_| events.notified) {
             while retry(|| rustix::io::read(reader, &mut [0u8; 64])).is_ok_and(|count| count > 0) {}
@@ -688,5 +692,19 @@ mod tests {
         let all = EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP;
         let events = Event::READABLE.and(Event::READ_CLOSED).and(Event::HANG_UP);
         assert_eq!(event_of(all), events);
+    }
+
+    #[test]
+    fn expiry_of_an_unused_timerfd_leaves_a_later_alarm_pending() {
+        let poller = Poller::new(Clock::new()).unwrap();
+        let soon = poller.clock.now().plus(Duration::from_millis(1));
+        poller.program_alarm(soon);
+        // As after the system has refused to program it.
+        poller.timer.put(None);
+        let late = soon.plus(Duration::from_secs(3600));
+        poller.program_alarm(late);
+        std::thread::sleep(Duration::from_millis(5));
+        poller.wait(&mut Events::new(), Until::Now).unwrap();
+        assert_eq!(poller.armed(), late);
     }
 }
