@@ -8,14 +8,14 @@
 //! ("away"), because it usually comes back soon. Meanwhile, any idle thread may take the role from
 //! it. So the role costs one compare-and-swap per wait and one per return, and no lock.
 //!
-//! A leader that has many wakers to call announces that. Until it has called them, an idle thread
-//! takes the role only if the leader is late. Otherwise the threads that the first wakers have woken
-//! would take the role, and the other wakers, from each other.
+//! A leader that has many wakers to call announces that, and counts as inside its turn until it has
+//! called them. Otherwise the threads that the first wakers have woken would take the role, and the
+//! other wakers, from each other. A watcher whose alarm goes off ends the announcement.
 //!
 //! ```text
 //!                    ① try_lead                      ① try_lead (any idle thread)
 //!      ┌──────┐ ───────────────▶ ┌─────────────┐ ◀────────────────── ┌──────────┐
-//!      │ none │                  │ waiting(id) │ ② leave             │ away(id) │
+//!      │ none │                  │ waiting(id) │ ② leave, calling    │ away(id) │
 //!      └──────┘                  └─────────────┘ ──────────────────▶ └──────────┘
 //!          ▲                      └─▶ waiting(other): ① by block_on, from the fallback thread  │
 //!          └──────────────────────────────────────────────────────── ③ abandon ────────────────┘
@@ -102,8 +102,9 @@ impl Leader {
         self.0 & WAITING != 0
     }
 
-    fn is_calling(self) -> bool {
-        self.0 & CALLING != 0
+    /// Returns whether the leader waits, or has announced that it calls the wakers of its turn.
+    fn is_in_turn(self) -> bool {
+        self.0 & (WAITING | CALLING) != 0
     }
 
     fn is_vacant(self) -> bool {
@@ -144,9 +145,7 @@ impl Leader {
 /// The leaders that a thread may take the role from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
-    /// Any leader that does not wait.
-    Late,
-    /// A leader that neither waits nor calls wakers.
+    /// Any leader that is away.
     Away,
     /// None: the role must be vacant, or the thread itself must have led last.
     Vacant,
@@ -225,7 +224,7 @@ impl<H: Clone> Roles<H> {
     }
 
     /// ② Leaves the wait. `calls` announces that the thread calls wakers next, until
-    /// [`has_called`](Self::has_called). Returns whether the thread still has the role. If not,
+    /// [`end_calls`](Self::end_calls). Returns whether the thread still has the role. If not,
     /// another thread has taken it.
     pub(crate) fn leave(&self, me: ThreadId, calls: bool) -> bool {
         let mut current = self.load();
@@ -246,10 +245,11 @@ impl<H: Clone> Roles<H> {
         }
     }
 
-    /// Ends the announcement that the thread calls wakers.
-    pub(crate) fn has_called(&self, me: ThreadId) {
+    /// Ends the announcement of the leader: it has called its wakers, or is late, or waits for this
+    /// thread inside one of them. Without an announcement, this changes nothing.
+    pub(crate) fn end_calls(&self) {
         let mut current = self.load();
-        while current.is(me) && current.is_calling() {
+        while current.0 & CALLING != 0 && !mutation!("late_leader_keeps_its_wakers") {
             match self.replace(current, Leader(current.0 & !CALLING)) {
                 Ok(()) => return,
                 Err(actual) => current = actual,
@@ -284,7 +284,7 @@ impl<H: Clone> Roles<H> {
 
     /// Returns whether a leader is inside a turn: it waits, or calls the wakers of its turn.
     pub(crate) fn leader_is_in_turn(&self) -> bool {
-        self.load().0 & (WAITING | CALLING) != 0
+        self.load().is_in_turn()
     }
 
     /// Returns whether the fallback thread may be inside its wait.
@@ -386,12 +386,8 @@ impl<H: Clone> Roles<H> {
 /// Returns whether a thread may take the role from the current leader.
 fn may_take(current: Leader, me: ThreadId, claim: Claim) -> bool {
     let from_fallback = current.is(ThreadId::FALLBACK) && me != ThreadId::FALLBACK;
-    if current.is_waiting() {
+    if current.is_in_turn() {
         return from_fallback || mutation!("waiting_leader_is_replaced");
-    }
-    let keeps_calling = claim == Claim::Away || mutation!("late_leader_keeps_its_wakers");
-    if current.is_calling() && keeps_calling {
-        return false;
     }
     let fallback_gives_up = mutation!("fallback_takes_only_a_vacant_role");
     let only_vacant = claim == Claim::Vacant || fallback_gives_up && me == ThreadId::FALLBACK;
@@ -527,20 +523,25 @@ mod tests {
     }
 
     #[test]
-    fn leader_that_calls_wakers_keeps_the_role_unless_it_is_late() {
+    fn leader_that_calls_wakers_keeps_the_role_until_the_announcement_ends() {
         let roles = Roles::<u8>::new();
         roles.try_lead(ONE, Claim::Away);
         assert!(roles.leave(ONE, true));
         assert!(!roles.leader_waits() && roles.leader_is_in_turn());
         assert_eq!(roles.try_lead(TWO, Claim::Away), Lead::Occupied);
         assert_eq!(roles.stand_by(TWO, 2), Some(Standby::Watcher));
-        roles.has_called(ONE);
+        roles.end_calls();
         assert!(!roles.leader_is_in_turn() && roles.was_last(ONE));
-        assert_eq!(roles.try_lead(ONE, Claim::Away), granted(false, false));
-        assert!(roles.leave(ONE, true));
-        assert_eq!(roles.leave_standby(TWO), None);
-        assert_eq!(roles.try_lead(TWO, Claim::Late), granted(true, false));
-        roles.has_called(ONE);
-        assert!(roles.leader_waits() && !roles.was_last(ONE));
+        assert_eq!(roles.try_lead(TWO, Claim::Away), granted(true, false));
+        roles.end_calls();
+        assert!(roles.leader_waits());
+    }
+
+    #[test]
+    fn fallback_thread_that_calls_wakers_gives_way_to_block_on() {
+        let roles = Roles::<u8>::new();
+        roles.try_lead(FALLBACK, Claim::Vacant);
+        assert!(roles.leave(FALLBACK, true));
+        assert_eq!(roles.try_lead(ONE, Claim::Away), granted(true, false));
     }
 }

@@ -190,7 +190,12 @@ struct Call<'a> {
 impl<'a> Call<'a> {
     fn begin(driver: &'static Driver, thread: &'a Thread) -> Self {
         let (outer_has_waited, outer_turn_is_wanted) = local(|it| {
-            it.running.borrow_mut().push(thread.id());
+            let mut running = it.running.borrow_mut();
+            if !running.is_empty() {
+                // The call may run inside a waker that this thread has announced to call.
+                driver.roles.end_calls();
+            }
+            running.push(thread.id());
             (
                 it.has_waited.replace(false),
                 it.turn_is_wanted.replace(false),

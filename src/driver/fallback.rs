@@ -57,7 +57,7 @@ where
         } else {
             1
         };
-        self.fallback_leads(thread, workspace, Claim::Late, P::displaces(absences));
+        self.fallback_leads(thread, workspace, Claim::Away, P::displaces(absences));
         absences
     }
 

@@ -32,7 +32,7 @@ pub(crate) trait Policy: Debug + Default + Send + 'static {
     fn displaces(absences: u32) -> bool;
 
     /// Returns whether a leader announces that it calls so many wakers. Idle threads then stand by
-    /// and do not take the role, unless the leader is late.
+    /// and do not take the role until the alarm goes off.
     fn announces_calls(wakers: usize) -> bool;
 }
 

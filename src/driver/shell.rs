@@ -8,8 +8,9 @@
 //!
 //! # Rules
 //!
-//! * A thread calls wakers only after it has given up the role, so a waker may block or call
-//!   `block_on`.
+//! * A thread calls wakers only after it has left its wait, when another thread can take the role, so
+//!   a waker may block or call `block_on`. If the leader has announced the calls, another thread takes
+//!   the role once the announcement has ended.
 //! * At the end of a turn, the thread shares its wakers with other threads, gives up the role, and
 //!   calls the wakers. These steps are also taken if user code inside the turn (a `tracing`
 //!   subscriber) panics. The panic is caught, and resumed after the wakers have been called.
@@ -160,19 +161,16 @@ where
         if !mutation!("nested_call_leaves_the_batch") {
             workspace.uncalled.run();
         }
-        let mut claim = Claim::Away;
         while !thread.parker.state.is_notified() {
-            match self.roles.try_lead(thread.id(), claim) {
+            match self.roles.try_lead(thread.id(), Claim::Away) {
                 Lead::Occupied => {
                     trace::sleeping();
                     let alarmed = self.stand_by(thread, &mut workspace.buffer);
                     if alarmed && self.roles.leader_waits() {
                         self.watch.false_alarm();
                     }
-                    claim = Claim::Late;
                 }
                 granted => {
-                    claim = Claim::Away;
                     self.lead(thread, granted, true, workspace);
                     if workspace.may_share_executor {
                         return;
@@ -193,7 +191,10 @@ where
         thread: &Arc<Thread>,
         workspace: &mut Workspace<R::Buffer>,
     ) {
-        match self.roles.try_lead(thread.id(), Claim::Late) {
+        // What this thread is busy with may depend on a waker of the leader, and no watcher may notice
+        // that the leader is late.
+        self.roles.end_calls();
+        match self.roles.try_lead(thread.id(), Claim::Away) {
             Lead::Occupied => workspace.left_at = None,
             granted => self.lead(thread, granted, false, workspace),
         }
@@ -260,17 +261,14 @@ where
     ) -> bool {
         let (id, state) = (thread.id(), &thread.parker.state);
         loop {
-            // The fallback thread stands by beside an absent leader, and a watcher beside one that
-            // calls wakers. Such a leader set an alarm only if threads stood by before.
-            let sets_alarm = if id == ThreadId::FALLBACK {
-                !mutation!("fallback_stands_by_without_an_alarm")
-            } else {
-                standby == Standby::Watcher && !mutation!("watcher_relies_on_a_calling_leader")
-            };
-            if sets_alarm && !self.roles.leader_waits() {
-                self.watch.leader_left();
+            if !self.roles.leader_waits() {
+                self.watch_absent_leader(id, standby);
             }
             let alarmed = self.sleep(thread, standby, alarm, buffer);
+            if alarmed {
+                // Before this thread names a successor, which looks at the leader.
+                self.roles.end_calls();
+            }
             if alarmed || state.is_notified() {
                 return alarmed && !state.is_notified();
             }
@@ -285,6 +283,19 @@ where
                 return false;
             }
             standby = Standby::Watcher;
+        }
+    }
+
+    /// Makes sure that an alarm is pending for a standby thread. No leader waits: the fallback thread
+    /// stands by beside an absent leader, and a watcher beside one that calls wakers. Such a leader
+    /// has set an alarm only if threads stood by before.
+    fn watch_absent_leader(&self, id: ThreadId, standby: Standby) {
+        if id == ThreadId::FALLBACK {
+            if !mutation!("fallback_stands_by_without_an_alarm") {
+                self.watch.leader_left();
+            }
+        } else if standby == Standby::Watcher && !mutation!("watcher_relies_on_a_calling_leader") {
+            self.watch.ensure_alarm();
         }
     }
 
@@ -433,7 +444,7 @@ where
         self.workspace.batch.run();
         self.workspace.uncalled.run();
         if self.announces_calls {
-            self.shell.roles.has_called(self.thread.id());
+            self.shell.roles.end_calls();
         }
         self.workspace.may_share_executor = has_tasks && ended_sleeps() != before;
     }

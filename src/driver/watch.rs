@@ -75,6 +75,14 @@ struct Record<P> {
     policy: P,
 }
 
+impl<P: Policy> Record<P> {
+    /// Sets the alarm. The caller holds the lock of the record.
+    fn set(&mut self, alarm: &impl AlarmClock, now: Deadline) {
+        alarm.set_alarm(now.plus(P::GRACE));
+        self.set_at = Some(now);
+    }
+}
+
 impl<A: AlarmClock, P: Policy> Watch<A, P> {
     pub(crate) fn new(clock: Clock) -> Self {
         Watch {
@@ -101,10 +109,22 @@ impl<A: AlarmClock, P: Policy> Watch<A, P> {
             None => true,
         };
         if set && !mutation!("absent_leader_sets_no_alarm") {
-            alarm.set_alarm(now.plus(P::GRACE));
-            record.set_at = Some(now);
+            record.set(alarm, now);
         }
         now
+    }
+
+    /// Makes sure that an alarm is pending, because the watcher stands by beside a leader that calls
+    /// wakers.
+    pub(crate) fn ensure_alarm(&self) {
+        let Some(alarm) = self.alarm.get() else {
+            return; // The watcher sleeps for `WITHOUT_ALARM` at a time.
+        };
+        let now = alarm.now(self.clock);
+        let mut record = self.record.lock();
+        if record.set_at.is_none() {
+            record.set(alarm, now);
+        }
     }
 
     /// Cancels the pending alarm if the policy chooses to, because the leader is about to wait.

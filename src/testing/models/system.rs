@@ -267,10 +267,10 @@ impl<const POSTPONES: bool, const CANCELS: bool, const DISPLACES: bool, const AN
     }
 }
 
-/// Changes the alarm whenever it may do so, and announces all calls.
-pub(super) type Restless = Adversary<true, true, true, true>;
-/// Cancels the alarm, but relies on a pending one.
-pub(super) type Canceling = Adversary<false, true, true, false>;
+/// Changes the alarm whenever it may do so.
+pub(super) type Restless = Adversary<true, true, true, false>;
+/// Cancels the alarm, but relies on a pending one. Announces all calls.
+pub(super) type Canceling = Adversary<false, true, true, true>;
 /// Leaves the alarm as it is, and an absent leader in its place. Announces all calls.
 pub(super) type Passive = Adversary<false, false, false, true>;
 

@@ -131,7 +131,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     ),
     (
         "late_leader_keeps_its_wakers",
-        "wakers::blocking_waker_meets_an_idle_thread::restless",
+        "wakers::blocking_waker_meets_an_idle_thread::canceling",
     ),
     (
         "watcher_relies_on_a_calling_leader",
