@@ -20,8 +20,13 @@ use crate::work::lateness::PERCENTILES;
 
 const SIZE: (u32, u32) = (800, 480);
 
-/// A line chart with one line per implementation. The horizontal axis is logarithmic.
-struct Lines {
+/// One line per implementation.
+type Lines = Vec<(Peer, Vec<(f64, f64)>)>;
+
+/// A line chart. The horizontal axis is logarithmic.
+struct Plot {
+    scenario: &'static Scenario,
+    lines: fn(&Measured) -> Lines,
     file: &'static str,
     caption: &'static str,
     x: &'static str,
@@ -29,8 +34,60 @@ struct Lines {
     /// Whether the vertical axis is logarithmic as well.
     has_decades: bool,
     legend: SeriesLabelPosition,
-    lines: Vec<(Peer, Vec<(f64, f64)>)>,
 }
+
+const PLOTS: [Plot; 5] = [
+    Plot {
+        scenario: &echo_by_connections::SCENARIO,
+        lines: |measured| by_count(measured, "cpu_ns", &echo_by_connections::CONNECTIONS),
+        file: "cpu-by-connections.svg",
+        caption: "TCP echo: CPU time of the server per request",
+        x: "connections",
+        y: "ns per request",
+        has_decades: false,
+        legend: UpperLeft,
+    },
+    Plot {
+        scenario: &cost_growth::SCENARIO,
+        lines: |measured| by_count(measured, "timer_ns", &cost_growth::TIMERS),
+        file: "cost-by-pending-timers.svg",
+        caption: "CPU time of replacing a random timer",
+        x: "pending timers",
+        y: "ns per timer",
+        has_decades: false,
+        legend: UpperLeft,
+    },
+    Plot {
+        scenario: &many_timers::SCENARIO,
+        lines: lateness,
+        file: "timer-lateness.svg",
+        caption: "Lateness of 200 000 timers a second, by share of the timers",
+        x: "one timer in so many is later",
+        y: "us late",
+        has_decades: true,
+        legend: UpperLeft,
+    },
+    Plot {
+        scenario: &timers_by_threads::SCENARIO,
+        lines: |measured| by_threads(measured, 1e6),
+        file: "timers-by-threads.svg",
+        caption: "Timers that threads create, poll and drop",
+        x: "threads",
+        y: "millions per second",
+        has_decades: false,
+        legend: LowerLeft,
+    },
+    Plot {
+        scenario: &echo_by_threads::SCENARIO,
+        lines: |measured| by_threads(measured, 1e3),
+        file: "echo-by-threads.svg",
+        caption: "TCP echo, 64 connections: requests by threads of the server",
+        x: "threads",
+        y: "thousands per second",
+        has_decades: false,
+        legend: LowerLeft,
+    },
+];
 
 /// Draws the plots of the scenarios that were measured into this folder.
 pub(crate) fn draw(all: &[Measured], folder: &Path) -> Outcome<()> {
@@ -39,95 +96,10 @@ pub(crate) fn draw(all: &[Measured], folder: &Path) -> Outcome<()> {
         all.iter()
             .find(|measured: &&Measured| measured.scenario.name == scenario.name)
     };
-    if let Some(measured) = find(&echo_by_connections::SCENARIO) {
-        let lines = by_count(measured, "cpu_ns", &echo_by_connections::CONNECTIONS);
-        let caption = "TCP echo: CPU time of the server per request";
-        let (x, y) = ("connections", "ns per request");
-        let file = "cpu-by-connections.svg";
-        draw_lines(
-            folder,
-            &Lines {
-                file,
-                caption,
-                x,
-                y,
-                has_decades: false,
-                legend: UpperLeft,
-                lines,
-            },
-        )?;
-    }
-    if let Some(measured) = find(&cost_growth::SCENARIO) {
-        let lines = by_count(measured, "timer_ns", &cost_growth::TIMERS);
-        let caption = "CPU time of replacing a random timer";
-        let (x, y) = ("pending timers", "ns per timer");
-        let file = "cost-by-pending-timers.svg";
-        draw_lines(
-            folder,
-            &Lines {
-                file,
-                caption,
-                x,
-                y,
-                has_decades: false,
-                legend: UpperLeft,
-                lines,
-            },
-        )?;
-    }
-    if let Some(measured) = find(&many_timers::SCENARIO) {
-        let lines = lateness(measured);
-        let caption = "Lateness of 200 000 timers a second, by share of the timers";
-        let (x, y) = ("one timer in so many is later", "us late");
-        let file = "timer-lateness.svg";
-        draw_lines(
-            folder,
-            &Lines {
-                file,
-                caption,
-                x,
-                y,
-                has_decades: true,
-                legend: UpperLeft,
-                lines,
-            },
-        )?;
-    }
-    if let Some(measured) = find(&timers_by_threads::SCENARIO) {
-        let lines = by_threads(measured, 1e6);
-        let caption = "Timers that threads create, poll and drop";
-        let (x, y) = ("threads", "millions per second");
-        let file = "timers-by-threads.svg";
-        draw_lines(
-            folder,
-            &Lines {
-                file,
-                caption,
-                x,
-                y,
-                has_decades: false,
-                legend: LowerLeft,
-                lines,
-            },
-        )?;
-    }
-    if let Some(measured) = find(&echo_by_threads::SCENARIO) {
-        let lines = by_threads(measured, 1e3);
-        let caption = "TCP echo, 64 connections: requests by threads of the server";
-        let (x, y) = ("threads", "thousands per second");
-        let file = "echo-by-threads.svg";
-        draw_lines(
-            folder,
-            &Lines {
-                file,
-                caption,
-                x,
-                y,
-                has_decades: false,
-                legend: LowerLeft,
-                lines,
-            },
-        )?;
+    for plot in &PLOTS {
+        if let Some(measured) = find(plot.scenario) {
+            draw_lines(folder, plot, &(plot.lines)(measured))?;
+        }
     }
     if let Some(measured) = find(&interval_ticks::SCENARIO) {
         draw_switches(measured, &folder.join("context-switches.svg"))?;
@@ -139,7 +111,7 @@ fn median(measured: &Measured, peer: Peer, name: &str) -> Option<f64> {
     Middle::of(&measured.figures(peer, name)).map(|middle| middle.median)
 }
 
-fn by_count(measured: &Measured, name: &str, counts: &[u64]) -> Vec<(Peer, Vec<(f64, f64)>)> {
+fn by_count(measured: &Measured, name: &str, counts: &[u64]) -> Lines {
     let line = |&peer: &Peer| {
         let point = |&count: &u64| {
             let value = median(measured, peer, &format!("{name}@{count}"))?;
@@ -152,7 +124,7 @@ fn by_count(measured: &Measured, name: &str, counts: &[u64]) -> Vec<(Peer, Vec<(
 
 /// Returns the figures `rate@THREADS`, divided by `unit`. The numbers of threads depend on the
 /// machine.
-fn by_threads(measured: &Measured, unit: f64) -> Vec<(Peer, Vec<(f64, f64)>)> {
+fn by_threads(measured: &Measured, unit: f64) -> Lines {
     let samples = measured.samples.values().flatten();
     let names = samples.flat_map(|sample| sample.0.keys());
     let counts: BTreeSet<u64> = names
@@ -168,7 +140,7 @@ fn by_threads(measured: &Measured, unit: f64) -> Vec<(Peer, Vec<(f64, f64)>)> {
 
 /// Returns the percentiles on an axis that stretches the upper ones: p50 is at 2, p99 at 100, p99.9
 /// at 1000.
-fn lateness(measured: &Measured) -> Vec<(Peer, Vec<(f64, f64)>)> {
+fn lateness(measured: &Measured) -> Lines {
     let line = |&peer: &Peer| {
         let point = |percentile: f64| {
             let value = median(measured, peer, &format!("late_us@{percentile}"))?;
@@ -192,43 +164,42 @@ fn color(peer: Peer) -> RGBColor {
     }
 }
 
-fn draw_lines(folder: &Path, lines: &Lines) -> Outcome<()> {
-    let points = || lines.lines.iter().flat_map(|(_, points)| points);
+fn draw_lines(folder: &Path, plot: &Plot, lines: &Lines) -> Outcome<()> {
+    let points = || lines.iter().flat_map(|(_, points)| points);
     let most_x = points().map(|point| point.0).fold(10.0, f64::max);
     let least_x = points().map(|point| point.0).fold(most_x, f64::min);
     let most_y = points().map(|point| point.1).fold(1.0, f64::max) * 1.1;
-    let path = folder.join(lines.file);
+    let path = folder.join(plot.file);
     let area = SVGBackend::new(&path, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     let mut builder = ChartBuilder::on(&area);
-    builder
-        .caption(lines.caption, ("sans-serif", 20))
-        .margin(12);
+    builder.caption(plot.caption, ("sans-serif", 20)).margin(12);
     builder.x_label_area_size(44).y_label_area_size(64);
     let x = (least_x..most_x).log_scale();
-    if lines.has_decades {
+    if plot.has_decades {
         fill(
             builder.build_cartesian_2d(x, (1.0..most_y).log_scale())?,
+            plot,
             lines,
         )?;
     } else {
-        fill(builder.build_cartesian_2d(x, 0.0..most_y)?, lines)?;
+        fill(builder.build_cartesian_2d(x, 0.0..most_y)?, plot, lines)?;
     }
     Ok(area.present()?)
 }
 
 type Chart<'a, Y> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<LogCoord<f64>, Y>>;
 
-fn fill<'a, Y>(mut chart: Chart<'a, Y>, lines: &Lines) -> Outcome<()>
+fn fill<'a, Y>(mut chart: Chart<'a, Y>, plot: &Plot, lines: &Lines) -> Outcome<()>
 where
     Y: Ranged<ValueType = f64> + plotters::coord::ranged1d::ValueFormatter<f64>,
 {
     chart
         .configure_mesh()
-        .x_desc(lines.x)
-        .y_desc(lines.y)
+        .x_desc(plot.x)
+        .y_desc(plot.y)
         .draw()?;
-    for (peer, points) in &lines.lines {
+    for (peer, points) in lines {
         if points.is_empty() {
             continue;
         }
@@ -241,7 +212,7 @@ where
     }
     let mut labels = chart.configure_series_labels();
     labels
-        .position(lines.legend.clone())
+        .position(plot.legend.clone())
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK);
     labels.draw()?;
