@@ -1,9 +1,7 @@
 //! Many tasks that wait in `accept` on one listener.
 
-use std::future::{Future, poll_fn};
 use std::io;
 use std::net::TcpListener;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -24,13 +22,7 @@ pub(crate) fn serve(listener: TcpListener, acceptors: u64, count: u64) -> io::Re
         let (listener, tally, finished) = (listener.clone(), tally.clone(), finished.clone());
         let accept = async move {
             loop {
-                let mut accept = pin!(listener.accept());
-                let accepted = poll_fn(|context| {
-                    tally.polled();
-                    accept.as_mut().poll(context)
-                });
-                drop(accepted.await);
-                if tally.accepted() {
+                if tally.accept(listener.accept()).await {
                     let _ = finished.try_send(());
                 }
             }

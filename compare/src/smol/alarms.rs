@@ -60,7 +60,7 @@ pub(crate) fn naps(mut random: Random, progress: &Progress, worst: &Worst) -> Ou
     })
 }
 
-/// Sets timers whose deadlines are spread over `span`, and awaits all of them. Fails if the first
+/// Sets timers with deadlines that are spread over `span`, and awaits all of them. Fails if the first
 /// deadline passes before all timers are set.
 pub(crate) fn expire(count: u64, first: Instant, span: Duration) -> Outcome<()> {
     let mut timers = Vec::with_capacity(count as usize);

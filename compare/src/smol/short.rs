@@ -48,7 +48,7 @@ pub(crate) fn connect_until_stopped(address: SocketAddr, progress: &Progress) ->
 }
 
 /// Receives an answer. It uses `read`, as all echo programs do: with `read_exact`, the compiler no
-/// longer inlines the read into the future of `read`, whose instructions the guards count.
+/// longer inlines the read into the future of `read`. The guards count the instructions of that future.
 async fn receive(stream: &mut Async<TcpStream>) -> io::Result<()> {
     let mut buffer = [0; 64];
     let mut missing = buffer.len();

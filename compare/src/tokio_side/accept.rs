@@ -1,8 +1,6 @@
 //! Many tasks that wait in `accept` on one listener.
 
-use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
 use std::rc::Rc;
 
 use tokio::net::TcpListener;
@@ -28,13 +26,7 @@ pub(crate) fn serve(
             let (listener, tally, finished) = (listener.clone(), tally.clone(), finished.clone());
             spawn_local(async move {
                 loop {
-                    let mut accept = pin!(listener.accept());
-                    let accepted = poll_fn(|context| {
-                        tally.polled();
-                        accept.as_mut().poll(context)
-                    });
-                    drop(accepted.await);
-                    if tally.accepted() {
+                    if tally.accept(listener.accept()).await {
                         let _ = finished.try_send(());
                     }
                 }

@@ -1,6 +1,8 @@
 //! The count of the connections that many tasks of one thread accept.
 
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 
 use crate::harness::sample::Sample;
 use crate::harness::usage::Moment;
@@ -28,13 +30,20 @@ impl Tally {
         }
     }
 
-    /// Counts the poll of a task that waits for a connection.
-    pub(crate) fn polled(&self) {
-        self.polls.set(self.polls.get() + 1);
+    /// Awaits a connection, closes it, and counts it and the polls. Returns whether the connection
+    /// was the last one.
+    pub(crate) async fn accept(&self, accept: impl Future) -> bool {
+        let mut accept = pin!(accept);
+        let accepted = poll_fn(|context| {
+            self.polls.set(self.polls.get() + 1);
+            accept.as_mut().poll(context)
+        });
+        drop(accepted.await);
+        self.count_connection()
     }
 
     /// Counts a connection. Returns whether it was the last one.
-    pub(crate) fn accepted(&self) -> bool {
+    fn count_connection(&self) -> bool {
         let accepted = self.accepted.get() + 1;
         self.accepted.set(accepted);
         if accepted == self.warm_up {
