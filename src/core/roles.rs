@@ -10,12 +10,12 @@
 //!
 //! A leader that has many wakers to call announces that, and counts as inside its turn until it has
 //! called them. Otherwise the threads that the first wakers have woken would take the role, and the
-//! other wakers, from each other. A watcher whose alarm goes off ends the announcement.
+//! other wakers, from each other. The watcher ends the announcement when its alarm goes off.
 //!
 //! ```text
 //!                    ① try_lead                      ① try_lead (any idle thread)
 //!      ┌──────┐ ───────────────▶ ┌─────────────┐ ◀────────────────── ┌──────────┐
-//!      │ none │                  │ waiting(id) │ ② leave, calling    │ away(id) │
+//!      │ none │                  │ waiting(id) │ ② leave             │ away(id) │
 //!      └──────┘                  └─────────────┘ ──────────────────▶ └──────────┘
 //!          ▲                      └─▶ waiting(other): ① by block_on, from the fallback thread  │
 //!          └──────────────────────────────────────────────────────── ③ abandon ────────────────┘

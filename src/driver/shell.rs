@@ -152,9 +152,9 @@ where
 
     /// Waits until the thread is notified, as the leader or standing by while another thread leads.
     ///
-    /// Returns early after a turn that has woken tasks of an executor, which has woken another
-    /// thread. If this thread runs the same executor, it can run the tasks without a context switch.
-    /// To find out, the caller polls its future.
+    /// Returns early after a turn that has woken tasks of an executor, if the executor has woken
+    /// another thread. If this thread runs the same executor, it can run the tasks without a context
+    /// switch. To find out, the caller polls its future.
     pub(crate) fn wait_as(&self, thread: &Arc<Thread>, workspace: &mut Workspace<R::Buffer>) {
         // If this call runs inside a waker, what it waits for may depend on a later waker of the
         // batch.

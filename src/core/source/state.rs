@@ -102,7 +102,7 @@ pub(crate) enum Request {
     /// An operation of this crate returned `WouldBlock`, which is conclusive. The snapshot was
     /// taken before the operation.
     Retry(Snapshot),
-    /// The same for a peek, whose `WouldBlock` concerns only peeks.
+    /// The same for a peek. It proves nothing to other operations.
     RetryPeek(Snapshot),
     /// A closure returned `WouldBlock`, which may concern something else.
     Refused,
