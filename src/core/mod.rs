@@ -19,5 +19,6 @@ pub(crate) mod registry;
 pub(crate) mod roles;
 pub(crate) mod source;
 pub(crate) mod sync;
+pub(crate) mod thread_number;
 pub(crate) mod timers;
 pub(crate) mod wake;

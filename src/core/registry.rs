@@ -40,8 +40,9 @@
 //!   some targets lack.
 
 use crate::core::source::Key;
+use crate::core::sync::Mutex;
 use crate::core::sync::atomic::{AtomicU32, Ordering};
-use crate::core::sync::{Mutex, thread_number};
+use crate::core::thread_number::thread_number;
 use std::io;
 use std::sync::OnceLock;
 

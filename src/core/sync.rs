@@ -38,35 +38,6 @@ pub(crate) const fn is_planted(_name: &str) -> bool {
     false
 }
 
-/// Returns the number of the calling thread. Threads that run at the same time mostly have
-/// different numbers. Under loom all threads have the same number, so that they use the same
-/// memory.
-#[inline]
-pub(crate) fn thread_number() -> usize {
-    use std::cell::Cell;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    static STARTED: AtomicUsize = AtomicUsize::new(1);
-    thread_local! {
-        /// Zero until the number is needed.
-        static NUMBER: Cell<usize> = const { Cell::new(0) };
-    }
-    #[cold]
-    fn assign() -> usize {
-        // Relaxed: the number says nothing about other memory.
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        NUMBER.set(number);
-        number
-    }
-    if cfg!(async_io_loom) {
-        return 0;
-    }
-    match NUMBER.get() {
-        0 => assign(),
-        number => number,
-    }
-}
-
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(imp::Mutex<T>);
 

@@ -13,7 +13,6 @@ use crate::reactor::Reactor;
 use crate::reactor::poller::{Poller as _, Until};
 use crate::sys::Poller;
 use std::io;
-use std::num::NonZero;
 use std::ops::Deref;
 use std::sync::LazyLock;
 use std::task::Waker;
@@ -36,8 +35,7 @@ impl Deref for Driver {
 
 impl Driver {
     fn new() -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let reactor = Reactor::new(processors);
+        let reactor = Reactor::new();
         let clock = reactor.clock();
         Driver {
             shell: Shell::new(reactor, clock),

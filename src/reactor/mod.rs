@@ -20,7 +20,7 @@ use crate::core::registry::Registry;
 use crate::core::source::state::State;
 use crate::core::source::{Event, Interest, Key, Source, Turn, Turns};
 use crate::core::sync::{Condvar, Mutex};
-use crate::core::timers::Timers;
+use crate::core::timers::{SHARDS, Timers};
 use crate::core::wake::{self, WakeBatch};
 use crate::driver::shell::Turning;
 use crate::trace;
@@ -70,11 +70,10 @@ impl<R: Copy> Clone for Target<'_, R> {
 impl<R: Copy> Copy for Target<'_, R> {}
 
 impl<P: Poller> Reactor<P> {
-    /// Creates a reactor for so many threads that set timers at the same time.
-    pub(crate) fn new(threads: usize) -> Self {
+    pub(crate) fn new() -> Self {
         Reactor {
             clock: Clock::new(),
-            timers: Timers::new(threads),
+            timers: Timers::new(SHARDS),
             registry: Registry::new(),
             poller: OnceLock::new(),
             bare: Mutex::new(false),

@@ -157,7 +157,7 @@ pub(super) const BOUNDS: &[Bound] = &[
         TIMER_THREADS,
         timers_by_threads::LEAST_FUTEX,
         "futex calls per million timers of 16 threads",
-        1000.0,
+        50.0,
     ),
     bound(
         ECHO_THREADS,

@@ -7,7 +7,13 @@
 //! of its earliest deadline that is read without the lock. A key names its shard, so a timer that is
 //! moved to another thread stays in the shard where it was inserted.
 //!
-//! The thread that waits sleeps until the minimum of the copies.
+//! There are many more shards than processors, because the system may stop a thread that holds a
+//! lock. Other threads of the same shard then have to wait in the kernel. Threads that run at the
+//! same time have different numbers (see [`thread_number`]), so up to [`SHARDS`] threads share no
+//! shard.
+//!
+//! The thread that waits sleeps until the minimum of the copies. It reads only the copies of the
+//! shards that are in use, which a word with one bit per shard tells. A bit is never cleared.
 //!
 //! # Rules
 //!
@@ -22,9 +28,10 @@
 //! A thread that moves a shard's earliest deadline forward writes the copy, and then checks whether a
 //! thread sleeps. A thread that is about to sleep announces that, and then reads all copies. All four
 //! accesses are sequentially consistent, so at least one of the two threads sees the other (see
-//! `Shell::earliest_moved` and `Shell::lead`). It does not help that another shard has an earlier
-//! deadline: that timer may be removed while the copies are read. So the check is made whenever the
-//! deadline is the earliest of its *shard*.
+//! `Shell::earliest_moved` and `Shell::lead`). The same holds for the bit of a shard: it is set, or
+//! seen to be set, before the check for a thread that sleeps, and it is read after the announcement.
+//! It does not help that another shard has an earlier deadline: that timer may be removed while the
+//! copies are read. So the check is made whenever the deadline is the earliest of its *shard*.
 //!
 //! A copy that moves backward is written with Release. A thread that reads the old value sleeps for a
 //! shorter time than necessary.
@@ -43,16 +50,18 @@
 //! * One queue behind one lock: on two threads, setting and dropping timers reaches 0.4 of the rate
 //!   of one thread.
 //! * To take all locks before each sleep: each sleep then contends with every thread that sets timers.
+//! * As many shards as processors: with 16 threads on two processors, a million timers then cause up to
+//!   104 000 system calls for contended locks.
 
 mod entries;
 mod nodes;
 pub(crate) mod queue;
 
 use crate::core::clock::{AtomicDeadline, Deadline};
-use crate::core::sync::atomic::{AtomicBool, Ordering};
-use crate::core::sync::{Mutex, thread_number, write_before_read};
+use crate::core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::core::sync::{Mutex, write_before_read};
+use crate::core::thread_number::thread_number;
 use crate::core::wake::WakeBatch;
-use entries::MAX_SHARDS;
 pub(crate) use entries::TimerKey;
 use queue::Queue;
 use std::task::Waker;
@@ -68,10 +77,18 @@ const DENSE: usize = 8;
 /// the lock again.
 pub(crate) const LOCKED_AT_ONCE: usize = if cfg!(any(test, fuzzing)) { 4 } else { 128 };
 
+/// The number of shards: one per bit of a word.
+pub(crate) const SHARDS: usize = usize::BITS as usize;
+
+// A key has room for the number of each shard.
+const _: () = assert!(SHARDS <= entries::MAX_SHARDS);
+
 #[derive(Debug)]
 pub(crate) struct Timers {
     /// The number of shards is a power of two.
     shards: Box<[Shard]>,
+    /// A bit for each shard that has had a timer.
+    used: AtomicUsize,
     /// Whether the last call to [`expire`](Timers::expire) left timers that were due.
     backlog: AtomicBool,
 }
@@ -117,11 +134,12 @@ impl Shard {
 }
 
 impl Timers {
-    /// Creates timers for so many threads that set timers at the same time.
-    pub(crate) fn new(threads: usize) -> Self {
-        let count = threads.clamp(1, MAX_SHARDS).next_power_of_two();
+    /// Creates timers in so many shards: a power of two, at most [`SHARDS`].
+    pub(crate) fn new(shards: usize) -> Self {
+        debug_assert!(shards.is_power_of_two() && shards <= SHARDS);
         Timers {
-            shards: (0..count).map(|_| Shard::new()).collect(),
+            shards: (0..shards).map(|_| Shard::new()).collect(),
+            used: AtomicUsize::new(0),
             backlog: AtomicBool::new(false),
         }
     }
@@ -130,8 +148,36 @@ impl Timers {
     #[inline]
     pub(crate) fn next(&self) -> Deadline {
         write_before_read();
-        let earliest = self.shards.iter().map(Shard::earliest);
+        let earliest = self.used().map(Shard::earliest);
         earliest.min().unwrap_or(Deadline::NEVER)
+    }
+
+    /// Returns the shards that have had a timer.
+    #[inline]
+    fn used(&self) -> impl Iterator<Item = &Shard> {
+        self.used_from(0).map(|number| &self.shards[number])
+    }
+
+    /// Returns the numbers of the shards that have had a timer, in turn from this number on.
+    #[inline]
+    fn used_from(&self, first: usize) -> impl Iterator<Item = usize> + use<> {
+        // SeqCst: see the documentation of the module.
+        let used = self.used.load(Ordering::SeqCst);
+        let mut left = used.rotate_right(first as u32);
+        std::iter::from_fn(move || {
+            let offset = left.trailing_zeros();
+            left &= left.wrapping_sub(1);
+            (offset < usize::BITS).then_some((first + offset as usize) % SHARDS)
+        })
+    }
+
+    /// Records that a shard is used.
+    #[inline]
+    fn use_shard(&self, number: usize) {
+        // SeqCst in both: see the documentation of the module.
+        if self.used.load(Ordering::SeqCst) & (1 << number) == 0 {
+            self.used.fetch_or(1 << number, Ordering::SeqCst);
+        }
     }
 
     /// Returns the time at which a thread that goes to sleep should wake up. This is the earliest
@@ -144,7 +190,7 @@ impl Timers {
         }
         let end = first.plus(WINDOW);
         let (mut first, mut count, mut last) = (Deadline::NEVER, 0, Deadline::from_nanos(0));
-        for shard in &self.shards {
+        for shard in self.used() {
             let earliest = shard.earliest();
             if earliest > end {
                 first = first.min(earliest);
@@ -217,6 +263,9 @@ impl Timers {
         deadline: Deadline,
         waker: Waker,
     ) -> Result<(TimerKey, bool), Waker> {
+        if !mutation!("used_shard_is_not_recorded") {
+            self.use_shard(number);
+        }
         let shard = &self.shards[number];
         let mut queue = shard.queue.lock();
         let key = queue.insert(deadline, waker)?;
@@ -294,19 +343,16 @@ impl Timers {
 
     /// Returns the shard with the earliest deadline, if that is due.
     fn earliest_due(&self, now: Deadline) -> Option<usize> {
-        let deadlines = self.shards.iter().map(Shard::earliest);
-        let (number, deadline) = deadlines
-            .enumerate()
-            .min_by_key(|(_, deadline)| *deadline)?;
+        let used = self.used_from(0);
+        let earliest = used.map(|number| (self.shards[number].earliest(), number));
+        let (deadline, number) = earliest.min()?;
         is_due(deadline, now).then_some(number)
     }
 
     /// Returns the next shard after this one with a deadline that is due.
     fn next_due(&self, number: usize, now: Deadline) -> Option<usize> {
-        let after =
-            (1..=self.shards.len()).map(|offset| (number + offset) & (self.shards.len() - 1));
-        let mut due = after.filter(|number| is_due(self.shards[*number].earliest(), now));
-        due.next()
+        let mut used = self.used_from(number + 1);
+        used.find(|number| is_due(self.shards[*number].earliest(), now))
     }
 
     /// Lets a shard have no room for another timer.

@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-const SHARDS: [usize; 2] = [1, 4];
+const COUNTS: [usize; 2] = [1, 4];
 
 fn insert(timers: &Timers, shard: usize, nanos: u64) -> TimerKey {
     let deadline = Deadline::from_nanos(nanos);
@@ -31,7 +31,7 @@ fn close_deadlines() -> impl Strategy<Value = Vec<u64>> {
 proptest! {
     #[test]
     fn only_dense_timers_share_a_wake_up(deadlines in close_deadlines(), several: bool) {
-        let timers = with_deadlines(SHARDS[usize::from(several)], deadlines.iter().copied());
+        let timers = with_deadlines(COUNTS[usize::from(several)], deadlines.iter().copied());
         let first = *deadlines.iter().min().unwrap();
         let end = first + WINDOW.as_nanos() as u64;
         let near = deadlines.iter().filter(|deadline| **deadline <= end);
@@ -47,7 +47,7 @@ proptest! {
 
 #[test]
 fn dense_timers_share_a_wake_up() {
-    for shards in SHARDS {
+    for shards in COUNTS {
         let timers = with_deadlines(shards, (0..1000).map(|micros| micros * 1000));
         let half = Deadline::from_nanos(0).plus(WINDOW / 2);
         let end = Deadline::from_nanos(0).plus(WINDOW);
@@ -60,7 +60,7 @@ fn dense_timers_share_a_wake_up() {
 
 #[test]
 fn as_many_as_are_dense_share_a_wake_up_and_one_less_does_not() {
-    for shards in SHARDS {
+    for shards in COUNTS {
         for (count, shares) in [(DENSE as u64 - 1, false), (DENSE as u64, true)] {
             let timers = with_deadlines(shards, 1..=count);
             let expected = Deadline::from_nanos(if shares { count } else { 1 });
@@ -75,7 +75,7 @@ fn as_many_as_are_dense_share_a_wake_up_and_one_less_does_not() {
 
 #[test]
 fn timers_left_over_by_the_limit_are_not_delayed() {
-    for shards in SHARDS {
+    for shards in COUNTS {
         let timers = with_deadlines(shards, (0..100).map(|micros| micros * 1000));
         let mut batch = WakeBatch::default();
         timers.expire(Deadline::from_nanos(99_000), 40, &mut batch);
@@ -87,9 +87,20 @@ fn timers_left_over_by_the_limit_are_not_delayed() {
 }
 
 #[test]
-fn number_of_shards_is_a_power_of_two_within_the_limit() {
-    for (threads, shards) in [(0, 1), (1, 1), (3, 4), (64, 64), (65, 64), (usize::MAX, 64)] {
-        assert_eq!(Timers::new(threads).shards.len(), shards);
+fn only_used_shards_are_visited() {
+    let timers = Timers::new(SHARDS);
+    assert_eq!(timers.used_from(3).count(), 0);
+    let numbers = [1, 5, SHARDS - 1];
+    for number in numbers {
+        insert(&timers, number, 5);
+    }
+    for (first, turn) in [
+        (0, [1, 5, SHARDS - 1]),
+        (5, [5, SHARDS - 1, 1]),
+        (6, [SHARDS - 1, 1, 5]),
+        (SHARDS, [1, 5, SHARDS - 1]),
+    ] {
+        assert!(timers.used_from(first).eq(turn));
     }
 }
 

@@ -32,7 +32,7 @@ pub fn reactor_on_one_shots(script: &[u8]) {
 
 fn run<const ONE_SHOT: bool>(script: &[u8]) {
     kernel(|it| *it = Kernel::new(ONE_SHOT));
-    let real = Reactor::<Scripted<ONE_SHOT>>::new(1);
+    let real = Reactor::<Scripted<ONE_SHOT>>::new();
     let mut script = Script(script);
     let mut model = Model::new(&real);
     while model.step(&mut script).is_some() {

@@ -27,7 +27,7 @@ const LATE: Deadline = Deadline::from_nanos(1 << 62);
 /// leaked.
 fn reactor() -> (&'static Real, Target<'static, u16>) {
     kernel(|it| *it = Kernel::new(false));
-    let real: &Real = Box::leak(Box::new(Reactor::new(1)));
+    let real: &Real = Box::leak(Box::new(Reactor::new()));
     (real, real.insert(0).unwrap())
 }
 

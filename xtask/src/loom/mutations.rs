@@ -76,6 +76,10 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "deadlines::cancellation_across_shards_meets_the_firing",
     ),
     (
+        "used_shard_is_not_recorded",
+        "deadlines::earlier_deadline_meets_a_leader_that_goes_to_sleep",
+    ),
+    (
         "write_does_not_precede_read",
         "deadlines::earlier_deadline_meets_a_leader_that_goes_to_sleep",
     ),
