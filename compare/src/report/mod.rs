@@ -110,6 +110,14 @@ fn verdict(measured: &Measured, name: &str, target: Target) -> Option<Verdict> {
                 is_met: (least..=most).contains(&median),
             }
         }
+        Target::Either(one, other) => {
+            let one = verdict(measured, name, *one)?;
+            let other = verdict(measured, name, *other)?;
+            Verdict {
+                text: format!("{}, or {}", one.text, other.text),
+                is_met: one.is_met || other.is_met,
+            }
+        }
     })
 }
 

@@ -53,6 +53,8 @@ pub(crate) enum Target {
     /// Between these two values (inclusive), whatever the figures of the peers are. The second one
     /// may be infinite.
     Within(f64, f64),
+    /// Either of these.
+    Either(&'static Target, &'static Target),
 }
 
 /// One figure of a scenario.
