@@ -6,6 +6,7 @@ use super::would_block::WouldBlock;
 use crate::core::source::Direction;
 use std::future::poll_fn;
 use std::io;
+use std::task::{Context, Poll};
 
 impl<T> Async<T> {
     /// Runs a reading operation, and waits and repeats it while it would block.
@@ -165,6 +166,105 @@ impl<T> Async<T> {
         op: impl FnMut(&mut T) -> io::Result<R>,
     ) -> io::Result<R> {
         self.operate_mut(Direction::Write, op).await
+    }
+
+    /// Polls a reading operation, for futures and transports that are written by hand.
+    ///
+    /// Each poll calls the closure at least once. If it returns an error of kind
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock), the task is woken when the object may be readable,
+    /// and the poll returns [`Poll::Pending`]. Any other result is returned. If an event has arrived
+    /// meanwhile, the closure is called again in the same poll.
+    ///
+    /// This method, [`poll_readable`](Async::poll_readable) and `AsyncRead` share one waker: a poll by
+    /// another task replaces the waker and wakes the earlier task. Several tasks at once should use
+    /// [`read_with`](Async::read_with).
+    ///
+    /// The closure may return `WouldBlock` for a reason of its own, although the object is readable.
+    /// If it does so again and again, the task is woken with pauses in between, which grow to 10 ms.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of the closure, and those of [`readable`](Async::readable). An error does
+    /// not end anything: the next poll calls the closure again.
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`poll_readable`](Async::poll_readable): a task that no longer wants to wait need not do
+    /// anything.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::future::poll_fn;
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// async_io::block_on(async {
+    ///     let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+    ///     socket.get_ref().send_to(b"hi", socket.get_ref().local_addr()?)?;
+    ///     let mut buffer = [0; 16];
+    ///     let receive = poll_fn(|cx| socket.poll_read_with(cx, |socket| socket.recv(&mut buffer)));
+    ///     assert_eq!(receive.await?, 2);
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    pub fn poll_read_with<R>(
+        &self,
+        cx: &mut Context<'_>,
+        op: impl FnMut(&T) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.poll_with(Direction::Read, cx, op)
+    }
+
+    /// Polls a writing operation, for futures and transports that are written by hand.
+    ///
+    /// This is like [`poll_read_with`](Async::poll_read_with) for the other direction. It shares the
+    /// waker with [`poll_writable`](Async::poll_writable).
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of the closure, and those of [`writable`](Async::writable).
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`poll_read_with`](Async::poll_read_with).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Async;
+    /// use std::future::poll_fn;
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// async_io::block_on(async {
+    ///     let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+    ///     let address = socket.get_ref().local_addr()?;
+    ///     let send = poll_fn(|cx| socket.poll_write_with(cx, |socket| socket.send_to(b"hi", address)));
+    ///     assert_eq!(send.await?, 2);
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    pub fn poll_write_with<R>(
+        &self,
+        cx: &mut Context<'_>,
+        op: impl FnMut(&T) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.poll_with(Direction::Write, cx, op)
+    }
+
+    fn poll_with<R>(
+        &self,
+        direction: Direction,
+        cx: &mut Context<'_>,
+        mut op: impl FnMut(&T) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        let op = || op(&self.io);
+        let registration = self.registration();
+        registration.poll_shared(direction, WouldBlock::Inconclusive, cx, op)
     }
 
     /// Runs an operation of this crate or of a closure.
