@@ -370,7 +370,7 @@ pub use driver::block_on::block_on;
 #[cfg(not(async_io_loom))]
 pub use ready::{Readable, ReadableOwned, Writable, WritableOwned};
 #[cfg(not(async_io_loom))]
-pub use timer::Timer;
+pub use timer::{MissedTicks, Timer};
 
 // cargo-fuzz sets this cfg. The targets of `fuzz/` are the only users.
 #[cfg(all(fuzzing, unix, not(async_io_loom)))]

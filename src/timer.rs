@@ -1,14 +1,20 @@
 //! [`Timer`]: a future and stream that completes at points in time.
 
+mod ticks;
+
 use crate::core::clock::Deadline;
 use crate::core::timers::TimerKey;
 use crate::core::wake;
 use crate::driver::Driver;
 use futures_core::Stream;
+use futures_core::future::FusedFuture;
+use futures_core::stream::FusedStream;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
+pub use ticks::MissedTicks;
+use ticks::Ticks;
 
 /// The longest pause of a poll if no thread can be started to drive the timers.
 const PAUSE_WITHOUT_DRIVER: Duration = Duration::from_millis(1);
@@ -27,7 +33,8 @@ const PAUSE_WITHOUT_DRIVER: Duration = Duration::from_millis(1);
 ///
 /// An interval does not drift: each event is due one period after the previous one was *due*.
 /// Events that a task was too late for are not skipped or merged. They are yielded one after the
-/// other without waiting, each with its own instant.
+/// other without waiting, each with its own instant. [`set_missed_ticks`](Timer::set_missed_ticks)
+/// changes that.
 ///
 /// # Which task is woken
 ///
@@ -38,6 +45,13 @@ const PAUSE_WITHOUT_DRIVER: Duration = Duration::from_millis(1);
 /// * An interval has yielded an event: the task is woken for the next one.
 ///
 /// After its last event, a timer keeps no waker.
+///
+/// # In `select!`
+///
+/// A timer can be used in a `select!` of `futures-util` without `fuse()`. As a future, it is
+/// [terminated](FusedFuture::is_terminated) from its last event until it is set again. A timer that
+/// was never set, or was cleared, is not terminated: `select!` keeps waiting for it. As a stream, a
+/// timer is never terminated.
 ///
 /// # Cancellation
 ///
@@ -86,8 +100,7 @@ const PAUSE_WITHOUT_DRIVER: Duration = Duration::from_millis(1);
 pub struct Timer {
     /// When the timer fires next; `None` if it will not.
     when: Option<Instant>,
-    /// The time from one event to the next. [`ONCE`] if there is only one event.
-    period: Duration,
+    ticks: Ticks,
     /// The task that polled the timer last. `None` before the first poll and after the last event.
     listener: Option<Listener>,
 }
@@ -105,9 +118,6 @@ struct Listener {
     waker: Waker,
 }
 
-/// The period of a timer that fires once: adding it to any instant overflows.
-const ONCE: Duration = Duration::MAX;
-
 impl Timer {
     /// Creates a timer that never fires unless it is set.
     ///
@@ -121,7 +131,7 @@ impl Timer {
     pub fn never() -> Timer {
         Timer {
             when: None,
-            period: ONCE,
+            ticks: Ticks::ONCE,
             listener: None,
         }
     }
@@ -144,7 +154,7 @@ impl Timer {
     pub fn after(duration: Duration) -> Timer {
         Timer {
             when: Instant::now().checked_add(duration),
-            period: ONCE,
+            ticks: Ticks::ONCE,
             listener: None,
         }
     }
@@ -165,7 +175,7 @@ impl Timer {
     pub fn at(instant: Instant) -> Timer {
         Timer {
             when: Some(instant),
-            period: ONCE,
+            ticks: Ticks::ONCE,
             listener: None,
         }
     }
@@ -193,7 +203,7 @@ impl Timer {
     pub fn interval(period: Duration) -> Timer {
         Timer {
             when: Instant::now().checked_add(period),
-            period,
+            ticks: Ticks::every(period),
             listener: None,
         }
     }
@@ -219,7 +229,7 @@ impl Timer {
     pub fn interval_at(start: Instant, period: Duration) -> Timer {
         Timer {
             when: Some(start),
-            period,
+            ticks: Ticks::every(period),
             listener: None,
         }
     }
@@ -306,7 +316,7 @@ impl Timer {
     /// });
     /// ```
     pub fn set_interval(&mut self, period: Duration) {
-        self.period = period;
+        self.ticks.set_period(period);
         self.set(Instant::now().checked_add(period));
     }
 
@@ -329,7 +339,7 @@ impl Timer {
     /// });
     /// ```
     pub fn set_interval_at(&mut self, start: Instant, period: Duration) {
-        self.period = period;
+        self.ticks.set_period(period);
         self.set(Some(start));
     }
 
@@ -352,8 +362,80 @@ impl Timer {
         self.set(None);
     }
 
+    /// Sets what an interval does about events that its task was too late for.
+    ///
+    /// The policy applies from the next event on, and stays when the timer is set again. It does not
+    /// matter for a timer that fires once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::{MissedTicks, Timer};
+    /// use std::time::Duration;
+    ///
+    /// let mut heartbeat = Timer::interval(Duration::from_secs(1));
+    /// heartbeat.set_missed_ticks(MissedTicks::Delay);
+    /// assert_eq!(heartbeat.missed_ticks(), MissedTicks::Delay);
+    /// ```
+    pub fn set_missed_ticks(&mut self, policy: MissedTicks) {
+        self.ticks.missed = policy;
+    }
+
+    /// Returns what an interval does about events that its task was too late for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::{MissedTicks, Timer};
+    ///
+    /// assert_eq!(Timer::never().missed_ticks(), MissedTicks::Burst);
+    /// ```
+    pub fn missed_ticks(&self) -> MissedTicks {
+        self.ticks.missed
+    }
+
+    /// Returns the instant at which the timer fires next.
+    ///
+    /// Returns `None` if the timer will not fire (see [`will_fire`](Timer::will_fire)). The instant
+    /// is in the past if the timer is due and was not polled since.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Timer;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let at = Instant::now() + Duration::from_secs(1);
+    /// let mut timer = Timer::at(at);
+    /// assert_eq!(timer.deadline(), Some(at));
+    /// timer.clear();
+    /// assert_eq!(timer.deadline(), None);
+    /// ```
+    pub fn deadline(&self) -> Option<Instant> {
+        self.when
+    }
+
+    /// Returns the time from one event of an interval to the next.
+    ///
+    /// Returns `None` if the timer fires only once. A period of [`Duration::MAX`] counts as that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::Timer;
+    /// use std::time::Duration;
+    ///
+    /// let second = Duration::from_secs(1);
+    /// assert_eq!(Timer::interval(second).period(), Some(second));
+    /// assert_eq!(Timer::after(second).period(), None);
+    /// ```
+    pub fn period(&self) -> Option<Duration> {
+        Some(self.ticks.period()).filter(|period| *period != Duration::MAX)
+    }
+
     fn set(&mut self, when: Option<Instant>) {
         self.when = when;
+        self.ticks.ended = false;
         if let Some(listener) = &mut self.listener {
             let clock = Driver::global().reactor.clock();
             listener.wait_until(when.map_or(Deadline::NEVER, |when| clock.deadline(when)));
@@ -361,8 +443,9 @@ impl Timer {
     }
 
     /// Advances from an event that is due to the next one.
-    fn fire(&mut self, when: Instant, waker: &Waker) {
-        self.when = when.checked_add(self.period);
+    fn fire(&mut self, when: Instant, now: Instant, waker: &Waker) {
+        self.when = self.ticks.after(when, now);
+        self.ticks.ended = self.when.is_none();
         match self.when {
             // The task is woken for the next event even if it does not poll the timer before that.
             Some(next) => self.wait(next, waker),
@@ -500,11 +583,26 @@ impl Stream for Timer {
             self.keep_task(cx.waker());
             return Poll::Pending;
         };
-        if Instant::now() >= when {
-            self.fire(when, cx.waker());
+        let now = Instant::now();
+        if now >= when {
+            self.fire(when, now, cx.waker());
             return Poll::Ready(Some(when));
         }
         self.wait(when, cx.waker());
         Poll::Pending
+    }
+}
+
+impl FusedFuture for Timer {
+    /// Returns whether the timer has had its last event and was not set again.
+    fn is_terminated(&self) -> bool {
+        self.ticks.ended
+    }
+}
+
+impl FusedStream for Timer {
+    /// Returns false: the stream never ends.
+    fn is_terminated(&self) -> bool {
+        false
     }
 }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use async_io::{Async, Readable, ReadableOwned, Timer, Writable, WritableOwned};
 use futures_core::future::FusedFuture;
-use futures_core::stream::FusedStream;
 use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
 use static_assertions::assert_not_impl_any;
 
@@ -44,7 +43,7 @@ assert_not_impl_any!(Async<TcpListener>: AsyncRead, AsyncWrite);
 assert_not_impl_any!(Async<UdpSocket>: AsyncRead, AsyncWrite);
 assert_not_impl_any!(Async<Arc<std::fs::File>>: AsyncRead, AsyncWrite);
 
-assert_not_impl_any!(Timer: FusedFuture, FusedStream, Copy);
+assert_not_impl_any!(Timer: Copy);
 assert_not_impl_any!(Readable<'static, u8>: FusedFuture);
 
 /// An inherent method would take precedence over the method of the trait and have another type.
