@@ -355,6 +355,8 @@ mod sys;
 #[cfg(any(test, fuzzing))]
 mod testing;
 #[cfg(not(async_io_loom))]
+mod timeout;
+#[cfg(not(async_io_loom))]
 mod timer;
 mod trace;
 
@@ -369,6 +371,8 @@ pub use adapter::{Async, IoSafe};
 pub use driver::block_on::block_on;
 #[cfg(not(async_io_loom))]
 pub use ready::{Readable, ReadableOwned, Writable, WritableOwned};
+#[cfg(not(async_io_loom))]
+pub use timeout::{TimedOut, Timeout, timeout, timeout_at};
 #[cfg(not(async_io_loom))]
 pub use timer::{MissedTicks, Timer};
 

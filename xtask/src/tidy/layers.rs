@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("driver", &["core", "reactor", "sys", "trace"]),
     ("trace", &["core", "sys::raw"]),
     ("timer", &["core", "driver", "trace"]),
+    ("timeout", &["timer"]),
     (
         "adapter",
         &[
