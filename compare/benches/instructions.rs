@@ -55,6 +55,18 @@ fn ten_events_of_100_sources(rounds: u64) -> io::Result<()> {
     operations::ten_events_of_100_sources(rounds)
 }
 
+#[library_benchmark]
+#[benches::rounds(20_000, 60_000)]
+fn yield_with_timeout(rounds: u64) -> io::Result<()> {
+    operations::yield_with_timeout(rounds)
+}
+
+#[library_benchmark]
+#[benches::rounds(20_000, 60_000)]
+fn yield_with_race(rounds: u64) -> io::Result<()> {
+    operations::yield_with_race(rounds)
+}
+
 library_benchmark_group!(
     name = instructions;
     benchmarks =
@@ -64,7 +76,9 @@ library_benchmark_group!(
         block_on_one_yield,
         register_and_deregister,
         ping_pong_of_two_tasks,
-        ten_events_of_100_sources
+        ten_events_of_100_sources,
+        yield_with_timeout,
+        yield_with_race
 );
 
 main!(

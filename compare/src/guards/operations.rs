@@ -6,8 +6,14 @@
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
+use futures_lite::future::{or, yield_now};
+
+use crate::ours::async_io::{Timer, block_on, timeout};
 use crate::ours::smol::{ping_pong, sources, timers};
+
+const FAR: Duration = Duration::from_secs(10);
 
 pub fn timer_set_and_dropped(count: u64) -> io::Result<()> {
     timers::churn(count).map(drop)
@@ -38,4 +44,28 @@ pub fn ping_pong_of_two_tasks(count: u64) -> io::Result<()> {
 
 pub fn ten_events_of_100_sources(count: u64) -> io::Result<()> {
     sources::events(100, count).map(drop)
+}
+
+/// Awaits a future that yields once, with a time limit.
+pub fn yield_with_timeout(count: u64) -> io::Result<()> {
+    block_on(async {
+        for _ in 0..count {
+            timeout(FAR, yield_now()).await?;
+        }
+        Ok(())
+    })
+}
+
+/// Does the same with the race that `timeout` replaces.
+pub fn yield_with_race(count: u64) -> io::Result<()> {
+    block_on(async {
+        for _ in 0..count {
+            let limit = async {
+                Timer::after(FAR).await;
+                Err(io::ErrorKind::TimedOut.into())
+            };
+            or(async { io::Result::Ok(yield_now().await) }, limit).await?;
+        }
+        Ok(())
+    })
 }
