@@ -226,10 +226,10 @@ fn a_panic_of_the_waker_stays_out_of_timers() {
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 #[test]
-fn a_panic_of_the_waker_stays_out_of_a_timer_without_a_thread() {
+fn a_panic_of_the_waker_stays_out_of_a_timer_without_threads() {
     use crate::support::seccomp::{Filter, Reach, Verdict};
     isolated(
-        "panics::a_panic_of_the_waker_stays_out_of_a_timer_without_a_thread",
+        "panics::a_panic_of_the_waker_stays_out_of_a_timer_without_threads",
         || {
             Filter::new()
                 .call(libc::SYS_clone, Verdict::Fail(libc::EAGAIN))
