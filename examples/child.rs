@@ -43,8 +43,7 @@ mod platform {
     use std::process::{Child, Command};
     use std::time::Duration;
 
-    use async_io::{Async, Timer, block_on};
-    use futures_lite::future;
+    use async_io::{Async, block_on, timeout};
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
     const LIMIT: Duration = Duration::from_secs(2);
@@ -69,12 +68,10 @@ mod platform {
 
     async fn ends_in_time(child: &Child) -> io::Result<bool> {
         let process = Async::new(pidfd_open(Pid::from_child(child), PidfdFlags::empty())?)?;
-        let ended = async { process.readable().await.map(|()| true) };
-        let too_late = async {
-            Timer::after(LIMIT).await;
-            Ok(false)
-        };
-        future::or(ended, too_late).await
+        match timeout(LIMIT, process.readable()).await {
+            Ok(ended) => ended.map(|()| true),
+            Err(_) => Ok(false),
+        }
     }
 }
 

@@ -1,8 +1,6 @@
 //! Connects to a host, or gives up after 10 seconds.
 //!
-//! A timeout is a race between the connection attempt and a `Timer`. The future that completes
-//! first decides the result. The other one is dropped, which closes the socket or cancels the
-//! timer.
+//! `timeout` drops the connection attempt when the time is up, which closes its socket.
 //!
 //!     cargo run --example connect_timeout -- example.org:80
 //!     # an address that never answers:
@@ -13,8 +11,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use async_io::{Async, Timer, block_on};
-use futures_lite::future;
+use async_io::{Async, block_on, timeout};
 
 const HELP: &str = "usage: connect_timeout HOST:PORT [--seconds N]
 
@@ -53,14 +50,7 @@ fn main() -> ExitCode {
 }
 
 async fn connect(host: &str, limit: Duration) -> io::Result<(Async<TcpStream>, SocketAddr)> {
-    let give_up = async {
-        Timer::after(limit).await;
-        Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("no connection within {limit:?}"),
-        ))
-    };
-    future::or(connect_any(host), give_up).await
+    timeout(limit, connect_any(host)).await?
 }
 
 /// Tries the addresses of `host` in order and returns the first connection, or the last error.

@@ -10,7 +10,7 @@ use std::net::UdpSocket;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use async_io::{Async, Timer, block_on};
+use async_io::{Async, block_on, timeout};
 use futures_lite::future;
 
 const ROUNDS: u32 = 6;
@@ -60,17 +60,12 @@ async fn ask(socket: &Async<UdpSocket>, question: &[u8]) -> io::Result<Vec<u8>> 
     let mut buffer = vec![0; 1500];
     loop {
         socket.send(question).await?;
-        let answer = async { socket.recv(&mut buffer).await.map(Some) };
-        let silence = async {
-            Timer::after(PATIENCE).await;
-            Ok(None)
-        };
-        match future::or(answer, silence).await? {
-            Some(length) => {
-                buffer.truncate(length);
+        match timeout(PATIENCE, socket.recv(&mut buffer)).await {
+            Ok(length) => {
+                buffer.truncate(length?);
                 return Ok(buffer);
             }
-            None => println!("no answer within {PATIENCE:?}, sending again"),
+            Err(error) => println!("{error} without an answer, sending again"),
         }
     }
 }

@@ -37,19 +37,16 @@ mod platform {
     use std::time::Duration;
 
     use async_io::os::windows::Waitable;
-    use async_io::{Timer, block_on};
-    use futures_lite::future;
+    use async_io::{block_on, timeout};
 
     const LIMIT: Duration = Duration::from_secs(2);
 
     pub(crate) fn run(command: &[OsString]) -> io::Result<()> {
         let child = Waitable::new(Command::new(&command[0]).args(&command[1..]).spawn()?)?;
-        let ended = async { child.ready().await.map(|()| true) };
-        let too_late = async {
-            Timer::after(LIMIT).await;
-            Ok(false)
+        let in_time = match block_on(timeout(LIMIT, child.ready())) {
+            Ok(ended) => ended.map(|()| true),
+            Err(_) => Ok(false),
         };
-        let in_time = block_on(future::or(ended, too_late));
 
         // Waiting for the `Child` below does not block for long: it has exited, or is killed first.
         let mut child = child.into_inner()?;

@@ -95,43 +95,31 @@
 //!
 //! # Timeouts
 //!
-//! Race the operation with a [`Timer`]:
+//! [`timeout`] awaits any future until a time limit, and [`timeout_at`] until a deadline:
 //!
 //! ```
-//! use async_io::{Async, Timer, block_on};
-//! use futures_lite::{AsyncReadExt, future};
-//! use std::io;
+//! use async_io::{Async, block_on, timeout};
+//! use futures_lite::AsyncReadExt;
 //! use std::net::{TcpListener, TcpStream};
 //! use std::time::Duration;
 //!
-//! /// Reads, or fails with `TimedOut` when the time is up.
-//! async fn read_within(
-//!     limit: Duration,
-//!     stream: &mut Async<TcpStream>,
-//!     buffer: &mut [u8],
-//! ) -> io::Result<usize> {
-//!     let timeout = async {
-//!         Timer::after(limit).await;
-//!         Err(io::ErrorKind::TimedOut.into())
-//!     };
-//!     future::or(stream.read(buffer), timeout).await
-//! }
-//!
-//! # fn main() -> io::Result<()> {
+//! # fn main() -> std::io::Result<()> {
 //! block_on(async {
 //!     // This listener accepts nothing, so the connection stays silent.
 //!     let listener = TcpListener::bind(("127.0.0.1", 0))?;
 //!     let mut stream = Async::<TcpStream>::connect(listener.local_addr()?).await?;
 //!
-//!     let result = read_within(Duration::from_millis(5), &mut stream, &mut [0; 16]).await;
-//!     assert_eq!(result.map_err(|error| error.kind()), Err(io::ErrorKind::TimedOut));
+//!     let result = timeout(Duration::from_millis(5), stream.read(&mut [0; 16])).await;
+//!     assert_eq!(result.unwrap_err().to_string(), "timed out after 5ms");
 //!     Ok(())
 //! })
 //! # }
 //! ```
 //!
-//! `or` polls its first future first, so data that is there wins against a time limit that is over.
-//! The read that loses is dropped, and the stream can be used again.
+//! In a function that returns `io::Result`, the first `?` after `timeout(...).await` returns an error
+//! of kind `TimedOut`, and a second one returns the error of the operation. A result that is ready is
+//! never discarded, even if the time is up. The read that was too late is dropped, and the stream can
+//! be used again.
 //!
 //! # Sharing one `Async<T>`
 //!

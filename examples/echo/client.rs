@@ -11,7 +11,6 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 
 use crate::load::Load;
 use crate::options::Options;
-use crate::timeout::within;
 
 /// Sends requests until the connection fails or the future is dropped.
 pub(crate) async fn client(
@@ -57,7 +56,7 @@ async fn request(
     let read = async {
         let mut received = 0;
         while received < reply.len() {
-            match within(timeout, reader.read(&mut reply[received..])).await? {
+            match async_io::timeout(timeout, reader.read(&mut reply[received..])).await?? {
                 0 => {
                     return Err(io::Error::new(
                         ErrorKind::UnexpectedEof,

@@ -9,14 +9,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use async_executor::LocalExecutor;
-use async_io::{Async, Timer, block_on};
+use async_io::{Async, Timer, block_on, timeout};
 use futures_lite::future;
 use hdrhistogram::Histogram;
 
 use crate::client::client;
 use crate::options::Options;
 use crate::system::Spender;
-use crate::timeout::within;
 use crate::{report, system};
 
 /// The measurements of one thread, or the sum over all threads.
@@ -36,11 +35,8 @@ pub(crate) async fn connect(
 ) -> io::Result<Vec<Async<TcpStream>>> {
     let executor = LocalExecutor::new();
     let connect = || async {
-        let stream = within(
-            Some(Duration::from_secs(10)),
-            Async::<TcpStream>::connect(address),
-        )
-        .await?;
+        let limit = Duration::from_secs(10);
+        let stream = timeout(limit, Async::<TcpStream>::connect(address)).await??;
         stream.get_ref().set_nodelay(true)?;
         Ok::<_, io::Error>(stream)
     };

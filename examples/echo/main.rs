@@ -18,7 +18,6 @@ mod options;
 mod report;
 mod server;
 mod system;
-mod timeout;
 
 use std::io;
 use std::process::ExitCode;

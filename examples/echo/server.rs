@@ -13,7 +13,6 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 use crate::options::Options;
 use crate::system::{self, Spender};
-use crate::timeout::within;
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -124,7 +123,7 @@ async fn echo(stream: &mut Async<TcpStream>, timeout: Option<Duration>) -> io::R
     stream.get_ref().set_nodelay(true)?;
     let mut buffer = vec![0; 16 * 1024];
     loop {
-        let length = within(timeout, stream.read(&mut buffer)).await?;
+        let length = async_io::timeout(timeout, stream.read(&mut buffer)).await??;
         if length == 0 {
             return Ok(());
         }

@@ -4,14 +4,13 @@ use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use async_io::Async;
+use async_io::{Async, timeout};
 use futures_lite::{AsyncReadExt, future};
 
 use crate::request::{self, Method, Refusal, Request};
 use crate::response::Response;
 use crate::site::{Found, Site};
 use crate::status::Status;
-use crate::timeout::until;
 
 pub(crate) async fn serve(
     stream: &Async<TcpStream>,
@@ -63,11 +62,11 @@ fn respond(site: &Site, request: &Request) -> Response {
 async fn part(mut stream: &Async<TcpStream>) -> io::Result<()> {
     stream.get_ref().shutdown(Shutdown::Write)?;
     let mut ignored = [0; 4096];
-    until(Instant::now() + Duration::from_secs(2), async {
+    timeout(Duration::from_secs(2), async {
         while stream.read(&mut ignored).await? > 0 {
             future::yield_now().await;
         }
         Ok(())
     })
-    .await
+    .await?
 }

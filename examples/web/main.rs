@@ -18,7 +18,6 @@ mod request;
 mod response;
 mod site;
 mod status;
-mod timeout;
 mod url;
 
 use std::io::{self, ErrorKind};

@@ -1,14 +1,13 @@
 //! Reads and parses the head of a request.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::TcpStream;
 use std::time::Instant;
 
-use async_io::Async;
+use async_io::{Async, timeout_at};
 use futures_lite::AsyncReadExt;
 
 use crate::status::Status;
-use crate::timeout::until;
 
 const MAX_HEAD: usize = 16 * 1024;
 const MAX_FIELDS: usize = 64;
@@ -64,19 +63,15 @@ pub(crate) async fn read(
         }
 
         let mut chunk = [0; 4096];
-        match until(deadline, stream.read(&mut chunk)).await {
-            Ok(0) if received.is_empty() => return Ok(None),
-            Ok(0) => return Err(Refusal::Answer(Status::BAD_REQUEST)),
-            Ok(length) => received.extend_from_slice(&chunk[..length]),
+        match timeout_at(deadline, stream.read(&mut chunk)).await {
+            Ok(Ok(0)) if received.is_empty() => return Ok(None),
+            Ok(Ok(0)) => return Err(Refusal::Answer(Status::BAD_REQUEST)),
+            Ok(Ok(length)) => received.extend_from_slice(&chunk[..length]),
+            Ok(Err(error)) => return Err(Refusal::Failed(error)),
             // No request has begun. The client would take a response for the answer to its next
             // request.
-            Err(error) if error.kind() == ErrorKind::TimedOut && received.is_empty() => {
-                return Ok(None);
-            }
-            Err(error) if error.kind() == ErrorKind::TimedOut => {
-                return Err(Refusal::Answer(Status::REQUEST_TIMEOUT));
-            }
-            Err(error) => return Err(Refusal::Failed(error)),
+            Err(_) if received.is_empty() => return Ok(None),
+            Err(_) => return Err(Refusal::Answer(Status::REQUEST_TIMEOUT)),
         }
     }
 }

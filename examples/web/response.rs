@@ -3,13 +3,12 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_io::Async;
 use futures_lite::{AsyncWriteExt, future};
 
 use crate::status::Status;
-use crate::timeout::until;
 
 /// The number of bytes of a file that are read and sent at a time.
 ///
@@ -138,7 +137,7 @@ async fn write_all(
     timeout: Duration,
 ) -> io::Result<()> {
     while !bytes.is_empty() {
-        match until(Instant::now() + timeout, stream.write(bytes)).await? {
+        match async_io::timeout(timeout, stream.write(bytes)).await?? {
             0 => return Err(ErrorKind::WriteZero.into()),
             count => bytes = &bytes[count..],
         }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_io::{Async, Timer};
+use async_io::{Async, Timer, timeout};
 use fastrand::Rng;
-use futures_lite::future::{or, try_zip};
+use futures_lite::future::try_zip;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 use super::count::Counted;
@@ -146,14 +146,10 @@ async fn read_impatiently(
 ) -> io::Result<usize> {
     while rng.u8(..4) == 0 {
         let mut reader = stream;
-        let read = async { reader.read(buffer).await.map(Some) };
-        let limit = async {
-            Timer::after(Duration::from_micros(rng.u64(..500))).await;
-            Ok(None)
-        };
-        match or(read, limit).await? {
-            Some(count) => return Ok(count),
-            None => drop(GIVEN_UP.fetch_add(1, Ordering::AcqRel)),
+        let limit = Duration::from_micros(rng.u64(..500));
+        match timeout(limit, reader.read(buffer)).await {
+            Ok(count) => return count,
+            Err(_) => drop(GIVEN_UP.fetch_add(1, Ordering::AcqRel)),
         }
     }
     let mut reader = stream;
