@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use async_io::{Async, Readable, ReadableOwned, Timer, Writable, WritableOwned};
+use async_io::{
+    Async, MissedTicks, Readable, ReadableOwned, TimedOut, Timeout, Timer, Writable, WritableOwned,
+    timeout, timeout_at,
+};
 
 type Wait<T> = for<'a, 'b, 'c> fn(&'a Async<T>, &'b mut Context<'c>) -> Poll<io::Result<()>>;
 
@@ -49,6 +52,28 @@ fn _timer() {
     let _: for<'a> fn(&'a mut Timer, Instant) = Timer::set_at;
     let _: for<'a> fn(&'a mut Timer, Duration) = Timer::set_interval;
     let _: for<'a> fn(&'a mut Timer, Instant, Duration) = Timer::set_interval_at;
+}
+
+fn _additions_to_timers() {
+    let _: for<'a> fn(&'a mut Timer, MissedTicks) = Timer::set_missed_ticks;
+    let _: for<'a> fn(&'a Timer) -> MissedTicks = Timer::missed_ticks;
+    let _: for<'a> fn(&'a Timer) -> Option<Instant> = Timer::deadline;
+    let _: for<'a> fn(&'a Timer) -> Option<Duration> = Timer::period;
+}
+
+/// Each form of a limit, and anything that becomes a future.
+fn _timeouts<F: IntoFuture>(make: impl Fn() -> F, limit: Duration, at: Instant) {
+    _ = timeout(limit, make());
+    _ = timeout(Some(limit), make());
+    _ = timeout(None, make());
+    _ = timeout_at(at, make());
+    _ = timeout_at(Some(at), make());
+    _ = timeout_at(None, make());
+    let _: fn(Timeout<F>) -> F = Timeout::into_inner;
+    let _: for<'a> fn(&'a Timeout<F>) -> &'a F = Timeout::get_ref;
+    let _: for<'a> fn(&'a mut Timeout<F>) -> &'a mut F = Timeout::get_mut;
+    let _: for<'a> fn(&'a TimedOut) -> Option<Duration> = TimedOut::limit;
+    let _: fn(TimedOut) -> io::Error = io::Error::from;
 }
 
 /// The future need not be `Send`, `'static` or `Unpin`, and `T` is the only parameter that can be
