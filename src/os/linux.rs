@@ -1,4 +1,4 @@
-//! Functions for Linux and Android: waiting for priority events and errors alone.
+//! Functions for Linux and Android: priority events and errors alone, and the standard streams.
 //!
 //! [`Async::readable`] completes for everything that concerns a reader: data, urgent data, and
 //! errors. But some objects are always readable, and only the other events matter. The futures of
@@ -8,7 +8,14 @@
 //! * [`error()`]: the error queue of a socket has a message, such as a transmit timestamp or an
 //!   ICMP error, or the interface of a CAN socket has gone down.
 //!
+//! [`stdin`], [`stdout`] and [`stderr`] open the standard streams in non-blocking mode, and leave
+//! the mode of the shell's unchanged.
+//!
 //! This module is an addition to the API of async-io 2.6.
+
+mod standard_streams;
+
+pub use standard_streams::{stderr, stdin, stdout};
 
 use crate::Async;
 use crate::adapter::registration::ListedWaiter;

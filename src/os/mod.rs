@@ -2,7 +2,8 @@
 //!
 //! Each module exists only on its systems:
 //!
-//! * `linux` (Linux and Android): waiting for priority events and errors alone.
+//! * `linux` (Linux and Android): waiting for priority events and errors alone, and the
+//!   standard streams.
 //! * `kqueue` (macOS, iOS and the BSDs): waiting for signals and for the end of a process.
 //! * `unix` (all Unix systems): the descriptor of the reactor.
 //! * `windows`: waiting for handles, such as that of a process.

@@ -22,24 +22,50 @@ pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
 /// end of file.
 #[track_caller]
 pub(crate) fn isolated_with_input(name: &str, input: &[u8], body: impl FnOnce()) {
-    if std::env::var_os(CHOSEN).is_some_and(|chosen| chosen == name) {
-        body();
-        // Without this line a misspelt name would pass, because the harness succeeds without
-        // running a test.
-        println!("{FINISHED}");
-        std::io::stdout().flush().unwrap();
+    if runs_isolated(name, body) {
         return;
     }
-    let mut child = this_program()
+    let mut child = start_isolated(name, Stdio::piped());
+    // Fails if the child ended early. The status below reports that more clearly.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    finish_isolated(name, child);
+}
+
+/// Runs `body` like [`isolated`], with `stdin` as standard input.
+#[track_caller]
+pub(crate) fn isolated_with_stdin(name: &str, stdin: impl Into<Stdio>, body: impl FnOnce()) {
+    if runs_isolated(name, body) {
+        return;
+    }
+    finish_isolated(name, start_isolated(name, stdin.into()));
+}
+
+/// Runs `body` if this is the process that was started for it.
+fn runs_isolated(name: &str, body: impl FnOnce()) -> bool {
+    if std::env::var_os(CHOSEN).is_none_or(|chosen| chosen != name) {
+        return false;
+    }
+    body();
+    // Without this line a misspelt name would pass, because the harness succeeds without running a
+    // test.
+    println!("{FINISHED}");
+    std::io::stdout().flush().unwrap();
+    true
+}
+
+fn start_isolated(name: &str, stdin: Stdio) -> Child {
+    this_program()
         .args([name, "--exact", "--nocapture"])
         .env(CHOSEN, name)
-        .stdin(Stdio::piped())
+        .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
-    // Fails if the child ended early. The status below reports that more clearly.
-    let _ = child.stdin.take().unwrap().write_all(input);
+        .unwrap()
+}
+
+#[track_caller]
+fn finish_isolated(name: &str, mut child: Child) {
     let stdout = read_to_end(child.stdout.take().unwrap());
     let stderr = read_to_end(child.stderr.take().unwrap());
     let status = wait_or_kill(name, child);

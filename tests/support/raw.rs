@@ -38,6 +38,34 @@ pub(crate) fn close(fd: RawFd) {
     check(unsafe { libc::close(fd) }).unwrap();
 }
 
+/// Makes the descriptor `number` refer to the same file description as `object`, while `body` runs.
+pub(crate) fn replaced<R>(number: RawFd, object: impl AsFd, body: impl FnOnce() -> R) -> R {
+    // SAFETY: the arguments are integers; the callers run in processes of their own.
+    let saved = own(check(unsafe { libc::dup(number) }));
+    let replace = |with: BorrowedFd<'_>| {
+        // SAFETY: as above.
+        check(unsafe { libc::dup2(with.as_raw_fd(), number) }).unwrap();
+    };
+    replace(object.as_fd());
+    let result = body();
+    replace(saved.as_fd());
+    result
+}
+
+/// Takes the privileges of the superuser from this process, and returns whether it had them.
+pub(crate) fn become_another_user() -> bool {
+    const NOBODY: libc::uid_t = 65534;
+    // SAFETY: the arguments are integers; the callers run in processes of their own.
+    unsafe { libc::geteuid() == 0 && check(libc::seteuid(NOBODY)).is_ok() }
+}
+
+/// Creates a named pipe.
+pub(crate) fn named_pipe(path: &std::path::Path) {
+    let path = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+    // SAFETY: the pointer is to a string with a terminating zero.
+    check(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }).unwrap();
+}
+
 /// Takes ownership of a descriptor that a system call has just created.
 fn own(fd: io::Result<c_int>) -> OwnedFd {
     // SAFETY: the caller has it from a system call that creates descriptors, and keeps no other
