@@ -56,13 +56,12 @@ fn arguments() -> Result<Option<Duration>, lexopt::Error> {
 // Visible for a test, which runs this program on pipes and terminals.
 #[cfg(target_os = "linux")]
 pub(crate) mod platform {
-    use std::future::Future;
     use std::io::{self, IsTerminal, Write};
     use std::time::Duration;
 
-    use async_io::{Timer, block_on, os::linux};
+    use async_io::{block_on, os::linux, timeout};
     use futures_lite::io::BufReader;
-    use futures_lite::{AsyncBufReadExt, StreamExt, future};
+    use futures_lite::{AsyncBufReadExt, StreamExt};
 
     pub(crate) fn run(limit: Duration) -> io::Result<()> {
         block_on(repeat(limit))
@@ -79,21 +78,12 @@ pub(crate) mod platform {
             }
             output.flush()?;
             // The stream keeps the beginning of a line when the time limit drops `next`.
-            match within(limit, lines.next()).await {
+            match timeout(limit, lines.next()).await {
                 Ok(Some(line)) => writeln!(output, "{}", line?)?,
                 Ok(None) => return Ok(()),
                 Err(_) => writeln!(output, "(no line within {limit:?})")?,
             }
         }
-    }
-
-    /// Waits for `future`, but at most for `limit`.
-    async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> io::Result<T> {
-        let too_late = async {
-            Timer::after(limit).await;
-            Err(io::ErrorKind::TimedOut.into())
-        };
-        future::or(async { Ok(future.await) }, too_late).await
     }
 }
 

@@ -67,8 +67,8 @@ use std::path::Path;
 /// Read a line, but wait at most for a tenth of a second:
 ///
 /// ```
-/// use async_io::{Timer, os::linux};
-/// use futures_lite::{AsyncBufReadExt, FutureExt, StreamExt, io::BufReader};
+/// use async_io::{os::linux, timeout};
+/// use futures_lite::{AsyncBufReadExt, StreamExt, io::BufReader};
 /// use std::time::Duration;
 ///
 /// # fn main() -> std::io::Result<()> {
@@ -82,14 +82,10 @@ use std::path::Path;
 ///         }
 ///     };
 ///     let mut lines = BufReader::new(stdin).lines();
-///     let too_late = async {
-///         Timer::after(Duration::from_millis(100)).await;
-///         Some(Err(std::io::ErrorKind::TimedOut.into()))
-///     };
-///     match lines.next().or(too_late).await {
-///         Some(Ok(line)) => println!("read {line:?}"),
-///         Some(Err(error)) => println!("read nothing: {error}"),
-///         None => println!("the end of the input"),
+///     match timeout(Duration::from_millis(100), lines.next()).await {
+///         Ok(Some(line)) => println!("read {:?}", line?),
+///         Ok(None) => println!("the end of the input"),
+///         Err(error) => println!("{error}"),
 ///     }
 ///     Ok(())
 /// })
