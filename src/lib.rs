@@ -174,8 +174,10 @@
 //! [`blocking`](https://docs.rs/blocking).
 //!
 //! Do not wrap standard input, output or error. Non-blocking mode belongs to the open file
-//! description, which other programs share: the shell may get `WouldBlock` errors. Use a thread
-//! that reads standard input, and a channel:
+//! description, which other programs share: the shell may get `WouldBlock` errors. On Linux and
+//! Android, `os::linux::stdin()` opens the terminal or pipe again, with a mode of its own. For a
+//! program that runs everywhere and may read a file, use a thread that reads standard input, and a
+//! channel:
 //!
 //! ```no_run
 //! # fn main() -> std::io::Result<()> {
@@ -201,7 +203,8 @@
 //!
 //! [`Async::new`] takes every type that implements `AsFd` (on Windows `AsSocket`), not only those
 //! of `std`. Call the methods of a foreign type through [`read_with`](Async::read_with) and
-//! [`write_with`](Async::write_with):
+//! [`write_with`](Async::write_with). In a poll function that is written by hand, use
+//! [`poll_read_with`](Async::poll_read_with) and [`poll_write_with`](Async::poll_write_with).
 //!
 //! ```
 //! use async_io::{Async, block_on};
