@@ -146,10 +146,7 @@ fn build(rows: &mut [Row]) {
     for row in of(rows, |depth| matches!(depth, Depth::Run(_))) {
         let platform = row.platform;
         let log = logs().join(format!("build-{}.log", platform.name));
-        let built = toolchain::cargo("test", &[platform]).and_then(|mut cargo| {
-            cargo.args(["--tests", "--examples", "--no-run"]);
-            shell::run_logged(&mut cargo, &log)
-        });
+        let built = build_on(platform, &log);
         row.checked = built == Ok(true);
         row.linked = Some(row.checked);
         match built {
@@ -158,6 +155,16 @@ fn build(rows: &mut [Row]) {
             Err(message) => row.fail(message),
         }
     }
+}
+
+/// Builds the examples as programs, which a test runs, and then the tests.
+fn build_on(platform: &'static Platform, log: &Path) -> Outcome<bool> {
+    let mut cargo = toolchain::cargo("build", &[platform])?;
+    if !shell::run_logged(cargo.arg("--examples"), log)? {
+        return Ok(false);
+    }
+    let mut cargo = toolchain::cargo("test", &[platform])?;
+    shell::run_logged(cargo.args(["--tests", "--no-run"]), log)
 }
 
 fn of(rows: &mut [Row], condition: impl Fn(Depth) -> bool) -> Vec<&mut Row> {
@@ -187,12 +194,22 @@ fn test(row: &mut Row, machine: Machine) -> Outcome {
 /// Runs the tests on this system, with other flags.
 fn test_here(row: &mut Row, flags: &str) -> Outcome {
     let name = row.platform.name;
-    let mut cargo = shell::cargo();
-    cargo
-        .args(["test", "--locked", "--lib", "--tests", "--no-fail-fast"])
-        .env("RUSTFLAGS", shell::rustflags(flags))
-        .env("CARGO_TARGET_DIR", shell::target(name));
+    let cargo = |subcommand| {
+        let mut cargo = shell::cargo();
+        cargo
+            .args([subcommand, "--locked"])
+            .env("RUSTFLAGS", shell::rustflags(flags))
+            .env("CARGO_TARGET_DIR", shell::target(name));
+        cargo
+    };
     let log = logs().join(format!("test-{name}.log"));
+    // A test runs the examples. With `--tests`, cargo does not build them.
+    if !shell::run_logged(cargo("build").arg("--examples"), &log)? {
+        println!("{}", shell::tail(&log, 80));
+        return Err(format!("examples: see {}", log.display()));
+    }
+    let mut cargo = cargo("test");
+    cargo.args(["--lib", "--tests", "--no-fail-fast"]);
     let outcome = run_tests(row, &mut cargo, &log);
     row.checked = row.ran.is_some();
     row.linked = Some(row.checked);

@@ -194,6 +194,12 @@ fn plant(tool: &Tool, setting: &Setting) -> Outcome {
 
 fn test(tool: &Tool, setting: &Setting) -> Outcome {
     let log = shell::target("sanitize").join(format!("{}.log", tool.name));
+    // A test runs the examples. With `--tests`, cargo does not build them.
+    let mut cargo = setting.cargo(tool, "build", &shell::root());
+    if !shell::run_logged(cargo.arg("--examples"), &log)? {
+        println!("{}", shell::tail(&log, 30));
+        return Err(format!("{}: the examples were not built", tool.name));
+    }
     let mut cargo = setting.cargo(tool, "test", &shell::root());
     cargo.args(["--lib", "--tests", "--no-fail-fast", "--"]);
     cargo.env("ASYNC_IO_STRESS", tool.stress);
