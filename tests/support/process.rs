@@ -1,7 +1,8 @@
 //! Tests in processes of their own: for limits, filters, thread counts, descriptors, signals and
-//! CPU time.
+//! CPU time. Also runs the examples.
 
 use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -76,6 +77,41 @@ fn finish_isolated(name: &str, mut child: Child) {
     );
 }
 
+/// Runs the example called `name` without arguments and returns what it prints. Fails if it does
+/// not exit successfully.
+#[track_caller]
+pub(crate) fn run_example(name: &str) -> String {
+    let program = example(name);
+    assert!(
+        program.exists(),
+        "{} is missing: run `cargo test` without a choice of targets, or `cargo build --examples`",
+        program.display()
+    );
+    let mut child = command(&program)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = read_to_end(child.stdout.take().unwrap());
+    let stderr = read_to_end(child.stderr.take().unwrap());
+    let status = wait_or_kill(name, child);
+    let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+    assert!(
+        status.success() && stderr.is_empty(),
+        "example {name}: {status}\n{stdout}\n{stderr}"
+    );
+    stdout
+}
+
+/// Returns the path of an example. Cargo puts the examples into a folder next to that of the tests.
+fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.parent().and_then(Path::parent).unwrap();
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    profile.join("examples").join(file)
+}
+
 fn read_to_end(mut output: impl Read + Send + 'static) -> JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -99,10 +135,14 @@ fn wait_or_kill(name: &str, mut child: Child) -> ExitStatus {
     }
 }
 
-/// Returns a command that starts the running program again. Where the system cannot execute it
-/// directly, `ASYNC_IO_TEST_RUNNER` names an emulator that runs it.
+/// Returns a command that starts the running program again.
 fn this_program() -> Command {
-    let program = std::env::current_exe().unwrap();
+    command(&std::env::current_exe().unwrap())
+}
+
+/// Returns a command that starts a program of this build. Where the system cannot execute it
+/// directly, `ASYNC_IO_TEST_RUNNER` names an emulator that runs it.
+fn command(program: &Path) -> Command {
     match std::env::var_os("ASYNC_IO_TEST_RUNNER") {
         Some(runner) => {
             let mut command = Command::new(runner);

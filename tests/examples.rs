@@ -1,0 +1,19 @@
+//! Runs the recipes among the examples as processes, and checks what they print and that they exit
+//! successfully. On a system that a recipe does not support, it only has to exit successfully.
+//!
+//! Plain `cargo test` builds the examples. With a choice of targets, such as `--test examples`, the
+//! tests run what the last `cargo build --examples` has built.
+
+mod support;
+
+use support::*;
+
+/// The library keeps its descriptor: it can still use its socket after the registration is gone.
+#[test]
+fn borrowed() {
+    let output = run_example("borrowed");
+    if cfg!(unix) {
+        let expected = "received \"one\"\nreceived \"two\"\nreceived \"three\"\nclosing: goodbye\n";
+        assert_eq!(output, expected);
+    }
+}
