@@ -17,3 +17,13 @@ fn borrowed() {
         assert_eq!(output, expected);
     }
 }
+
+/// Each client gets its answer from the task that received the descriptor.
+#[test]
+fn pass_descriptors() {
+    let output = run_example("pass_descriptors");
+    if cfg!(any(target_os = "linux", target_os = "android")) {
+        let line = |client| format!("client {client}: \"the worker is speaking\"\n");
+        assert_eq!(output, [1, 2, 3].map(line).concat());
+    }
+}
