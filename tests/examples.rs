@@ -27,3 +27,33 @@ fn pass_descriptors() {
         assert_eq!(output, [1, 2, 3].map(line).concat());
     }
 }
+
+/// All bytes arrive, in both directions.
+#[test]
+fn splice() {
+    let output = run_example("splice");
+    if cfg!(target_os = "linux") {
+        let length = 8 << 20;
+        assert_contains(
+            &output,
+            &[
+                &format!("relayed {length} bytes to the server and {length} bytes back"),
+                &format!("received the same {length} bytes"),
+            ],
+        );
+    }
+}
+
+/// Fails if these texts are not in the output, in this order.
+#[track_caller]
+fn assert_contains(output: &str, texts: &[&str]) {
+    let mut rest = output;
+    for text in texts {
+        let at = rest.find(text);
+        assert!(
+            at.is_some(),
+            "{text:?} is missing at its place in:\n{output}"
+        );
+        rest = &rest[at.unwrap_or(0) + text.len()..];
+    }
+}
