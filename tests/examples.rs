@@ -44,6 +44,30 @@ fn splice() {
     }
 }
 
+/// Both datagrams arrive with the id of the sending process.
+#[test]
+fn control_data() {
+    let output = run_example("control_data");
+    if cfg!(target_os = "linux") {
+        let mut lines = output.lines();
+        let process = lines
+            .next()
+            .and_then(|line| line.strip_prefix("this process is "));
+        let sender = format!("process {} of user ", process.unwrap());
+        for text in [
+            ": an ordinary datagram",
+            ": one with credentials of its own",
+        ] {
+            let line = lines.next().unwrap();
+            assert!(
+                line.starts_with(&sender) && line.ends_with(text),
+                "{output}"
+            );
+        }
+        assert_eq!(lines.next(), None);
+    }
+}
+
 /// Fails if these texts are not in the output, in this order.
 #[track_caller]
 fn assert_contains(output: &str, texts: &[&str]) {
