@@ -68,6 +68,28 @@ fn control_data() {
     }
 }
 
+/// The pauses grow, the first client is served meanwhile, and the other clients are served in the
+/// end.
+#[test]
+fn accept_backoff() {
+    let output = run_example("accept_backoff");
+    if cfg!(unix) {
+        let (before, after) = output
+            .split_once("descriptors are free again\n")
+            .unwrap_or_else(|| panic!("{output}"));
+        let pauses = ["; pausing for 10ms\n", "; pausing for 20ms\n"];
+        assert_contains(
+            before,
+            &["8 more clients are connected, but not accepted\n"],
+        );
+        assert_contains(before, &pauses);
+        assert!(before.matches("; pausing for ").count() >= 4, "{output}");
+        assert_eq!(before.matches("client 1: served\n").count(), 5, "{output}");
+        let served = after.matches("a waiting client: served\n").count();
+        assert_eq!(served, 8, "{output}");
+    }
+}
+
 /// Fails if these texts are not in the output, in this order.
 #[track_caller]
 fn assert_contains(output: &str, texts: &[&str]) {
