@@ -90,6 +90,19 @@ fn accept_backoff() {
     }
 }
 
+/// Neither kind of event keeps the other from the loop. The server needs six heartbeats. The client
+/// may send more before it sees the end of the stream.
+#[test]
+fn select() {
+    let output = run_example("select");
+    let news = "received \"news 1\"\nreceived \"news 2\"\nreceived \"news 3\"\n";
+    let rest = output.strip_prefix(news);
+    let rest = rest.and_then(|rest| rest.strip_prefix("the server has finished, after "));
+    let heartbeats = rest.and_then(|rest| rest.strip_suffix(" heartbeats\n"));
+    let heartbeats: Option<u32> = heartbeats.and_then(|number| number.parse().ok());
+    assert!(heartbeats.is_some_and(|number| number >= 6), "{output}");
+}
+
 /// Fails if these texts are not in the output, in this order.
 #[track_caller]
 fn assert_contains(output: &str, texts: &[&str]) {
