@@ -103,6 +103,24 @@ fn select() {
     assert!(heartbeats.is_some_and(|number| number >= 6), "{output}");
 }
 
+/// The client gets all answers in spite of at least three failures.
+#[test]
+fn reconnect() {
+    let output = run_example("reconnect");
+    assert!(
+        output.matches("; trying again in ").count() >= 3,
+        "{output}"
+    );
+    assert_contains(
+        &output,
+        &["server: gone", "server: back", "client: connected"],
+    );
+    for question in 1..=6 {
+        let answer = format!("the square of {question} is {}\n", question * question);
+        assert_eq!(output.matches(&answer).count(), 1, "{output}");
+    }
+}
+
 /// Fails if these texts are not in the output, in this order.
 #[track_caller]
 fn assert_contains(output: &str, texts: &[&str]) {
