@@ -3,7 +3,8 @@
 //!
 //! The streams live outside of the loop, and each round asks both for their next item. The branch
 //! that loses the round is dropped and loses nothing: an unfinished line stays in `lines`, and a
-//! tick stays in the timer. Both streams are fused, because `select!` requires it.
+//! tick stays in the timer. `select!` requires fused streams: a `Timer` is one, and the lines are made
+//! one by `fuse`.
 //!
 //!     cargo run --example select
 
@@ -12,7 +13,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use async_io::{Async, Timer, block_on};
+use async_io::{Async, MissedTicks, Timer, block_on};
 use futures_lite::{AsyncBufReadExt, AsyncWriteExt, future, io::BufReader};
 use futures_util::{StreamExt, select};
 
@@ -48,7 +49,9 @@ async fn run() -> io::Result<()> {
 /// Prints the lines that arrive, and sends a heartbeat in each period.
 async fn listen(stream: Async<TcpStream>) -> io::Result<()> {
     let mut lines = BufReader::new(&stream).lines().fuse();
-    let mut ticks = Timer::interval(PERIOD).fuse();
+    let mut ticks = Timer::interval(PERIOD);
+    // After a pause, one heartbeat says as much as several.
+    ticks.set_missed_ticks(MissedTicks::Skip);
     let mut heartbeats = 0;
     loop {
         select! {
