@@ -121,6 +121,16 @@ fn reconnect() {
     }
 }
 
+/// All datagrams arrive, in order.
+#[test]
+fn transport() {
+    let output = run_example("transport");
+    for message in 1..=10 {
+        assert_contains(&output, &[&format!("sent \"message {message}\"\n")]);
+    }
+    assert_contains(&output, &["\n10 messages, 0 refusals\n"]);
+}
+
 /// Fails if these texts are not in the output, in this order.
 #[track_caller]
 fn assert_contains(output: &str, texts: &[&str]) {
