@@ -344,7 +344,7 @@ impl<T> Async<T> {
     /// block.
     ///
     /// If the operating system reports the object as readable now, the future completes in its
-    /// first poll. If this happens several times in a row, without an event in between, the future
+    /// first poll. If this happens several times in a row, without a wait in between, the future
     /// lets other tasks run before it completes, from the fifth time on. If the object may be
     /// refusing the operation although it is reported as readable, the future later also waits for
     /// 1 to 10 ms. An example of such an object is a datagram socket after `shutdown(Read)`.
@@ -484,7 +484,7 @@ impl<T> Async<T> {
     ///
     /// The `poll_*` functions and [`AsyncRead`] share one waker per direction. A poll by another
     /// task replaces the waker and wakes the earlier task. If `Ready` is returned several times in
-    /// a row, without an event in between, the task is slowed down as in
+    /// a row, without a wait in between, the task is slowed down as in
     /// [`readable`](Async::readable).
     ///
     /// # Errors

@@ -235,7 +235,7 @@ fn a_loop_around_writable_pauses_while_the_receiver_is_full() {
                         }
                     };
                     let span = until_a_timer_fires(runner, endless);
-                    iterations.assert_few(&format!("{means:?}"), span);
+                    iterations.assert_few(&format!("{means:?} in {runner:?}"), span);
                 }
             }
         },

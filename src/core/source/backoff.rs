@@ -4,8 +4,8 @@
 //!
 //! * A closure returns `WouldBlock`, and the kernel reports the closure's object as ready. The
 //!   closure may refer to something other than the object. This is certainly a contradiction.
-//! * A task asks for readiness repeatedly, the kernel answers "ready" at once each time, and
-//!   no event comes in between. The task may be refused each time: `poll(2)` reports an unconnected
+//! * A task asks for readiness repeatedly, and the kernel answers "ready" at once each time. The
+//!   task may be refused each time: `poll(2)` reports an unconnected
 //!   Unix datagram socket as writable even if the receiver's queue is full. Or it may make progress
 //!   each time, such as a writer with a fast peer. The reactor cannot tell which.
 //!
@@ -14,9 +14,9 @@
 //! [`LONGEST_PAUSE`]. In the second case the task pauses only if the system confirms that the
 //! object may be refusing (`Poller::may_refuse`).
 //!
-//! The kernel's answer "not ready" resets both counts. An operation that succeeds resets the first
-//! one, and an edge that a task waited for resets the second. A one-shot event resets neither:
-//! arming reports again what is ready, so the event does not prove progress.
+//! The kernel's answer "not ready" resets both counts, and an operation that succeeds resets the
+//! first one. An event resets neither: a refused attempt may cause one, and it may arrive between the
+//! question and its answer.
 
 use std::time::Duration;
 

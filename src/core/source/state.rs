@@ -173,7 +173,7 @@ pub(crate) struct State {
     unclaimed: PerDirection<u8>,
     /// Consecutive operations that were refused although the kernel answered "ready".
     contradictions: PerDirection<Backoff>,
-    /// Consecutive questions that the kernel answered "ready" without an event in between.
+    /// Consecutive questions that the kernel answered "ready".
     immediate: PerDirection<Backoff>,
     /// The turn when the kernel last answered "ready" to a task that asks for readiness.
     answered: PerDirection<Turn>,
@@ -579,23 +579,14 @@ impl State {
         if event.intersects(Event::EXCEPTIONAL) {
             wanted.exceptions &= self.wake_for_exceptions(event, batch);
         }
-        // Only an edge that a task waited for is progress. An unclaimed edge may be caused by a
-        // refused attempt, and a one-shot event only reports again what is ready.
-        let edges = traits.reporting == Reporting::Edges;
         if event.concerns(Direction::Write) {
             let claimed =
                 self.deliver_to(Direction::Write, words, event, reason, batch, &mut wanted);
-            if claimed && edges {
-                self.immediate.write.reset();
-            }
             needless &= !claimed;
         }
         if event.concerns(Direction::Read) {
             let claimed =
                 self.deliver_to(Direction::Read, words, event, reason, batch, &mut wanted);
-            if claimed && edges {
-                self.immediate.read.reset();
-            }
             self.missed = !claimed || self.nature.stays_ready;
             if urgent {
                 self.urgent = !claimed;

@@ -680,14 +680,9 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         let (reported, refused) = kernel(|it| (it.reported.clone(), it.refused.clone()));
         for (object, direction) in reported {
             self.objects[object].unready &= direction == Direction::Write;
-            let backoffs = self.objects[object].backoffs.get_mut(direction);
             let here = |it: &&mut Waiter| it.object == object && it.at.direction == direction;
             for waiter in self.waiters.iter_mut().filter(here) {
                 if waiter.take() {
-                    // An edge that a task waited for is progress.
-                    if !ONE_SHOT {
-                        backoffs.ready.reset();
-                    }
                     // The event is newer than the kernel's "not ready".
                     waiter.is_granted = waiter.polled.take().is_some();
                 }

@@ -678,13 +678,17 @@ fn readiness_again_and_again_yields_and_is_then_granted() {
     }
     let pause = Step::Pause(Duration::from_millis(1));
     assert_eq!(bench.say_yes(Read, Request::Ready), pause);
-    // An event that no task waits for may be caused by a refused attempt.
+    // A refused attempt may cause an event, which may arrive before the kernel's answer.
     bench.deliver(Event::READABLE, EDGES);
     let pause = Step::Pause(Duration::from_millis(2));
     assert_eq!(bench.say_yes(Read, Request::Ready), pause);
-    // An event that a task waits for is progress.
     assert!(bench.asks(Shared, plain()));
     bench.deliver(Event::READABLE, EDGES);
+    let pause = Step::Pause(Duration::from_millis(4));
+    assert_eq!(bench.say_yes(Read, Request::Ready), pause);
+    // The kernel's "not ready" shows that the task waits.
+    assert!(bench.asks(Shared, plain()));
+    bench.say_no(Shared);
     assert_eq!(bench.say_yes(Read, Request::Ready), Step::Proceed);
 }
 
