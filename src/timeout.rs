@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 /// The time counts from this call, not from the first poll. `None` and [`Duration::MAX`] mean "no
 /// limit", and so does a limit whose end is out of the range of [`Instant`].
 ///
-/// Nothing is allocated. If timeouts are nested, the shorter one ends first.
+/// A `Timeout` allocates nothing itself. (The reactor's queue of timers grows with the number of
+/// pending timers.) If timeouts are nested, the one with the earlier deadline ends first.
 ///
 /// # Errors
 ///
@@ -30,12 +31,16 @@ use std::time::{Duration, Instant};
 ///
 /// # Cancellation
 ///
-/// When the time is up, the future is not polled further, and it is dropped together with the
-/// `Timeout`. What that means depends on the future: a dropped `read` loses no data, but a dropped
-/// `read_exact` may have read a part. To continue with the future instead, await a `&mut Timeout`,
-/// and take the future out with [`Timeout::into_inner`].
+/// When the time is up, `.await` drops the future together with the `Timeout`. What that means depends
+/// on the future: a dropped `read` loses no data, but a dropped `read_exact` may have read a part. To
+/// continue with the future instead, await a `&mut Timeout`, and take the future out with
+/// [`Timeout::into_inner`].
 ///
 /// Dropping the `Timeout` drops the future and cancels the timer.
+///
+/// # Platform notes
+///
+/// The end of the limit is as precise as a [`Timer`].
 ///
 /// # Examples
 ///
@@ -83,9 +88,11 @@ pub fn timeout<F: IntoFuture>(
     future: F,
 ) -> Timeout<F::IntoFuture> {
     let limit = limit.into().filter(|limit| *limit != Duration::MAX);
+    // Before `into_future`, which is foreign code and may take its time.
+    let timer = limit.map_or_else(Timer::never, Timer::after);
     Timeout {
         future: future.into_future(),
-        timer: limit.map_or_else(Timer::never, Timer::after),
+        timer,
         limit,
     }
 }
@@ -100,6 +107,10 @@ pub fn timeout<F: IntoFuture>(
 /// The result is [`TimedOut`] when the deadline has passed.
 ///
 /// # Cancellation
+///
+/// As for [`timeout`].
+///
+/// # Platform notes
 ///
 /// As for [`timeout`].
 ///

@@ -49,8 +49,8 @@ const PAUSE_WITHOUT_DRIVER: Duration = Duration::from_millis(1);
 /// # In `select!`
 ///
 /// A timer can be used in a `select!` of `futures-util` without `fuse()`. As a future, it is
-/// [terminated](FusedFuture::is_terminated) from its last event until it is set again. A timer that
-/// was never set, or was cleared, is not terminated: `select!` keeps waiting for it. As a stream, a
+/// [terminated](FusedFuture::is_terminated) from its last event until it is set or cleared. A timer
+/// that was never set, or was cleared, is not terminated: `select!` keeps waiting for it. As a stream, a
 /// timer is never terminated.
 ///
 /// # Cancellation
@@ -201,17 +201,16 @@ impl Timer {
     /// });
     /// ```
     pub fn interval(period: Duration) -> Timer {
-        Timer {
-            when: Instant::now().checked_add(period),
-            ticks: Ticks::every(period),
-            listener: None,
+        match Instant::now().checked_add(period) {
+            Some(start) => Timer::interval_at(start, period),
+            None => Timer::never(),
         }
     }
 
     /// Creates a timer that fires at `start`, and every `period` after that.
     ///
-    /// If `start` has passed, the events from `start` to the present are yielded without
-    /// waiting.
+    /// If `start` has passed, the events from `start` to the present are yielded without waiting,
+    /// unless [`set_missed_ticks`](Timer::set_missed_ticks) changes that.
     ///
     /// # Examples
     ///
@@ -299,7 +298,8 @@ impl Timer {
     /// Sets the timer to fire every `period`, for the first time one period from this call.
     ///
     /// A task that waits for the timer is woken at the new deadline and need not poll again. If
-    /// that deadline is out of the range of [`Instant`], the timer never fires.
+    /// that deadline is out of the range of [`Instant`], the timer never fires, and keeps its former
+    /// period.
     ///
     /// # Examples
     ///
@@ -316,8 +316,11 @@ impl Timer {
     /// });
     /// ```
     pub fn set_interval(&mut self, period: Duration) {
-        self.ticks.set_period(period);
-        self.set(Instant::now().checked_add(period));
+        let start = Instant::now().checked_add(period);
+        if start.is_some() {
+            self.ticks.set_period(period);
+        }
+        self.set(start);
     }
 
     /// Sets the timer to fire at `start`, and every `period` after that.
@@ -594,7 +597,7 @@ impl Stream for Timer {
 }
 
 impl FusedFuture for Timer {
-    /// Returns whether the timer has had its last event and was not set again.
+    /// Returns whether the timer has had its last event, and was neither set nor cleared since.
     fn is_terminated(&self) -> bool {
         self.ticks.ended
     }

@@ -45,10 +45,10 @@ fn write_waits_until_the_peer_has_read() {
         let (counter, waker) = Counter::new();
         for _ in 0..5 {
             let queued = fill_for_good(source.get_ref());
+            let before = counter.wakes();
             let mut cx = Context::from_waker(&waker);
             let polled = source.poll_write_with(&mut cx, |mut source| source.write(b"x"));
             assert!(polled.is_pending());
-            let before = counter.wakes();
             peer.read_exact(&mut vec![0; queued]).unwrap();
             counter.wait_for(before + 1);
             let write = poll_fn(|cx| source.poll_write_with(cx, |mut source| source.write(b"x")));

@@ -29,6 +29,18 @@ assert_impl_all!(TimedOut: Error, Copy, Eq, Send, Sync);
 assert_not_impl_any!(Timeout<(Rc<()>, Pending)>: Send);
 assert_not_impl_any!(Timeout<std::marker::PhantomPinned>: Unpin);
 
+/// Becomes a future that is never ready, in more than the short limit.
+struct Slow;
+
+impl future::IntoFuture for Slow {
+    type Output = usize;
+    type IntoFuture = Counted;
+    fn into_future(self) -> Counted {
+        std::thread::sleep(2 * SHORT);
+        never()
+    }
+}
+
 /// A future that counts its polls, and is ready from one of them on.
 struct Counted {
     polls: usize,
@@ -56,6 +68,17 @@ fn counted(ready_at: usize) -> Counted {
     Counted { polls: 0, ready_at }
 }
 
+/// Returns a timeout that was pending when it was first polled. On a busy machine the short limit may
+/// be over before that.
+fn pending_once(ready_at: usize, waker: &Waker) -> Timeout<Counted> {
+    loop {
+        let mut limited = timeout(SHORT, counted(ready_at));
+        if poll(&mut limited, waker).is_pending() {
+            return limited;
+        }
+    }
+}
+
 #[test]
 fn result_that_is_ready_is_never_discarded() {
     guarded(|| {
@@ -64,8 +87,7 @@ fn result_that_is_ready_is_never_discarded() {
         assert_eq!(block_on(timeout(Duration::ZERO, counted(1))), Ok(1));
         assert_eq!(block_on(timeout_at(past, counted(1))), Ok(1));
         // The limit ends between two polls.
-        let mut limited = timeout(SHORT, counted(2));
-        assert!(poll(&mut limited, Waker::noop()).is_pending());
+        let mut limited = pending_once(2, Waker::noop());
         std::thread::sleep(2 * SHORT);
         assert_eq!(poll(&mut limited, Waker::noop()), Poll::Ready(Ok(2)));
     });
@@ -104,6 +126,9 @@ fn limit_counts_from_the_call() {
         let mut limited = timeout(SHORT, never());
         std::thread::sleep(2 * SHORT);
         assert!(ready(poll(&mut limited, Waker::noop())).is_err());
+        // Also if the conversion into a future takes its time.
+        let mut limited = timeout(SHORT, Slow);
+        assert!(ready(poll(&mut limited, Waker::noop())).is_err());
     });
 }
 
@@ -126,8 +151,7 @@ fn limit_never_ends_early() {
 fn task_is_woken_when_the_limit_ends() {
     guarded(|| {
         let (counter, waker) = Counter::new();
-        let mut limited = timeout(SHORT, never());
-        assert!(poll(&mut limited, &waker).is_pending());
+        let mut limited = pending_once(usize::MAX, &waker);
         counter.wait_for(1);
         assert!(ready(poll(&mut limited, &waker)).is_err());
     });

@@ -1,14 +1,15 @@
-//! Missed ticks of an interval, what a timer says about itself, and timers in `select!`. (The unit
+//! Missed ticks of an interval, the deadline and period of a timer, and timers in `select!`. (The unit
 //! tests of `timer/ticks.rs` compare the policies with a naive model.)
 
 mod support;
 
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use async_io::{MissedTicks, Timer, block_on};
 use futures_util::future::FusedFuture;
+use futures_util::select;
 use futures_util::stream::{FusedStream, StreamExt};
-use futures_util::{FutureExt, select};
 use proptest::prelude::*;
 use static_assertions::assert_impl_all;
 use support::*;
@@ -59,7 +60,9 @@ proptest! {
 #[test]
 fn burst_yields_each_missed_tick_at_once() {
     guarded(|| {
-        let start = Instant::now().checked_sub(3 * PERIOD + PERIOD / 2).unwrap();
+        let Some(start) = Instant::now().checked_sub(3 * PERIOD + PERIOD / 2) else {
+            return; // Some systems have no instants before their start.
+        };
         let mut timer = Timer::interval_at(start, PERIOD);
         assert_eq!(timer.missed_ticks(), MissedTicks::default());
         for tick in 0..=3 {
@@ -78,8 +81,8 @@ fn ticks_in_time_do_not_drift_whatever_the_policy() {
             let start = Instant::now();
             let mut timer = Timer::interval_at(start, period);
             timer.set_missed_ticks(policy);
-            assert_eq!(block_on(timer.next()), Some(start));
             std::thread::sleep(SHORT);
+            assert_eq!(block_on(timer.next()), Some(start));
             assert_eq!(timer.deadline(), Some(start + period));
         }
     });
@@ -115,6 +118,9 @@ fn deadline_and_period_are_those_that_were_set() {
     timer.clear();
     assert_eq!((timer.deadline(), timer.period()), (None, Some(PERIOD)));
     assert_eq!(Timer::interval(Duration::MAX).period(), None);
+    // Out of range: the timer is cleared and keeps its period.
+    timer.set_interval(Duration::MAX);
+    assert_eq!((timer.deadline(), timer.period()), (None, Some(PERIOD)));
 }
 
 #[test]
@@ -180,16 +186,16 @@ fn select_in_a_loop_needs_no_fuse() {
 #[test]
 fn select_waits_for_a_timer_that_is_not_set() {
     guarded(|| {
-        block_on(async {
-            let mut unset = Timer::never();
-            let mut cleared = Timer::after(SHORT);
-            cleared.clear();
-            let mut later = std::pin::pin!(async { Timer::after(4 * SHORT).await }.fuse());
+        let mut unset = Timer::never();
+        let mut cleared = Timer::after(SHORT);
+        cleared.clear();
+        let selected = poll_now(async {
             select! {
-                _ = unset => panic!("a timer that was never set"),
-                _ = cleared => panic!("a timer that was cleared"),
-                _ = later => {}
+                _ = unset => "a timer that was never set",
+                _ = cleared => "a timer that was cleared",
+                complete => "a terminated timer",
             }
         });
+        assert_eq!(selected, Poll::Pending);
     });
 }

@@ -8,12 +8,12 @@
 //! moved to another thread stays in the shard where it was inserted.
 //!
 //! There are many more shards than processors, because the system may stop a thread that holds a
-//! lock. Other threads of the same shard then have to wait in the kernel. Threads that run at the
-//! same time have different numbers (see [`thread_number`]), so up to [`SHARDS`] threads share no
-//! shard.
+//! lock. Other threads of the same shard then have to wait in the kernel. The number of a thread names
+//! its shard, and up to [`SHARDS`] threads have different numbers (see [`thread_number`]).
 //!
 //! The thread that waits sleeps until the minimum of the copies. It reads only the copies of the
-//! shards that are in use, which a word with one bit per shard tells. A bit is never cleared.
+//! shards that are in use, according to a word with one bit per
+//! shard. A bit is never cleared.
 //!
 //! # Rules
 //!

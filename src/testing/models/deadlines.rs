@@ -149,6 +149,30 @@ fn earlier_deadline_of_one_shard_meets_the_minimum_of_all() {
     );
 }
 
+/// Excluded: of two threads that use a shard for the first time, the second one sees that the shard is
+/// used, but the leader that goes to sleep sees neither that nor its timer.
+#[test]
+fn two_threads_use_a_shard_for_the_first_time_beside_a_leader() {
+    explore_within(
+        "two_threads_use_a_shard_for_the_first_time_beside_a_leader",
+        3,
+        || {
+            let roles = Arc::new(Roles::<u8>::new());
+            let timers = Arc::new(Timers::new(1));
+            let leader = leader(&roles, &timers);
+            let other = {
+                let timers = Arc::clone(&timers);
+                thread::spawn(move || drop(timers.insert(LATER, Waker::noop().clone())))
+            };
+            let (_, earliest) = timers.insert(DUE, Waker::noop().clone()).unwrap();
+            let notified = earliest && roles.any_thread_waits();
+            let sleeps_until = leader.join().unwrap();
+            other.join().unwrap();
+            assert!(sleeps_until == DUE || notified);
+        },
+    );
+}
+
 /// Excluded: a timer of another thread's shard is cancelled while it fires, and is both called and
 /// returned, or neither.
 #[test]
