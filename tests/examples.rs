@@ -131,6 +131,45 @@ fn transport() {
     assert_contains(&output, &["\n10 messages, 0 refusals\n"]);
 }
 
+/// In a terminal session of `script`, where this program is installed: the prompt reads a line and the
+/// end of the input (Ctrl-D), and its shell then still has the terminal in blocking mode.
+#[cfg(target_os = "linux")]
+#[test]
+fn prompt() {
+    use std::process::{Command, Stdio};
+
+    const NONBLOCK: u32 = 0o4000;
+    let is_emulated = std::env::var_os("ASYNC_IO_TEST_RUNNER").is_some();
+    let is_installed = Command::new("script").arg("--version").output().is_ok();
+    if is_emulated || !is_installed {
+        return;
+    }
+    let program = example("prompt");
+    let session = format!(
+        "{} --seconds 60; grep flags: /proc/self/fdinfo/0",
+        program.display()
+    );
+    let mut script = Command::new("script")
+        .args(["-q", "-e", "-c", &session, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Kept open: the end of this pipe would end the session.
+    let mut keys = script.stdin.take().unwrap();
+    std::io::Write::write_all(&mut keys, b"hello\n\x04").unwrap();
+    let output = output_of("prompt", script);
+    drop(keys);
+    let flags = output
+        .split("flags:")
+        .nth(1)
+        .and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+    assert!(flags.is_some_and(|flags| flags & NONBLOCK == 0), "{output}");
+    // The terminal shows what is typed, and the prompt repeats it.
+    assert_eq!(output.matches("hello").count(), 2, "{output}");
+}
+
 /// Fails if these texts are not in the output, in this order.
 #[track_caller]
 fn assert_contains(output: &str, texts: &[&str]) {

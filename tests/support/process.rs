@@ -87,12 +87,17 @@ pub(crate) fn run_example(name: &str) -> String {
         "{} is missing: run `cargo test` without a choice of targets, or `cargo build --examples`",
         program.display()
     );
-    let mut child = command(&program)
+    let child = command(&program)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    output_of(name, child)
+}
+
+/// Waits for an example, and returns what it prints. Fails if it fails, hangs, or prints errors.
+pub(crate) fn output_of(name: &str, mut child: Child) -> String {
     let stdout = read_to_end(child.stdout.take().unwrap());
     let stderr = read_to_end(child.stderr.take().unwrap());
     let status = wait_or_kill(name, child);
@@ -105,7 +110,7 @@ pub(crate) fn run_example(name: &str) -> String {
 }
 
 /// Returns the path of an example. Cargo puts the examples into a folder next to that of the tests.
-fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
     let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
