@@ -69,6 +69,14 @@ const TOOLS: &[Tool] = &[
         unfit: &[
             ("_without_threads", WITHOUT_THREADS),
             (
+                "a_pipe_of_another_user_is_refused",
+                "gives up its privileges, and the leak check at the end of a process needs them",
+            ),
+            (
+                "an_unmounted_proc_is_an_error",
+                "unmounts /proc, which the leak check at the end of a process reads",
+            ),
+            (
                 "nothing_panics_without_poller_threads_and_notifications",
                 WITHOUT_THREADS,
             ),
