@@ -77,11 +77,11 @@ const DENSE: usize = 8;
 /// the lock again.
 pub(crate) const LOCKED_AT_ONCE: usize = if cfg!(any(test, fuzzing)) { 4 } else { 128 };
 
-/// The number of shards: one per bit of a word.
-pub(crate) const SHARDS: usize = usize::BITS as usize;
-
-// A key has room for the number of each shard.
-const _: () = assert!(SHARDS <= entries::MAX_SHARDS);
+/// The number of shards: one per bit of a word. A key has room for the number of each.
+pub(crate) const SHARDS: usize = {
+    assert!(usize::BITS as usize <= entries::MAX_SHARDS);
+    usize::BITS as usize
+};
 
 #[derive(Debug)]
 pub(crate) struct Timers {
