@@ -21,12 +21,10 @@ use support::*;
 const SHORT: Duration = Duration::from_millis(10);
 const LONG: Duration = Duration::from_secs(3600);
 
-type Pending = future::Pending<()>;
-
-assert_impl_all!(Timeout<Pending>: Send, Sync, Unpin);
+assert_impl_all!(Timeout<future::Pending<()>>: Send, Sync, Unpin);
 assert_impl_all!(TimedOut: Error, Copy, Eq, Send, Sync);
 // Neither `Send` nor `Unpin` if the future is not.
-assert_not_impl_any!(Timeout<(Rc<()>, Pending)>: Send);
+assert_not_impl_any!(Timeout<Rc<()>>: Send);
 assert_not_impl_any!(Timeout<std::marker::PhantomPinned>: Unpin);
 
 /// Becomes a future that is never ready, in more than the short limit.
