@@ -64,7 +64,11 @@ pub fn yield_with_race(count: u64) -> io::Result<()> {
                 Timer::after(FAR).await;
                 Err(io::ErrorKind::TimedOut.into())
             };
-            or(async { io::Result::Ok(yield_now().await) }, limit).await?;
+            let work = async {
+                yield_now().await;
+                io::Result::Ok(())
+            };
+            or(work, limit).await?;
         }
         Ok(())
     })
