@@ -204,30 +204,15 @@ const fn bound(source: Source, figure: &'static str, label: &'static str, most: 
 pub(super) struct Samples(BTreeMap<Source, Sample>);
 
 impl Samples {
-    /// Returns the figure of a sample. If it is above its bound, the least one of three samples
-    /// counts: other programs on the machine only add to the counts.
     pub(super) fn figure(&mut self, bound: &Bound) -> Outcome<f64> {
         let sample = match self.0.entry(bound.source) {
             Entry::Occupied(taken) => taken.into_mut(),
             Entry::Vacant(place) => place.insert(bound.source.take()?),
         };
-        let mut least = bound.figure_of(sample)?;
-        for _ in 0..2 {
-            if least <= bound.most {
-                break;
-            }
-            least = least.min(bound.figure_of(&bound.source.take()?)?);
-        }
-        Ok(least)
-    }
-}
-
-impl Bound {
-    fn figure_of(&self, sample: &Sample) -> Outcome<f64> {
         // strace does not report calls that were never made. Their figure is zero.
-        let unmade = self.figure.starts_with("call/").then_some(0.0);
-        let figure = sample.get(self.figure).or(unmade);
-        figure.ok_or_else(|| format!("no figure {}", self.figure).into())
+        let unmade = bound.figure.starts_with("call/").then_some(0.0);
+        let figure = sample.get(bound.figure).or(unmade);
+        figure.ok_or_else(|| format!("no figure {}", bound.figure).into())
     }
 }
 
