@@ -125,11 +125,13 @@ fn check() -> Outcome<()> {
         verdict.bound(figure <= bound.most, &text);
     }
     let counts = count_all()?;
-    let [timeout, race] = ["yield_with_timeout", "yield_with_race"].map(|name| counts.get(name));
-    if let (Some(timeout), Some(race)) = (timeout, race) {
-        let text = format!("instructions, timeout: {timeout:.0}, at most {race:.0} of a race");
-        verdict.bound(timeout <= race, &text);
-    }
+    let count = |name: &str| {
+        let count = counts.get(name).copied();
+        count.ok_or_else(|| format!("{name} was not counted"))
+    };
+    let (timeout, race) = (count("yield_with_timeout")?, count("yield_with_race")?);
+    let text = format!("instructions, timeout: {timeout:.0}, at most {race:.0} of a race");
+    verdict.bound(timeout <= race, &text);
     verdict.changes(&baseline::changes(&counts, "")?);
     verdict.end()
 }
