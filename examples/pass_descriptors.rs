@@ -67,7 +67,7 @@ mod platform {
         Ok(())
     }
 
-    /// Answers the clients whose connections arrive through the socket, until its peer closes it.
+    /// Answers the clients of the connections that arrive through the socket, until its peer closes it.
     async fn work(dispatcher: Async<UnixStream>) -> io::Result<()> {
         while let Some(descriptor) = receive_descriptor(&dispatcher).await? {
             // The descriptor is new, so this process registers it. The file description is shared

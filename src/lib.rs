@@ -203,8 +203,7 @@
 //!
 //! [`Async::new`] takes every type that implements `AsFd` (on Windows `AsSocket`), not only those
 //! of `std`. Call the methods of a foreign type through [`read_with`](Async::read_with) and
-//! [`write_with`](Async::write_with). In a poll function that is written by hand, use
-//! [`poll_read_with`](Async::poll_read_with) and [`poll_write_with`](Async::poll_write_with).
+//! [`write_with`](Async::write_with):
 //!
 //! ```
 //! use async_io::{Async, block_on};
@@ -228,6 +227,9 @@
 //! })
 //! # }
 //! ```
+//!
+//! A poll function that is written by hand calls [`poll_read_with`](Async::poll_read_with) and
+//! [`poll_write_with`](Async::poll_write_with) instead.
 //!
 //! ## A library that keeps its descriptor
 //!

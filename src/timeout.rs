@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// once.
 ///
 /// The time counts from this call, not from the first poll. `None` and [`Duration::MAX`] mean "no
-/// limit", and so does a limit whose end is out of the range of [`Instant`].
+/// limit". A limit that ends out of the range of [`Instant`] means the same.
 ///
 /// A `Timeout` allocates nothing itself. (The reactor's queue of timers grows with the number of
 /// pending timers.) If timeouts are nested, the one with the earlier deadline ends first.

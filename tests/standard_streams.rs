@@ -49,7 +49,7 @@ fn stdout_of(object: impl AsFd) -> io::Result<Async<File>> {
     output
 }
 
-/// Fails unless `result` is an error of `kind` whose text has all of `words`.
+/// Fails unless `result` is an error of `kind` with all of `words` in its text.
 #[track_caller]
 fn assert_refused(result: io::Result<Async<File>>, kind: ErrorKind, words: &[&str]) {
     let error = result.unwrap_err();

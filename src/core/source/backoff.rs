@@ -5,9 +5,9 @@
 //! * A closure returns `WouldBlock`, and the kernel reports the closure's object as ready. The
 //!   closure may refer to something other than the object. This is certainly a contradiction.
 //! * A task asks for readiness repeatedly, and the kernel answers "ready" at once each time. The
-//!   task may be refused each time: `poll(2)` reports an unconnected
-//!   Unix datagram socket as writable even if the receiver's queue is full. Or it may make progress
-//!   each time, such as a writer with a fast peer. The reactor cannot tell which.
+//!   task may be refused each time: `poll(2)` reports an unconnected Unix datagram socket as
+//!   writable even if the receiver's queue is full. Or it may make progress each time, such as a
+//!   writer with a fast peer. The reactor cannot tell which.
 //!
 //! In both cases the first few rounds proceed at once. The next ones yield to the executor, so that
 //! other tasks of the thread run. After that, the task pauses for a time that doubles up to

@@ -240,7 +240,7 @@ impl Stream {
         matches!(self, Stream::Input)
     }
 
-    /// Creates an error whose text begins with the number of the descriptor.
+    /// Creates an error. Its text begins with the number of the descriptor.
     fn error(self, kind: ErrorKind, text: &str) -> io::Error {
         io::Error::new(kind, format!("descriptor {} {text}", self.number()))
     }
