@@ -338,9 +338,9 @@ mod core;
 mod adapter;
 mod driver;
 #[cfg(not(async_io_loom))]
-pub mod os;
+mod engine;
 #[cfg(not(async_io_loom))]
-mod reactor;
+pub mod os;
 #[cfg(not(async_io_loom))]
 mod ready;
 #[cfg(not(async_io_loom))]

@@ -440,7 +440,7 @@ impl Timer {
         self.when = when;
         self.ticks.ended = false;
         if let Some(listener) = &mut self.listener {
-            let clock = Driver::global().reactor.clock();
+            let clock = Driver::global().engine.clock();
             listener.wait_until(when.map_or(Deadline::NEVER, |when| clock.deadline(when)));
         }
     }
@@ -459,10 +459,10 @@ impl Timer {
     /// Enqueues the task: its waker is called at `when`.
     fn wait(&mut self, when: Instant, waker: &Waker) {
         let driver = Driver::global();
-        let deadline = driver.reactor.clock().deadline(when);
+        let deadline = driver.engine.clock().deadline(when);
         let promise = driver.promise(waker);
         // With a poller, timers are exact. Without one they still fire, so an error is no problem.
-        let _ = driver.reactor.poller();
+        let _ = driver.engine.poller();
         match &mut self.listener {
             Some(listener) => {
                 listener.set_task(waker);
@@ -518,7 +518,7 @@ impl Listener {
             return;
         }
         let (own, waker) = (waker.clone(), waker.clone());
-        let timers = &Driver::global().reactor.timers;
+        let timers = &Driver::global().engine.timers;
         let former = std::mem::replace(&mut self.waker, waker);
         let unused = match self.key {
             Some(key) => timers.set_waker(key, own).unwrap_or_else(Option::Some),
@@ -530,7 +530,7 @@ impl Listener {
 
     /// Returns whether the queue will wake the task at this deadline.
     fn waits_until(&self, deadline: Deadline) -> bool {
-        let timers = &Driver::global().reactor.timers;
+        let timers = &Driver::global().engine.timers;
         self.key
             .is_some_and(|key| timers.has_deadline(key, deadline))
     }
@@ -541,7 +541,7 @@ impl Listener {
         // If the queue has fired the timer, a cleared timer needs no new entry in it.
         let is_pending = || {
             let key = self.key;
-            key.is_some_and(|key| driver.reactor.timers.is_pending(key))
+            key.is_some_and(|key| driver.engine.timers.is_pending(key))
         };
         if !deadline.is_never() || is_pending() {
             self.key = driver.schedule(self.key, deadline, &self.waker);

@@ -8,9 +8,9 @@ use crate::core::source::waiters::{Subject, WaiterId};
 use crate::core::source::{Direction, Summary};
 use crate::core::wake;
 use crate::driver::{Driver, block_on};
-use crate::reactor::Target;
-use crate::reactor::poller::Poller as _;
-use crate::reactor::waiting::{Pausing, WaitPoint, Waited};
+use crate::engine::Target;
+use crate::engine::poller::Poller as _;
+use crate::engine::waiting::{Pausing, WaitPoint, Waited};
 use crate::sys::raw::RawSource;
 use crate::sys::{self, Poller, REPORTS_CLOSING};
 use std::io;
@@ -30,7 +30,7 @@ impl Registration {
         let driver = Driver::global();
         Ok(Registration {
             driver,
-            target: driver.reactor.insert(raw)?,
+            target: driver.engine.insert(raw)?,
         })
     }
 
@@ -45,7 +45,7 @@ impl Registration {
 
     /// Removes the object from the reactor. The owner calls this once, at the end.
     pub(crate) fn deregister(&self) -> io::Result<()> {
-        self.driver.reactor.remove(&self.target)
+        self.driver.engine.remove(&self.target)
     }
 
     #[inline]
@@ -94,15 +94,15 @@ impl Registration {
         would_block: WouldBlock,
         cx: &mut Context<'_>,
     ) -> bool {
-        let (reactor, waker) = (&self.driver.reactor, cx.waker());
+        let (engine, waker) = (&self.driver.engine, cx.waker());
         // Not for writes: `WouldBlock` may be about the receiver, which no edge reports.
         if at.direction == Direction::Read && would_block.is_conclusive() {
-            let waits = match reactor.repoll(&self.target, at, waker) {
+            let waits = match engine.repoll(&self.target, at, waker) {
                 Repoll::KeepsWaiting => true,
                 // If the fallback thread cannot be started, the operation returns the error.
                 Repoll::WaitsAgain => {
                     self.driver.promise(waker).is_ok()
-                        && reactor.wait_again(&self.target, at.id, waker)
+                        && engine.wait_again(&self.target, at.id, waker)
                 }
                 Repoll::Tries => false,
             };
@@ -111,7 +111,7 @@ impl Registration {
             }
         }
         self.snapshot(at.direction).is_contradicted()
-            && reactor.pausing(&self.target, at, cx.waker()) == Pausing::Yes
+            && engine.pausing(&self.target, at, cx.waker()) == Pausing::Yes
     }
 
     #[inline]
@@ -141,7 +141,7 @@ impl Registration {
                             direction,
                             id: id(),
                         };
-                        self.driver.reactor.forgive(&self.target, at);
+                        self.driver.engine.forgive(&self.target, at);
                     }
                     return Poll::Ready(result);
                 }
@@ -214,7 +214,7 @@ impl Registration {
         block_on::has_waited()
             && driver.promise(waker).is_ok()
             && driver
-                .reactor
+                .engine
                 .wait_after_short_read(&self.target, seen, waker)
     }
 
@@ -257,9 +257,9 @@ impl Registration {
     ) -> Poll<io::Result<()>> {
         let at = WaitPoint { direction, id };
         if self.snapshot(direction).is_contradicted() {
-            match self.driver.reactor.pausing(&self.target, at, cx.waker()) {
+            match self.driver.engine.pausing(&self.target, at, cx.waker()) {
                 Pausing::Yes => return Poll::Pending,
-                Pausing::Over if self.driver.reactor.is_ready_now(&self.target, direction) => {
+                Pausing::Over if self.driver.engine.is_ready_now(&self.target, direction) => {
                     return Poll::Ready(Ok(()));
                 }
                 Pausing::Over | Pausing::No => {}
@@ -290,8 +290,8 @@ impl Registration {
             return Poll::Ready(Err(error));
         }
         let id = waiter.id(self, exception);
-        let reactor = &self.driver.reactor;
-        match reactor.wait_for_exception(&self.target, id, exception, cx.waker()) {
+        let engine = &self.driver.engine;
+        match engine.wait_for_exception(&self.target, id, exception, cx.waker()) {
             Ok(false) => Poll::Pending,
             Ok(true) => Poll::Ready(Ok(())),
             Err(error) => Poll::Ready(Err(error)),
@@ -302,15 +302,15 @@ impl Registration {
     #[inline]
     fn wait(&self, at: WaitPoint, request: Request, cx: &mut Context<'_>) -> io::Result<Waited> {
         self.driver.promise(cx.waker())?;
-        let reactor = &self.driver.reactor;
+        let engine = &self.driver.engine;
         // Arming would report again what is ready, and end the pause.
         if matches!(request, Request::Refused)
             && self.snapshot(at.direction).is_contradicted()
-            && reactor.pausing(&self.target, at, cx.waker()) == Pausing::Yes
+            && engine.pausing(&self.target, at, cx.waker()) == Pausing::Yes
         {
             return Ok(Waited::Enqueued);
         }
-        reactor.wait_for(&self.target, at, request, cx.waker())
+        engine.wait_for(&self.target, at, request, cx.waker())
     }
 
     /// Makes the task yield or pause. An event does not end the pause, because a refused attempt
@@ -325,10 +325,10 @@ impl Registration {
     }
 
     fn pause(&self, at: WaitPoint, pause: Duration, cx: &mut Context<'_>) {
-        let reactor = &self.driver.reactor;
-        let deadline = reactor.clock().now().plus(pause);
+        let engine = &self.driver.engine;
+        let deadline = engine.clock().now().plus(pause);
         match self.driver.schedule(None, deadline, cx.waker()) {
-            Some(timer) => reactor.set_pause(&self.target, at, timer),
+            Some(timer) => engine.set_pause(&self.target, at, timer),
             // The timer queue is full. The task yields instead.
             None => wake::wake_by_ref(cx.waker()),
         }
@@ -367,8 +367,8 @@ impl ListedWaiter {
     /// Removes the waiter from its source. Its waker is dropped immediately and will not be called.
     pub(crate) fn remove(&mut self) {
         if let Some((registration, id)) = self.listed.take() {
-            let reactor = &registration.driver.reactor;
-            reactor.remove_waiter(&registration.target, id);
+            let engine = &registration.driver.engine;
+            engine.remove_waiter(&registration.target, id);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::shell::{Turning, Workspace};
 use super::thread::{self, Thread};
 use crate::core::roles::ThreadId;
 use crate::core::wake::UncalledWakers;
-use crate::reactor::Reactor;
+use crate::engine::Engine;
 use crate::sys::Poller;
 use crate::trace;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -65,7 +65,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     value
 }
 
-type Buffer = <Reactor<Poller> as Turning>::Buffer;
+type Buffer = <Engine<Poller> as Turning>::Buffer;
 
 /// The state of a thread for a call of `block_on`. It is kept for the next call.
 struct Session {
@@ -117,7 +117,7 @@ fn local<R: Default>(look: impl FnOnce(&Local) -> R) -> R {
 /// Creates the workspace of a thread that takes part in driving.
 pub(super) fn new_workspace() -> Workspace<Buffer> {
     let uncalled = local(|it| Some(Arc::clone(it.uncalled.get_or_init(Arc::default))));
-    Workspace::new(Reactor::<Poller>::buffer(), uncalled.unwrap_or_default())
+    Workspace::new(Engine::<Poller>::buffer(), uncalled.unwrap_or_default())
 }
 
 impl Session {
@@ -159,7 +159,7 @@ impl Session {
                 trace::notified();
                 let is_overdue = || {
                     let left_at = self.workspace.as_ref().and_then(|it| it.left_at);
-                    let clock = self.driver.reactor.clock();
+                    let clock = self.driver.engine.clock();
                     left_at.is_some_and(|left_at| policy::is_overdue(clock, left_at))
                 };
                 let is_wanted = local(|it| it.turn_is_wanted.take());

@@ -148,7 +148,7 @@ mod starting {
     fn run(driver: &'static Driver, thread: &Arc<Thread>) {
         // Timers need the poller to fire at their exact deadlines. Without one, the thread sleeps
         // on a condition variable.
-        let _ = driver.reactor.poller();
+        let _ = driver.engine.poller();
         let mut workspace = block_on::new_workspace();
         let mut absences = 0;
         loop {

@@ -9,23 +9,23 @@ use super::watch::AlarmClock;
 use crate::core::clock::{Clock, Deadline};
 use crate::core::timers::TimerKey;
 use crate::core::wake;
-use crate::reactor::Reactor;
-use crate::reactor::poller::{Poller as _, Until};
+use crate::engine::Engine;
+use crate::engine::poller::{Poller as _, Until};
 use crate::sys::Poller;
 use std::io;
 use std::ops::Deref;
 use std::sync::LazyLock;
 use std::task::Waker;
 
-/// A reactor, the threads that drive it, and the fallback thread.
+/// An engine, the threads that drive it, and the fallback thread.
 #[derive(Debug)]
 pub(crate) struct Driver {
-    shell: Shell<Reactor<Poller>, Poller, Tuned>,
+    shell: Shell<Engine<Poller>, Poller, Tuned>,
     fallback: Fallback,
 }
 
 impl Deref for Driver {
-    type Target = Shell<Reactor<Poller>, Poller, Tuned>;
+    type Target = Shell<Engine<Poller>, Poller, Tuned>;
 
     #[inline]
     fn deref(&self) -> &Self::Target {
@@ -35,10 +35,10 @@ impl Deref for Driver {
 
 impl Driver {
     fn new() -> Self {
-        let reactor = Reactor::new();
-        let clock = reactor.clock();
+        let engine = Engine::new();
+        let clock = engine.clock();
         Driver {
-            shell: Shell::new(reactor, clock),
+            shell: Shell::new(engine, clock),
             fallback: Fallback::new(),
         }
     }
@@ -87,7 +87,7 @@ impl Driver {
         deadline: Deadline,
         waker: &Waker,
     ) -> Option<TimerKey> {
-        let timers = &self.reactor.timers;
+        let timers = &self.engine.timers;
         if let Some(key) = pending {
             if let Some(is_earliest) = timers.reset(key, deadline) {
                 if is_earliest {
@@ -114,13 +114,13 @@ impl Driver {
     /// Cancels a timer and drops its waker.
     #[inline]
     pub(crate) fn cancel(&self, key: TimerKey) {
-        wake::discard(self.reactor.timers.remove(key));
+        wake::discard(self.engine.timers.remove(key));
     }
 }
 
 /// A poller without sources. Only its alarm and a notification end its wait.
 impl AlarmClock for Poller {
-    type Buffer = <Poller as crate::reactor::poller::Poller>::Events;
+    type Buffer = <Poller as crate::engine::poller::Poller>::Events;
 
     fn open(clock: Clock) -> io::Result<Self> {
         Poller::new(clock)

@@ -1,6 +1,6 @@
 //! Chooses the thread that drives the reactor.
 //!
-//! * [`shell`]: carries out the protocol of `core::roles`. It is generic over the reactor, the
+//! * [`shell`]: carries out the protocol of `core::roles`. It is generic over the engine, the
 //!   alarm clock and the policy, so that loom can run it unchanged.
 //! * [`thread`]: a thread that takes part, and its waker.
 //! * [`watch`]: how the watcher notices that a leader stays away.

@@ -46,7 +46,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The operations that the protocol needs from a reactor.
+/// The operations that the protocol needs from an engine.
 pub(crate) trait Turning: Debug + Send + Sync {
     /// The buffer that a thread provides for its turns and reuses.
     type Buffer;
@@ -71,10 +71,10 @@ pub(crate) trait Turning: Debug + Send + Sync {
     fn next_deadline(&self) -> Deadline;
 }
 
-/// A reactor and the threads that drive it.
+/// An engine and the threads that drive it.
 #[derive(Debug)]
 pub(crate) struct Shell<R, A, P> {
-    pub(crate) reactor: R,
+    pub(crate) engine: R,
     pub(super) roles: Roles<Arc<Thread>>,
     pub(super) watch: Watch<A, P>,
     /// The list that was shared most recently. Some of its wakers may not have been called yet.
@@ -122,9 +122,9 @@ where
     A: AlarmClock<Buffer = R::Buffer>,
     P: Policy,
 {
-    pub(crate) fn new(reactor: R, clock: Clock) -> Self {
+    pub(crate) fn new(engine: R, clock: Clock) -> Self {
         Shell {
-            reactor,
+            engine,
             roles: Roles::new(),
             watch: Watch::new(clock),
             uncalled: Mutex::new(None),
@@ -146,7 +146,7 @@ where
     #[inline]
     pub(crate) fn earliest_moved(&self, deadline: Deadline) {
         if !deadline.is_never() && self.roles.any_thread_waits() {
-            self.reactor.expect_by(deadline);
+            self.engine.expect_by(deadline);
         }
     }
 
@@ -228,9 +228,9 @@ where
 
     /// Makes a thread that is still inside its wait come back by the next deadline.
     fn arm_next(&self) {
-        let next = self.reactor.next_deadline();
+        let next = self.engine.next_deadline();
         if !next.is_never() {
-            self.reactor.expect_by(next);
+            self.engine.expect_by(next);
         }
     }
 
@@ -357,7 +357,7 @@ where
     }
 
     fn end_wait(&self) {
-        self.reactor.notify();
+        self.engine.notify();
     }
 
     fn end_watch(&self) {
@@ -421,7 +421,7 @@ where
                 && thread.id() != ThreadId::FALLBACK
                 && !mutation!("fallback_thread_is_not_called_out")
             {
-                shell.reactor.notify();
+                shell.engine.notify();
             }
         }
         if wait {
@@ -432,7 +432,7 @@ where
             self.sleeps = thread.parker.state.begin(Sleep::Polling);
         }
         let Workspace { buffer, batch, .. } = &mut *self.workspace;
-        self.notified = shell.reactor.turn(self.sleeps, buffer, batch);
+        self.notified = shell.engine.turn(self.sleeps, buffer, batch);
     }
 
     /// Gives up the role and calls the wakers of the turn.
@@ -497,7 +497,7 @@ where
         // leader's next wait.
         let shares_wakers = shares_wakers && !mutation!("displaced_thread_keeps_its_wakers");
         if used_up || shares_wakers {
-            shell.reactor.notify();
+            shell.engine.notify();
         }
         if waits && !mutation!("displaced_thread_passes_no_deadline_on") {
             shell.arm_next();
@@ -524,7 +524,7 @@ where
         // its wait, it does not notice that this thread stays away.
         if shell.roles.fallback_is_inside() {
             if shares_wakers && !mutation!("displaced_thread_is_not_called_back") {
-                shell.reactor.notify();
+                shell.engine.notify();
             }
             if !mutation!("deadline_of_a_displaced_thread_is_not_armed") {
                 shell.arm_next();

@@ -31,7 +31,7 @@ use std::os::fd::BorrowedFd;
 /// ```
 pub fn reactor_fd() -> Option<BorrowedFd<'static>> {
     let driver = Driver::global();
-    let fd = driver.reactor.poller().ok()?.descriptor()?;
+    let fd = driver.engine.poller().ok()?.descriptor()?;
     // If the thread cannot be started, the next wait tries again.
     let _ = driver.start_fallback();
     Some(fd)

@@ -4,7 +4,7 @@ use super::raw::{self, RawSource};
 use crate::core::clock::{Clock, Deadline};
 use crate::core::source::state::Reporting;
 use crate::core::source::{Answer, Direction, Event, Interest, Key};
-use crate::reactor::poller::{Events, Poller, Until};
+use crate::engine::poller::{Events, Poller, Until};
 use std::io::{ErrorKind, Read, Write};
 #[cfg(windows)]
 use std::net::{TcpListener, TcpStream as Stream};

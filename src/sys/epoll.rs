@@ -36,7 +36,7 @@ use crate::core::clock::{AtomicDeadline, Clock, Deadline};
 use crate::core::source::state::{Nature, Reporting, Traits};
 use crate::core::source::{Answer, Direction, Event, Exception, Interest, Key};
 use crate::core::sync::Mutex;
-use crate::reactor::poller::{self, Events as _, Poller as _, Until};
+use crate::engine::poller::{self, Events as _, Poller as _, Until};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};

@@ -3,7 +3,7 @@
 //!
 //! There are two pollers: `epoll` on Linux and Android, and `portable`, on the `polling` crate,
 //! everywhere else (and on Linux with `--cfg async_io_portable`). Both implement
-//! [`reactor::poller::Poller`](crate::reactor::poller::Poller), which states the contract, and pass
+//! [`engine::poller::Poller`](crate::engine::poller::Poller), which states the contract, and pass
 //! the same conformance tests (`conformance.rs`).
 
 #[cfg(all(

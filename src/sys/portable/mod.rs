@@ -22,7 +22,7 @@ use crate::core::clock::{Clock, Deadline};
 use crate::core::source::state::{Nature, Reporting, Traits};
 use crate::core::source::{Answer, Direction, Event, Exception, Interest, Key};
 use crate::core::sync::Mutex;
-use crate::reactor::poller::{self, Poller as _, Until};
+use crate::engine::poller::{self, Poller as _, Until};
 use std::collections::HashSet;
 use std::io;
 #[cfg(unix)]

@@ -49,7 +49,7 @@ models! {
 
 fn leader_blocks_on_a_standby_thread<const C: bool, P: Policy>(driver: &'static Driver<C, P>) {
     let second = thread::spawn(move || {
-        driver.reactor.post(&[0]);
+        driver.engine.post(&[0]);
         let mut call = Participant::new(driver);
         call.block_on_task(1);
         call.retire();
@@ -57,7 +57,7 @@ fn leader_blocks_on_a_standby_thread<const C: bool, P: Policy>(driver: &'static 
     let mut call = Participant::new(driver);
     call.block_on_task(0);
     // Still inside the future: the call has not ended.
-    driver.reactor.post(&[1]);
+    driver.engine.post(&[1]);
     second.join().unwrap();
 }
 
@@ -68,14 +68,14 @@ fn leader_blocks_after_its_second_wait<const C: bool, P: Policy>(driver: &'stati
         call.retire();
     });
     let peer = thread::spawn(move || {
-        driver.reactor.post(&[0]);
-        driver.reactor.post(&[1]);
+        driver.engine.post(&[0]);
+        driver.engine.post(&[1]);
     });
     let mut call = Participant::new(driver);
     call.block_on_task(0);
     call.block_on_task(1);
     // Still inside the future: the call has not ended.
-    driver.reactor.post(&[2]);
+    driver.engine.post(&[2]);
     second.join().unwrap();
     peer.join().unwrap();
 }
@@ -89,7 +89,7 @@ fn last_of_three_is_served<const C: bool, P: Policy>(driver: &'static Driver<C, 
         })
     });
     for task in [1, 0, 2] {
-        driver.reactor.post(&[task]);
+        driver.engine.post(&[task]);
     }
     for thread in threads {
         thread.join().unwrap();
@@ -107,7 +107,7 @@ fn displaced_thread_passes_the_notification_on<const C: bool, P: Policy>(
     let main = thread::spawn(move || {
         call.block_until_notified();
         // Ends the wait of the fallback thread.
-        driver.reactor.notify();
+        driver.engine.notify();
     });
     waker.wake();
     main.join().unwrap();
@@ -116,14 +116,14 @@ fn displaced_thread_passes_the_notification_on<const C: bool, P: Policy>(
 
 fn fallback_thread_comes_back<const C: bool, P: Policy>(driver: &'static Driver<C, P>) {
     let served = Gate::new();
-    assert!(!driver.reactor.poll(1, &Arc::clone(&served).into()));
+    assert!(!driver.engine.poll(1, &Arc::clone(&served).into()));
     let fallback = thread::spawn(move || Participant::fallback(driver).drive_until(&served));
-    let peer = thread::spawn(move || driver.reactor.post(&[0]));
+    let peer = thread::spawn(move || driver.engine.post(&[0]));
     let mut call = Participant::new(driver);
     call.block_on_task(0);
     peer.join().unwrap();
     // Still inside the future: the call has not ended.
-    driver.reactor.post(&[1]);
+    driver.engine.post(&[1]);
     fallback.join().unwrap();
 }
 
@@ -135,7 +135,7 @@ fn busy_thread_gives_turns<const C: bool, P: Policy>(driver: &'static Driver<C, 
     });
     let mut call = Participant::new(driver);
     call.give_turn();
-    driver.reactor.post(&[0]);
+    driver.engine.post(&[0]);
     call.give_turn();
     // Still inside the future: the call has not ended.
     second.join().unwrap();
@@ -145,7 +145,7 @@ fn calls_come_and_go_beside_the_fallback_thread<const C: bool, P: Policy>(
     driver: &'static Driver<C, P>,
 ) {
     let served = Gate::new();
-    assert!(!driver.reactor.poll(2, &Arc::clone(&served).into()));
+    assert!(!driver.engine.poll(2, &Arc::clone(&served).into()));
     let fallback = spawn_fallback(driver, &served);
     let first = thread::spawn(move || {
         let mut call = Participant::new(driver);
@@ -160,7 +160,7 @@ fn calls_come_and_go_beside_the_fallback_thread<const C: bool, P: Policy>(
         call.retire();
     });
     for task in [1, 2, 0] {
-        driver.reactor.post(&[task]);
+        driver.engine.post(&[task]);
     }
     for thread in [first, second, fallback] {
         thread.join().unwrap();
@@ -168,7 +168,7 @@ fn calls_come_and_go_beside_the_fallback_thread<const C: bool, P: Policy>(
 }
 
 fn panicking_turn_releases_the_role<const C: bool, P: Policy>(driver: &'static Driver<C, P>) {
-    driver.reactor.panic_once();
+    driver.engine.panic_once();
     let threads = [0, 1].map(|task| {
         thread::spawn(move || {
             let mut call = Participant::new(driver);
@@ -177,17 +177,17 @@ fn panicking_turn_releases_the_role<const C: bool, P: Policy>(driver: &'static D
             served.is_ok()
         })
     });
-    driver.reactor.post(&[0]);
-    driver.reactor.post(&[1]);
+    driver.engine.post(&[0]);
+    driver.engine.post(&[1]);
     let served = threads.map(|thread| thread.join().unwrap());
     assert!(served[0] || served[1]);
 }
 
 fn panicking_turn_of_the_fallback_thread<const C: bool, P: Policy>(driver: &'static Driver<C, P>) {
-    driver.reactor.panic_once();
+    driver.engine.panic_once();
     let served = Gate::new();
-    assert!(!driver.reactor.poll(0, &Arc::clone(&served).into()));
-    let peer = thread::spawn(move || driver.reactor.post(&[0]));
+    assert!(!driver.engine.poll(0, &Arc::clone(&served).into()));
+    let peer = thread::spawn(move || driver.engine.post(&[0]));
     Participant::fallback(driver).drive_until(&served);
     peer.join().unwrap();
 }
@@ -195,7 +195,7 @@ fn panicking_turn_of_the_fallback_thread<const C: bool, P: Policy>(driver: &'sta
 fn earlier_deadline_meets_a_leader_that_goes_to_sleep<const C: bool, P: Policy>(
     driver: &'static Driver<C, P>,
 ) {
-    let timers = driver.reactor.timers();
+    let timers = driver.engine.timers();
     let mut call = Participant::new(driver);
     let waker = call.waker();
     let leader = thread::spawn(move || call.block_until_notified());
@@ -205,7 +205,7 @@ fn earlier_deadline_meets_a_leader_that_goes_to_sleep<const C: bool, P: Policy>(
 }
 
 fn displaced_thread_fires_the_next_timer<const C: bool, P: Policy>(driver: &'static Driver<C, P>) {
-    driver.reactor.timers();
+    driver.engine.timers();
     let served = Gate::new();
     let mut call = Participant::new(driver);
     let waker = call.waker();
@@ -221,7 +221,7 @@ fn displaced_thread_fires_the_next_timer<const C: bool, P: Policy>(driver: &'sta
 fn displaced_thread_passes_the_deadline_on<const C: bool, P: Policy>(
     driver: &'static Driver<C, P>,
 ) {
-    driver.reactor.timers();
+    driver.engine.timers();
     let mut call = Participant::new(driver);
     let waker = call.waker();
     let fallback = thread::spawn(move || {
@@ -230,7 +230,7 @@ fn displaced_thread_passes_the_deadline_on<const C: bool, P: Policy>(
     let main = thread::spawn(move || {
         call.block_until_notified();
         // Ends the wait of the fallback thread.
-        driver.reactor.notify();
+        driver.engine.notify();
     });
     schedule(driver, Deadline::from_nanos(5), Waker::noop().clone());
     schedule(driver, Deadline::from_nanos(50), waker);
@@ -244,7 +244,7 @@ fn schedule<const C: bool, P: Policy>(
     deadline: Deadline,
     waker: Waker,
 ) {
-    let (_, is_earliest) = driver.reactor.timers().insert(deadline, waker).unwrap();
+    let (_, is_earliest) = driver.engine.timers().insert(deadline, waker).unwrap();
     if is_earliest {
         driver.earliest_moved(deadline);
     }

@@ -125,7 +125,7 @@ impl Task {
         (std::mem::replace(&mut self.polled, now), now)
     }
 
-    /// Polls for readiness, as `Reactor::wait_for` and `Reactor::ask` do.
+    /// Polls for readiness, as `Engine::wait_for` and `Engine::ask` do.
     fn ask(&self) -> Result {
         let World { object, turns, .. } = &*self.world;
         let (waker, read) = (self.calls.waker(), Direction::Read);

@@ -38,7 +38,7 @@ fn remove(registry: &Sources, key: Key) {
     }
 }
 
-/// Dispatches an event as `Reactor::dispatch` does. Returns the number of tasks that it woke.
+/// Dispatches an event as `Engine::dispatch` does. Returns the number of tasks that it woke.
 fn dispatch(registry: &Sources, key: Key) -> usize {
     let Some(source) = registry.get(key.slot) else {
         return 0;

@@ -26,7 +26,7 @@ const TASKS: usize = 4;
 
 /// A reactor. With `CONCURRENT`, several threads may be inside its wait at once.
 #[derive(Debug)]
-pub(super) struct Reactor<const CONCURRENT: bool> {
+pub(super) struct Engine<const CONCURRENT: bool> {
     kernel: Mutex<Kernel>,
     changed: Condvar,
     /// Only the models that need timers have them.
@@ -57,9 +57,9 @@ struct Task {
     waker: Option<Waker>,
 }
 
-impl<const CONCURRENT: bool> Reactor<CONCURRENT> {
+impl<const CONCURRENT: bool> Engine<CONCURRENT> {
     fn new() -> Self {
-        Reactor {
+        Engine {
             kernel: Mutex::new(Kernel {
                 tasks: Default::default(),
                 edges: Vec::new(),
@@ -109,7 +109,7 @@ impl<const CONCURRENT: bool> Reactor<CONCURRENT> {
     }
 }
 
-impl<const CONCURRENT: bool> Turning for Reactor<CONCURRENT> {
+impl<const CONCURRENT: bool> Turning for Engine<CONCURRENT> {
     type Buffer = ();
 
     const CONCURRENT_WAITS: bool = CONCURRENT;
@@ -275,7 +275,7 @@ pub(super) type Canceling = Adversary<false, true, true, true>;
 pub(super) type Passive = Adversary<false, false, false, true>;
 
 /// The real shell in a model.
-pub(super) type Driver<const CONCURRENT: bool, P> = Shell<Reactor<CONCURRENT>, Alarm, P>;
+pub(super) type Driver<const CONCURRENT: bool, P> = Shell<Engine<CONCURRENT>, Alarm, P>;
 
 /// A static value that each execution of a model creates for itself.
 pub(super) trait PerExecution: Sized + 'static {
@@ -288,7 +288,7 @@ macro_rules! drivers {
             fn get() -> &'static Self {
                 static DRIVER: loom::lazy_static::Lazy<Driver<$concurrent, $policy>> =
                     loom::lazy_static::Lazy {
-                        init: || Shell::new(Reactor::new(), Clock::new()),
+                        init: || Shell::new(Engine::new(), Clock::new()),
                         _p: std::marker::PhantomData,
                     };
                 DRIVER.get()
@@ -404,7 +404,7 @@ impl<const CONCURRENT: bool, P: Policy> Participant<CONCURRENT, P> {
     /// Blocks until the data of a task has arrived.
     pub(super) fn block_on_task(&mut self, task: usize) {
         let driver = self.driver;
-        self.block_on(|waker| driver.reactor.poll(task, waker));
+        self.block_on(|waker| driver.engine.poll(task, waker));
     }
 
     /// Waits until the thread is notified.

@@ -31,8 +31,8 @@ fn register<const C: bool, P: Policy>(
     first: Waker,
     gate: &Arc<Gate>,
 ) {
-    assert!(!driver.reactor.poll(0, &first));
-    assert!(!driver.reactor.poll(1, &Arc::clone(gate).into()));
+    assert!(!driver.engine.poll(0, &first));
+    assert!(!driver.engine.poll(1, &Arc::clone(gate).into()));
 }
 
 /// Posts the batch while two threads wait, each for a task of its own.
@@ -44,9 +44,9 @@ fn post_to_two_calls<const C: bool, P: Policy>(driver: &'static Driver<C, P>, ga
             call.retire();
         })
     });
-    driver.reactor.post(&BATCH);
+    driver.engine.post(&BATCH);
     gate.wait();
-    driver.reactor.post(&[2, 3]);
+    driver.engine.post(&[2, 3]);
     for thread in threads {
         thread.join().unwrap();
     }
@@ -69,9 +69,9 @@ fn blocking_waker_meets_the_fallback_thread<const C: bool, P: Policy>(
         call.block_on_task(2);
         call.retire();
     });
-    driver.reactor.post(&BATCH);
+    driver.engine.post(&BATCH);
     gate.wait();
-    driver.reactor.post(&[2]);
+    driver.engine.post(&[2]);
     call.join().unwrap();
     fallback.join().unwrap();
 }
@@ -97,7 +97,7 @@ fn nested_call_waits_for_its_batch<const C: bool, P: Policy>(driver: &'static Dr
         gate: Arc::clone(&gate),
     };
     register(driver, Arc::new(first).into(), &gate);
-    let peer = thread::spawn(move || driver.reactor.post(&BATCH));
+    let peer = thread::spawn(move || driver.engine.post(&BATCH));
     let mut call = Participant::new(driver);
     call.block_on(|waker| gate.poll(waker));
     call.retire();
@@ -118,12 +118,12 @@ fn two_threads_have_wakers<const C: bool, P: Policy>(driver: &'static Driver<C, 
     let gate = Gate::new();
     register(driver, Arc::new(Blocks(Arc::clone(&gate))).into(), &gate);
     for task in [2, 3] {
-        assert!(!driver.reactor.poll(task, Waker::noop()));
+        assert!(!driver.engine.poll(task, Waker::noop()));
     }
     let fallback = spawn_fallback(driver, &gate);
     let peer = thread::spawn(move || {
-        driver.reactor.post(&BATCH);
-        driver.reactor.post(&[2, 3]);
+        driver.engine.post(&BATCH);
+        driver.engine.post(&[2, 3]);
     });
     let mut call = Participant::new(driver);
     call.block_on(|waker| gate.poll(waker));

@@ -15,8 +15,8 @@ use crate::core::source::{Direction, PerDirection};
 use crate::core::timers::TimerKey;
 use crate::core::wake::WakeBatch;
 use crate::driver::shell::Turning;
-use crate::reactor::waiting::{Pausing, WaitPoint, Waited};
-use crate::reactor::{Reactor, Target};
+use crate::engine::waiting::{Pausing, WaitPoint, Waited};
+use crate::engine::{Engine, Target};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub fn reactor_on_one_shots(script: &[u8]) {
 
 fn run<const ONE_SHOT: bool>(script: &[u8]) {
     kernel(|it| *it = Kernel::new(ONE_SHOT));
-    let real = Reactor::<Scripted<ONE_SHOT>>::new();
+    let real = Engine::<Scripted<ONE_SHOT>>::new();
     let mut script = Script(script);
     let mut model = Model::new(&real);
     while model.step(&mut script).is_some() {
@@ -146,7 +146,7 @@ struct Timer {
 }
 
 struct Model<'a, const ONE_SHOT: bool> {
-    real: &'a Reactor<Scripted<ONE_SHOT>>,
+    real: &'a Engine<Scripted<ONE_SHOT>>,
     targets: [Option<Target<'a, u16>>; OBJECTS],
     objects: [ObjectModel; OBJECTS],
     waiters: Vec<Waiter>,
@@ -161,7 +161,7 @@ const SOON: Deadline = Deadline::from_nanos(0);
 const LATE: Deadline = Deadline::from_nanos(1 << 62);
 
 impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
-    fn new(real: &'a Reactor<Scripted<ONE_SHOT>>) -> Self {
+    fn new(real: &'a Engine<Scripted<ONE_SHOT>>) -> Self {
         Model {
             real,
             targets: [None; OBJECTS],
@@ -673,7 +673,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
             it.refused.clear();
         });
         let mut batch = WakeBatch::default();
-        let mut events = Reactor::<Scripted<ONE_SHOT>>::buffer();
+        let mut events = Engine::<Scripted<ONE_SHOT>>::buffer();
         self.real.turn(false, &mut events, &mut batch);
         batch.run();
         self.turn += 1;

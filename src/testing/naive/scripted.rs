@@ -4,7 +4,7 @@
 use crate::core::clock::{Clock, Deadline};
 use crate::core::source::state::{Nature, Reporting, Traits};
 use crate::core::source::{Answer, Direction, Event, Exception, Interest, Key, PerDirection};
-use crate::reactor::poller::{self, Until};
+use crate::engine::poller::{self, Until};
 use std::cell::RefCell;
 use std::io;
 

@@ -9,12 +9,12 @@ use crate::core::source::waiters::WaiterId;
 use crate::core::timers::TimerKey;
 use crate::core::wake::WakeBatch;
 use crate::driver::shell::Turning;
-use crate::reactor::waiting::{Pausing, WaitPoint, Waited};
-use crate::reactor::{Reactor, Target};
+use crate::engine::waiting::{Pausing, WaitPoint, Waited};
+use crate::engine::{Engine, Target};
 use std::sync::Mutex;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-type Real = Reactor<Scripted<false>>;
+type Real = Engine<Scripted<false>>;
 
 const READER: WaitPoint = WaitPoint {
     direction: Direction::Read,
@@ -29,7 +29,7 @@ const LATE: Deadline = Deadline::from_nanos(1 << 62);
 fn reactor() -> (&'static Real, Target<'static, u16>) {
     kernel(|it| *it = Kernel::new(false));
     static KEPT: Mutex<Vec<&Real>> = Mutex::new(Vec::new());
-    let real: &Real = Box::leak(Box::new(Reactor::new()));
+    let real: &Real = Box::leak(Box::new(Engine::new()));
     KEPT.lock().unwrap().push(real);
     (real, real.insert(0).unwrap())
 }

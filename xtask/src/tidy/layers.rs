@@ -10,18 +10,16 @@ use super::{File, Hit};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("core", &[]),
     // A poller implements the trait of the reactor.
-    ("sys", &["core", "reactor::poller"]),
+    ("sys", &["core", "engine::poller"]),
     // The reactor implements the trait of the driver.
-    ("reactor", &["core", "driver::shell::Turning", "trace"]),
-    ("driver", &["core", "reactor", "sys", "trace"]),
+    ("engine", &["core", "driver::shell::Turning", "trace"]),
+    ("driver", &["core", "engine", "sys", "trace"]),
     ("trace", &["core", "sys::raw"]),
     ("timer", &["core", "driver", "trace"]),
     ("timeout", &["timer"]),
     (
         "adapter",
-        &[
-            "core", "sys", "reactor", "driver", "trace", "ready", "timer",
-        ],
+        &["core", "sys", "engine", "driver", "trace", "ready", "timer"],
     ),
     ("ready", &["core", "trace", "adapter"]),
     (
@@ -211,7 +209,7 @@ mod tests {
             ["src/core/a.rs:2: `core` imports `sys::raw`, against the layers"]
         );
         assert_eq!(
-            hits("src/reactor/mod.rs", "use crate::{core::a, driver::b};").len(),
+            hits("src/engine/mod.rs", "use crate::{core::a, driver::b};").len(),
             1
         );
         assert_eq!(
@@ -250,15 +248,12 @@ mod tests {
 
     #[test]
     fn the_two_exceptions_are_for_one_module_each() {
-        assert!(hits("src/reactor/a.rs", "use crate::driver::shell::Turning;").is_empty());
+        assert!(hits("src/engine/a.rs", "use crate::driver::shell::Turning;").is_empty());
         assert_eq!(
-            hits("src/reactor/a.rs", "use crate::driver::shell::Other;").len(),
+            hits("src/engine/a.rs", "use crate::driver::shell::Other;").len(),
             1
         );
-        assert!(hits("src/sys/a.rs", "use crate::reactor::poller::Poller;").is_empty());
-        assert_eq!(
-            hits("src/sys/a.rs", "use crate::reactor::Reactor;").len(),
-            1
-        );
+        assert!(hits("src/sys/a.rs", "use crate::engine::poller::Poller;").is_empty());
+        assert_eq!(hits("src/sys/a.rs", "use crate::engine::Engine;").len(), 1);
     }
 }

@@ -11,7 +11,7 @@
 //! answer, and the sequence tells whether an event has come since.
 
 use super::poller::Poller;
-use super::{Reactor, Target};
+use super::{Engine, Target};
 use crate::core::source::backoff::Step;
 use crate::core::source::readiness::Snapshot;
 use crate::core::source::state::{Enqueue, Repoll, Request};
@@ -34,7 +34,7 @@ pub(crate) enum Waited {
     Ready,
     /// The executor has to run other tasks before this one continues. The caller wakes the task.
     Yield,
-    /// The task has to pause. The caller schedules a timer; see [`Reactor::set_pause`].
+    /// The task has to pause. The caller schedules a timer; see [`Engine::set_pause`].
     Pause(Duration),
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct WaitPoint {
     pub(crate) id: WaiterId,
 }
 
-impl<P: Poller> Reactor<P> {
+impl<P: Poller> Engine<P> {
     /// Waits, or returns why the task does not have to wait.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
-//! What a reactor owns (sources, timers, a poller), and its turn: wait, dispatch, expire.
+//! The engine of a reactor: what it owns (sources, timers, a poller), and its turn: wait, dispatch,
+//! expire.
 //!
-//! A reactor is a plain value: it starts no thread and uses no global state. The driver decides
-//! which thread calls [`Reactor::turn`]. A turn collects wakers and calls none, so that the driver
+//! An engine is a plain value: it starts no thread and uses no global state. The driver decides
+//! which thread calls [`Engine::turn`]. A turn collects wakers and calls none, so that the driver
 //! can give up its role before foreign code runs. A turn is never cut short: if a system call about
 //! one source fails, only the waiters of that source are affected.
 //!
@@ -39,7 +40,7 @@ const EXPIRED_PER_TURN: usize = 1024;
 const RETRY_BROKEN: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
-pub(crate) struct Reactor<P: Poller> {
+pub(crate) struct Engine<P: Poller> {
     clock: Clock,
     pub(crate) timers: Timers,
     registry: Registry<Source<P::Raw>>,
@@ -69,9 +70,9 @@ impl<R: Copy> Clone for Target<'_, R> {
 
 impl<R: Copy> Copy for Target<'_, R> {}
 
-impl<P: Poller> Reactor<P> {
+impl<P: Poller> Engine<P> {
     pub(crate) fn new() -> Self {
-        Reactor {
+        Engine {
             clock: Clock::new(),
             timers: Timers::new(SHARDS),
             registry: Registry::new(),
@@ -309,7 +310,7 @@ impl<P: Poller> Reactor<P> {
     }
 }
 
-impl<P: Poller> Turning for Reactor<P> {
+impl<P: Poller> Turning for Engine<P> {
     type Buffer = P::Events;
 
     const CONCURRENT_WAITS: bool = P::CONCURRENT_WAITS;

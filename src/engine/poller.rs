@@ -1,4 +1,4 @@
-//! The operations that a reactor needs from the operating system.
+//! The operations that an engine needs from the operating system.
 
 use crate::core::clock::{Clock, Deadline};
 use crate::core::source::state::{Nature, Traits};
