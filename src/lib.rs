@@ -342,6 +342,8 @@ mod engine;
 #[cfg(not(async_io_loom))]
 pub mod os;
 #[cfg(not(async_io_loom))]
+pub mod reactor;
+#[cfg(not(async_io_loom))]
 mod ready;
 #[cfg(not(async_io_loom))]
 mod sys;
@@ -362,6 +364,8 @@ struct Readme;
 pub use adapter::{Async, IoSafe};
 #[cfg(not(async_io_loom))]
 pub use driver::block_on::block_on;
+#[cfg(not(async_io_loom))]
+pub use reactor::Reactor;
 #[cfg(not(async_io_loom))]
 pub use ready::{Readable, ReadableOwned, Writable, WritableOwned};
 #[cfg(not(async_io_loom))]

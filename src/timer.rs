@@ -6,9 +6,11 @@ use crate::core::clock::Deadline;
 use crate::core::timers::TimerKey;
 use crate::core::wake;
 use crate::driver::Driver;
+use crate::driver::handle::{Hold, Named};
 use futures_core::Stream;
 use futures_core::future::FusedFuture;
 use futures_core::stream::FusedStream;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -94,7 +96,6 @@ const PAUSE_WITHOUT_DRIVER: Duration = Duration::from_millis(1);
 ///     }
 /// });
 /// ```
-#[derive(Debug)]
 #[doc(alias = "sleep")]
 #[doc(alias = "timeout")]
 pub struct Timer {
@@ -103,6 +104,8 @@ pub struct Timer {
     ticks: Ticks,
     /// The task that polled the timer last. `None` before the first poll and after the last event.
     listener: Option<Listener>,
+    /// The reactor that fires the timer. `None` until the timer is set.
+    reactor: Option<Hold>,
 }
 
 /// The task that a timer wakes.
@@ -133,6 +136,7 @@ impl Timer {
             when: None,
             ticks: Ticks::ONCE,
             listener: None,
+            reactor: None,
         }
     }
 
@@ -152,11 +156,7 @@ impl Timer {
     /// assert!(start.elapsed() >= Duration::from_millis(2));
     /// ```
     pub fn after(duration: Duration) -> Timer {
-        Timer {
-            when: Instant::now().checked_add(duration),
-            ticks: Ticks::ONCE,
-            listener: None,
-        }
+        Timer::bound(Instant::now().checked_add(duration), Ticks::ONCE)
     }
 
     /// Creates a timer that fires once, at `instant`.
@@ -173,11 +173,7 @@ impl Timer {
     /// assert_eq!(async_io::block_on(Timer::at(now)), now);
     /// ```
     pub fn at(instant: Instant) -> Timer {
-        Timer {
-            when: Some(instant),
-            ticks: Ticks::ONCE,
-            listener: None,
-        }
+        Timer::bound(Some(instant), Ticks::ONCE)
     }
 
     /// Creates a timer that fires every `period`, for the first time one period from this call.
@@ -203,7 +199,7 @@ impl Timer {
     pub fn interval(period: Duration) -> Timer {
         match Instant::now().checked_add(period) {
             Some(start) => Timer::interval_at(start, period),
-            None => Timer::never(),
+            None => Timer::bound(None, Ticks::ONCE),
         }
     }
 
@@ -226,11 +222,7 @@ impl Timer {
     /// });
     /// ```
     pub fn interval_at(start: Instant, period: Duration) -> Timer {
-        Timer {
-            when: Some(start),
-            ticks: Ticks::every(period),
-            listener: None,
-        }
+        Timer::bound(Some(start), Ticks::every(period))
     }
 
     /// Returns whether the timer will fire.
@@ -436,12 +428,33 @@ impl Timer {
         Some(self.ticks.period()).filter(|period| *period != Duration::MAX)
     }
 
+    /// Creates a timer of the current reactor.
+    fn bound(when: Option<Instant>, ticks: Ticks) -> Timer {
+        Timer {
+            when,
+            ticks,
+            listener: None,
+            reactor: Some(Hold::new(Driver::current())),
+        }
+    }
+
+    /// Returns the driver that fires the timer: the current one if the timer has none yet.
+    #[inline]
+    fn driver(&mut self) -> &'static Driver {
+        let reactor = &mut self.reactor;
+        let hold = reactor.get_or_insert_with(|| Hold::new(Driver::current()));
+        hold.driver()
+    }
+
     fn set(&mut self, when: Option<Instant>) {
+        let driver = self.driver();
         self.when = when;
         self.ticks.ended = false;
-        if let Some(listener) = &mut self.listener {
-            let clock = Driver::global().engine.clock();
-            listener.wait_until(when.map_or(Deadline::NEVER, |when| clock.deadline(when)));
+        // In a forked child, the task polls again by itself.
+        if let Some(listener) = self.listener.as_mut().filter(|_| driver.is_here()) {
+            let clock = driver.engine.clock();
+            let deadline = when.map_or(Deadline::NEVER, |when| clock.deadline(when));
+            listener.wait_until(driver, deadline);
         }
     }
 
@@ -458,21 +471,26 @@ impl Timer {
 
     /// Enqueues the task: its waker is called at `when`.
     fn wait(&mut self, when: Instant, waker: &Waker) {
-        let driver = Driver::global();
+        let driver = self.driver();
+        if !driver.is_here() {
+            // The locks of the queue may be held by threads that this forked child does not have.
+            wait_without_driver(when, waker);
+            return;
+        }
         let deadline = driver.engine.clock().deadline(when);
         let promise = driver.promise(waker);
         // With a poller, timers are exact. Without one they still fire, so an error is no problem.
         let _ = driver.engine.poller();
         match &mut self.listener {
             Some(listener) => {
-                listener.set_task(waker);
+                listener.set_task(driver, waker);
                 // A poll does not schedule the timer again, so that it keeps its place among timers
                 // with the same deadline.
-                if !listener.waits_until(deadline) {
-                    listener.wait_until(deadline);
+                if !listener.waits_until(driver, deadline) {
+                    listener.wait_until(driver, deadline);
                 }
             }
-            None => self.listener = Some(Listener::new(deadline, waker)),
+            None => self.listener = Some(Listener::new(driver, deadline, waker)),
         }
         let is_scheduled = self.listener.as_ref().is_some_and(|it| it.key.is_some());
         if promise.is_err() || !is_scheduled {
@@ -484,18 +502,23 @@ impl Timer {
     /// of the latest poll. This includes a timer that had fired and was cleared before its task
     /// polled it.
     fn keep_task(&mut self, waker: &Waker) {
-        if let Some(listener) = &mut self.listener {
+        if self.listener.is_none() {
+            return;
+        }
+        let driver = self.driver();
+        if let Some(listener) = self.listener.as_mut().filter(|_| driver.is_here()) {
             // The timer may be set again, and then a thread must drive it. If the promise fails,
             // the next poll of the timer that is set handles that.
-            let _ = Driver::global().promise(waker);
-            listener.set_task(waker);
+            let _ = driver.promise(waker);
+            listener.set_task(driver, waker);
         }
     }
 
     fn release_task(&mut self) {
         if let Some(Listener { key, waker }) = self.listener.take() {
-            if let Some(key) = key {
-                Driver::global().cancel(key);
+            let driver = self.driver();
+            if let Some(key) = key.filter(|_| driver.is_here()) {
+                driver.cancel(key);
             }
             wake::discard(Some(waker));
         }
@@ -503,22 +526,22 @@ impl Timer {
 }
 
 impl Listener {
-    fn new(deadline: Deadline, waker: &Waker) -> Self {
+    fn new(driver: &'static Driver, deadline: Deadline, waker: &Waker) -> Self {
         // Clone the waker before changing any state: `clone` is user code and may panic.
         let own = waker.clone();
         Listener {
-            key: Driver::global().schedule(None, deadline, waker),
+            key: driver.schedule(None, deadline, waker),
             waker: own,
         }
     }
 
     /// Replaces the task that is woken by the one with this waker.
-    fn set_task(&mut self, waker: &Waker) {
+    fn set_task(&mut self, driver: &Driver, waker: &Waker) {
         if self.waker.will_wake(waker) {
             return;
         }
         let (own, waker) = (waker.clone(), waker.clone());
-        let timers = &Driver::global().engine.timers;
+        let timers = &driver.engine.timers;
         let former = std::mem::replace(&mut self.waker, waker);
         let unused = match self.key {
             Some(key) => timers.set_waker(key, own).unwrap_or_else(Option::Some),
@@ -529,15 +552,14 @@ impl Listener {
     }
 
     /// Returns whether the queue will wake the task at this deadline.
-    fn waits_until(&self, deadline: Deadline) -> bool {
-        let timers = &Driver::global().engine.timers;
+    fn waits_until(&self, driver: &Driver, deadline: Deadline) -> bool {
+        let timers = &driver.engine.timers;
         self.key
             .is_some_and(|key| timers.has_deadline(key, deadline))
     }
 
     /// Schedules the timer for a deadline. With `NEVER` it becomes idle.
-    fn wait_until(&mut self, deadline: Deadline) {
-        let driver = Driver::global();
+    fn wait_until(&mut self, driver: &Driver, deadline: Deadline) {
         // If the queue has fired the timer, a cleared timer needs no new entry in it.
         let is_pending = || {
             let key = self.key;
@@ -558,6 +580,18 @@ fn wait_without_driver(when: Instant, waker: &Waker) {
     let left = when.saturating_duration_since(Instant::now());
     std::thread::sleep(left.min(PAUSE_WITHOUT_DRIVER));
     wake::wake_by_ref(waker);
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reactor = self.reactor.as_ref().map(Hold::driver);
+        f.debug_struct("Timer")
+            .field("when", &self.when)
+            .field("ticks", &self.ticks)
+            .field("waits", &self.listener.is_some())
+            .field("reactor", &reactor.map(Named))
+            .finish()
+    }
 }
 
 impl Drop for Timer {

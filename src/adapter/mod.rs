@@ -16,6 +16,8 @@ pub use io_safe::IoSafe;
 
 use crate::core::source::Direction;
 use crate::core::source::waiters::WaiterId;
+use crate::driver::handle::{Handle, Named};
+use crate::reactor::Reactor;
 use crate::ready::{Readable, ReadableOwned, Writable, WritableOwned};
 use crate::sys::raw::{self, RawSource};
 use registration::Registration;
@@ -553,6 +555,60 @@ impl<T> Async<T> {
             .poll_ready(Direction::Write, WaiterId::Shared, cx)
     }
 
+    /// Returns the reactor that the object is registered with.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::{Async, Reactor};
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+    /// assert_eq!(socket.reactor(), Reactor::global());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn reactor(&self) -> Reactor {
+        Reactor::with(Handle::new(self.registration.driver()))
+    }
+
+    /// Moves the object to another reactor.
+    ///
+    /// The object is registered with the new reactor, and then deregistered from the former one. Tasks
+    /// that wait for it through a `poll_*` function are woken, and wait again when they are polled. No
+    /// event is lost: the new reactor reports what is ready already.
+    ///
+    /// A server that accepts connections on one thread can hand each of them to the reactor of another
+    /// thread in this way.
+    ///
+    /// # Errors
+    ///
+    /// If the object cannot be registered with the new reactor, an error is returned and nothing has
+    /// changed. The errors are those of [`new`](Async::new).
+    ///
+    /// # Forked processes
+    ///
+    /// In a forked child, an object of the parent can be moved to a reactor of the child.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use async_io::{Async, Reactor};
+    /// use std::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let reactor = Reactor::new()?;
+    /// let mut socket = Async::<UdpSocket>::bind(([127, 0, 0, 1], 0))?;
+    /// socket.rebind(&reactor)?;
+    /// assert_eq!(socket.reactor(), reactor);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rebind(&mut self, to: &Reactor) -> io::Result<()> {
+        self.registration.rebind(to.driver())
+    }
+
     pub(crate) fn registration(&self) -> &Registration {
         &self.registration
     }
@@ -571,12 +627,17 @@ impl<T> Drop for Async<T> {
 
 impl<T: fmt::Debug> fmt::Debug for Async<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Async")
+        let mut output = f.debug_struct("Async");
+        output
             .field("io", self.get_ref())
             .field("fd", &raw::number(self.registration.raw()))
-            .field("read", &self.registration.summary(Direction::Read))
-            .field("write", &self.registration.summary(Direction::Write))
-            .finish_non_exhaustive()
+            .field("reactor", &Named(self.registration.driver()));
+        for (name, direction) in [("read", Direction::Read), ("write", Direction::Write)] {
+            if let Some(summary) = self.registration.summary(direction) {
+                output.field(name, &summary);
+            }
+        }
+        output.finish_non_exhaustive()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::core::source::readiness::Snapshot;
 use crate::core::source::state::{Repoll, Reporting, Request};
 use crate::core::source::waiters::{Subject, WaiterId};
 use crate::core::source::{Direction, Summary};
-use crate::core::wake;
+use crate::core::wake::{self, WakeBatch};
 use crate::driver::{Driver, block_on};
 use crate::engine::Target;
 use crate::engine::poller::Poller as _;
@@ -27,25 +27,58 @@ pub(crate) struct Registration {
 
 impl Registration {
     pub(crate) fn new(raw: RawSource) -> io::Result<Registration> {
-        let driver = Driver::global();
-        Ok(Registration {
-            driver,
-            target: driver.engine.insert(raw)?,
-        })
+        Registration::with(Driver::current(), raw)
+    }
+
+    /// Registers an object with the reactor of this driver.
+    pub(crate) fn with(driver: &'static Driver, raw: RawSource) -> io::Result<Registration> {
+        driver.check_home()?;
+        let target = driver.engine.insert(raw)?;
+        driver.add_holder();
+        Ok(Registration { driver, target })
+    }
+
+    pub(crate) fn driver(&self) -> &'static Driver {
+        self.driver
     }
 
     pub(crate) fn raw(&self) -> RawSource {
         self.target.raw
     }
 
-    /// Returns the state of a direction, for the `Debug` output.
-    pub(crate) fn summary(&self, direction: Direction) -> Summary {
-        self.target.source.summary(direction)
+    /// Returns the state of a direction, for the `Debug` output. Returns `None` in a forked child.
+    pub(crate) fn summary(&self, direction: Direction) -> Option<Summary> {
+        let is_here = self.driver.is_here();
+        is_here.then(|| self.target.source.summary(direction))
     }
 
     /// Removes the object from the reactor. The owner calls this once, at the end.
+    ///
+    /// In a forked child, the registration is leaked: it belongs to the parent.
     pub(crate) fn deregister(&self) -> io::Result<()> {
-        self.driver.engine.remove(&self.target)
+        if !self.driver.is_here() {
+            return Ok(());
+        }
+        let result = self.driver.engine.remove(&self.target);
+        self.driver.remove_holder();
+        result
+    }
+
+    /// Moves the object to the reactor of another driver, and wakes the tasks that wait for it.
+    pub(crate) fn rebind(&mut self, driver: &'static Driver) -> io::Result<()> {
+        if std::ptr::eq(self.driver, driver) {
+            return driver.check_home();
+        }
+        let new = Registration::with(driver, self.target.raw)?;
+        let old = std::mem::replace(self, new);
+        if old.driver.is_here() {
+            let mut tasks = WakeBatch::default();
+            // An error means that the program has closed the descriptor meanwhile.
+            let _ = old.driver.engine.remove_and_wake(&old.target, &mut tasks);
+            old.driver.remove_holder();
+            tasks.run();
+        }
+        Ok(())
     }
 
     #[inline]
@@ -79,6 +112,7 @@ impl Registration {
         operation: impl FnMut() -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         if let Some(id) = waiter.existing() {
+            self.driver.check_home()?;
             if self.goes_on_waiting(WaitPoint { direction, id }, would_block, cx) {
                 return Poll::Pending;
             }
@@ -136,7 +170,7 @@ impl Registration {
             match operation() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => {
-                    if seen.is_contradicted() {
+                    if seen.is_contradicted() && self.driver.is_here() {
                         let at = WaitPoint {
                             direction,
                             id: id(),
@@ -257,6 +291,7 @@ impl Registration {
     ) -> Poll<io::Result<()>> {
         let at = WaitPoint { direction, id };
         if self.snapshot(direction).is_contradicted() {
+            self.driver.check_home()?;
             match self.driver.engine.pausing(&self.target, at, cx.waker()) {
                 Pausing::Yes => return Poll::Pending,
                 Pausing::Over if self.driver.engine.is_ready_now(&self.target, direction) => {
@@ -352,11 +387,16 @@ impl ListedWaiter {
     }
 
     /// Returns the id of the waiter. Adds the waiter to the source if necessary.
+    ///
+    /// In a forked child, no lock of the parent's source is taken. The wait then fails.
     pub(crate) fn id(
         &mut self,
         registration: &Registration,
         subject: impl Into<Subject>,
     ) -> WaiterId {
+        if !registration.driver.is_here() {
+            return WaiterId::Shared;
+        }
         let (_, id) = *self.listed.get_or_insert_with(|| {
             let mut slot = registration.target.source.lock();
             (*registration, slot.state.waiters.add(subject))
@@ -367,8 +407,10 @@ impl ListedWaiter {
     /// Removes the waiter from its source. Its waker is dropped immediately and will not be called.
     pub(crate) fn remove(&mut self) {
         if let Some((registration, id)) = self.listed.take() {
-            let engine = &registration.driver.engine;
-            engine.remove_waiter(&registration.target, id);
+            if registration.driver.is_here() {
+                let engine = &registration.driver.engine;
+                engine.remove_waiter(&registration.target, id);
+            }
         }
     }
 }

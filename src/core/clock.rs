@@ -108,6 +108,15 @@ impl Clock {
         self.deadline(Instant::now())
     }
 
+    /// Converts a deadline to an instant. Returns `None` for [`Deadline::NEVER`], and for a deadline
+    /// out of the range of [`Instant`].
+    pub(crate) fn instant(self, deadline: Deadline) -> Option<Instant> {
+        let since = Duration::from_nanos(deadline.0);
+        self.base
+            .checked_add(since)
+            .filter(|_| !deadline.is_never())
+    }
+
     /// Converts an instant to a deadline. Instants before the base are already due. Instants more
     /// than 584 years after it become the last deadline before [`Deadline::NEVER`].
     pub(crate) fn deadline(self, instant: Instant) -> Deadline {
@@ -130,6 +139,8 @@ mod tests {
     fn extremes_stay_in_range() {
         let clock = Clock::new();
         assert_eq!(clock.deadline(clock.base), Deadline::from_nanos(0));
+        assert_eq!(clock.instant(Deadline::from_nanos(0)), Some(clock.base));
+        assert_eq!(clock.instant(Deadline::NEVER), None);
         if let Some(before) = clock.base.checked_sub(Duration::from_secs(1)) {
             assert_eq!(clock.deadline(before), Deadline::from_nanos(0));
         }

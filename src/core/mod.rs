@@ -15,6 +15,7 @@ macro_rules! mutation {
 
 pub(crate) mod clock;
 pub(crate) mod park;
+pub(crate) mod presence;
 pub(crate) mod registry;
 pub(crate) mod roles;
 pub(crate) mod source;

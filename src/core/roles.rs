@@ -29,10 +29,11 @@
 //! # States
 //!
 //! * `leader`: the leader's id, `WAITING`, `CALLING` (it calls wakers and has announced that), and
-//!   `FALLBACK_INSIDE`. The last one says that the fallback thread is inside its wait, or about to
-//!   enter it, even if a `block_on` thread has taken the role. Such a fallback thread counts as
+//!   two bits about those that wait beside the leader. `FALLBACK_INSIDE` says that the fallback
+//!   thread is inside its wait, or about to enter it, even if a `block_on` thread has taken the role.
+//!   `FOREIGN_LOOP` says that another event loop waits on the poller's descriptor. Both count as
 //!   waiting: a thread that moves the earliest deadline, or leaves a wait, makes sure that the
-//!   system's timer is programmed for it.
+//!   system's timer is programmed for them.
 //! * `standby_count`: the length of the list of standby threads, written under the list's lock.
 //!
 //! # Rules
@@ -74,7 +75,7 @@ pub(crate) struct ThreadId(usize);
 impl ThreadId {
     pub(crate) const FALLBACK: ThreadId = ThreadId(1);
 
-    /// Returns the id of the thread with this running number. After 2^28 threads (on 32-bit
+    /// Returns the id of the thread with this running number. After 2^27 threads (on 32-bit
     /// systems) two threads may share an id. If both are alive, both may believe that they lead,
     /// and wake-ups may be lost.
     pub(crate) fn numbered(number: usize) -> ThreadId {
@@ -89,7 +90,11 @@ struct Leader(usize);
 const WAITING: usize = 1;
 const FALLBACK_INSIDE: usize = 2;
 const CALLING: usize = 4;
-const ID_SHIFT: u32 = 3;
+const FOREIGN_LOOP: usize = 8;
+const ID_SHIFT: u32 = 4;
+
+/// Those that wait beside the leader.
+const BESIDE: usize = FALLBACK_INSIDE | FOREIGN_LOOP;
 
 impl Leader {
     const NONE: Leader = Leader(0);
@@ -113,32 +118,33 @@ impl Leader {
 
     /// Returns the value after this thread has become the leader and waits.
     fn waiting(self, id: ThreadId) -> Leader {
-        let inside = if id == ThreadId::FALLBACK {
+        let own = if id == ThreadId::FALLBACK {
             FALLBACK_INSIDE
         } else {
-            self.0 & FALLBACK_INSIDE
+            0
         };
-        Leader(id.0 << ID_SHIFT | WAITING | inside)
+        Leader(id.0 << ID_SHIFT | WAITING | own | self.0 & BESIDE)
     }
 
     /// Returns the value after the leader has left its wait.
     fn away(self, id: ThreadId, calls: bool) -> Leader {
         let calling = if calls { CALLING } else { 0 };
-        Leader(id.0 << ID_SHIFT | calling).with_inside_of(self, id)
+        Leader(id.0 << ID_SHIFT | calling).with_those_beside(self, id)
     }
 
     /// Returns the value after the displaced thread `id` has left its wait.
     fn without(self, id: ThreadId) -> Leader {
-        Leader(self.0 & !FALLBACK_INSIDE).with_inside_of(self, id)
+        Leader(self.0 & !FALLBACK_INSIDE).with_those_beside(self, id)
     }
 
-    /// Keeps `FALLBACK_INSIDE` of the former value, unless the fallback thread has left its wait.
-    fn with_inside_of(self, before: Leader, left: ThreadId) -> Leader {
-        if left == ThreadId::FALLBACK {
-            self
+    /// Keeps those that wait beside the leader, except for the thread that has left its wait.
+    fn with_those_beside(self, before: Leader, left: ThreadId) -> Leader {
+        let gone = if left == ThreadId::FALLBACK {
+            FALLBACK_INSIDE
         } else {
-            Leader(self.0 | before.0 & FALLBACK_INSIDE)
-        }
+            0
+        };
+        Leader(self.0 | before.0 & BESIDE & !gone)
     }
 }
 
@@ -262,7 +268,7 @@ impl<H: Clone> Roles<H> {
     pub(crate) fn abandon(&self, me: ThreadId) -> bool {
         let mut current = self.load();
         while current.is(me) && !current.is_waiting() {
-            match self.replace(current, Leader(current.0 & FALLBACK_INSIDE)) {
+            match self.replace(current, Leader(current.0 & BESIDE)) {
                 Ok(()) => return true,
                 Err(actual) => current = actual,
             }
@@ -292,10 +298,22 @@ impl<H: Clone> Roles<H> {
         self.load().0 & FALLBACK_INSIDE != 0
     }
 
-    /// Returns whether any thread waits for events.
+    /// Returns whether any thread waits for events, or a foreign event loop does.
     #[inline]
     pub(crate) fn any_thread_waits(&self) -> bool {
-        self.load().0 & (WAITING | FALLBACK_INSIDE) != 0
+        self.load().0 & (WAITING | BESIDE) != 0
+    }
+
+    /// Records that a foreign event loop waits on the descriptor of the poller, from now on.
+    pub(crate) fn add_foreign_loop(&self) {
+        // SeqCst: partner of `any_thread_waits`, as for a leader that announces its wait.
+        self.leader.fetch_or(FOREIGN_LOOP, Ordering::SeqCst);
+        write_before_read();
+    }
+
+    /// Records that no foreign event loop waits any more.
+    pub(crate) fn remove_foreign_loop(&self) {
+        self.leader.fetch_and(!FOREIGN_LOOP, Ordering::SeqCst);
     }
 
     /// Returns whether any thread stands by and relies on the leader to come back.
@@ -535,6 +553,21 @@ mod tests {
         assert_eq!(roles.try_lead(TWO, Claim::Away), granted(true, false));
         roles.end_calls();
         assert!(roles.leader_waits());
+    }
+
+    #[test]
+    fn foreign_loop_waits_until_it_is_removed() {
+        let roles = Roles::<u8>::new();
+        roles.add_foreign_loop();
+        assert!(roles.any_thread_waits() && !roles.leader_waits());
+        for (id, from_other) in [(ONE, false), (FALLBACK, true), (TWO, true)] {
+            assert_eq!(roles.try_lead(id, Claim::Away), granted(from_other, false));
+            assert!(roles.leave(id, true) && roles.any_thread_waits());
+            roles.end_calls();
+        }
+        assert!(roles.abandon(TWO) && roles.any_thread_waits());
+        roles.remove_foreign_loop();
+        assert!(!roles.any_thread_waits() && !roles.was_last(TWO));
     }
 
     #[test]

@@ -1,19 +1,22 @@
 //! `block_on`: runs a future on the current thread, and drives the reactor while the future waits.
 
 use super::Driver;
+use super::handle::Handle;
+use super::local::{self, Mark, Scope, local};
 use super::policy::{self, Pace};
 use super::shell::{Turning, Workspace};
 use super::thread::{self, Thread};
-use crate::core::roles::ThreadId;
-use crate::core::wake::UncalledWakers;
 use crate::engine::Engine;
 use crate::sys::Poller;
 use crate::trace;
-use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// The pause between two polls of a future in a forked child.
+const PAUSE_IN_CHILD: Duration = Duration::from_millis(1);
 
 /// Blocks the current thread on a future, processing I/O events and timers while it is idle.
 ///
@@ -58,82 +61,45 @@ use std::task::{Context, Poll, Waker};
 /// });
 /// ```
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    run(Driver::current(), future)
+}
+
+/// Runs a future on the current thread, and drives this driver while the future waits.
+pub(crate) fn run<T>(driver: &'static Driver, future: impl Future<Output = T>) -> T {
     let _span = trace::block_on();
-    let mut session = Session::take();
+    let mut session = Session::take(driver);
     let value = session.run(future);
-    session.keep();
+    local::keep_session(session);
     value
 }
 
 type Buffer = <Engine<Poller> as Turning>::Buffer;
 
-/// The state of a thread for a call of `block_on`. It is kept for the next call.
-struct Session {
+/// The state of a thread for a call of `block_on` or `turn`. It is kept for the next call.
+pub(super) struct Session {
     driver: &'static Driver,
-    thread: Arc<Thread>,
-    waker: Waker,
+    pub(super) thread: Arc<Thread>,
+    pub(super) waker: Waker,
     /// Created when the thread first waits or runs a turn, because it contains a large event
     /// buffer.
     workspace: Option<Workspace<Buffer>>,
     pace: Pace,
 }
 
-/// What a thread remembers about its calls of `block_on`. This is one variable, because each access
-/// to a thread-local variable has a cost.
-struct Local {
-    /// The session of the latest call that has ended on this thread. A nested call finds none and
-    /// creates its own, with its own waker. So a wake-up of one call is never mistaken for a
-    /// wake-up of the other.
-    spare: Cell<Option<Box<Session>>>,
-    /// The calls that run on this thread, outermost first.
-    running: RefCell<Vec<ThreadId>>,
-    /// Whether the innermost call has waited.
-    has_waited: Cell<bool>,
-    /// Whether the reactor gets a turn before the innermost call polls its future again.
-    turn_is_wanted: Cell<bool>,
-    /// The wakers that this thread has yet to call.
-    uncalled: OnceCell<Arc<UncalledWakers>>,
-}
-
-thread_local! {
-    static LOCAL: Local = const {
-        Local {
-            spare: Cell::new(None),
-            running: RefCell::new(Vec::new()),
-            has_waited: Cell::new(false),
-            turn_is_wanted: Cell::new(false),
-            uncalled: OnceCell::new(),
-        }
-    };
-}
-
-/// Calls a function with the thread's `Local`. Returns the default if the variable was already
-/// destroyed, which is possible in the destructor of another thread-local variable.
-#[inline]
-fn local<R: Default>(look: impl FnOnce(&Local) -> R) -> R {
-    LOCAL.try_with(look).unwrap_or_default()
-}
-
 /// Creates the workspace of a thread that takes part in driving.
 pub(super) fn new_workspace() -> Workspace<Buffer> {
-    let uncalled = local(|it| Some(Arc::clone(it.uncalled.get_or_init(Arc::default))));
-    Workspace::new(Engine::<Poller>::buffer(), uncalled.unwrap_or_default())
+    Workspace::new(Engine::<Poller>::buffer(), local::uncalled())
 }
 
 impl Session {
-    fn take() -> Box<Session> {
-        let session = local(|it| it.spare.take()).unwrap_or_else(Session::new);
+    pub(super) fn take(driver: &'static Driver) -> Box<Session> {
+        let session = local::take_session(driver).unwrap_or_else(|| Session::new(driver));
         // Discards a notification that was meant for an earlier call.
         session.thread.parker.state.take();
         session
     }
 
-    fn keep(self: Box<Self>) {
-        local(|it| it.spare.set(Some(self)));
-    }
-
-    fn new() -> Box<Session> {
-        let driver = Driver::global();
+    fn new(driver: &'static Driver) -> Box<Session> {
         let thread = Arc::new(Thread::new(driver.interrupt(), driver.next_thread_id()));
         let waker = thread::waker(Arc::clone(&thread));
         Box::new(Session {
@@ -145,17 +111,30 @@ impl Session {
         })
     }
 
+    pub(super) fn driver(&self) -> &'static Driver {
+        self.driver
+    }
+
+    pub(super) fn workspace(&mut self) -> &mut Workspace<Buffer> {
+        self.workspace.get_or_insert_with(new_workspace)
+    }
+
     fn run<T>(&mut self, future: impl Future<Output = T>) -> T {
-        let _call = Call::begin(self.driver, &self.thread);
+        let mut call = Call::begin(self.driver, &self.thread, Mark::block_on(&self.thread));
         let mut future = pin!(future);
         let mut context = Context::from_waker(&self.waker);
         loop {
             if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
                 trace::completed();
-                // `future` is declared after `_call`, so it is dropped before the call ends.
+                // `future` is declared after `call`, so it is dropped before the call ends.
                 return value;
             }
-            if self.thread.parker.state.take() {
+            if !self.driver.is_here() {
+                // The future called `fork`, and this is the child. The locks of the driver may be held
+                // by threads that the child does not have.
+                std::thread::sleep(PAUSE_IN_CHILD);
+                self.thread.parker.state.take();
+            } else if self.thread.parker.state.take() {
                 trace::notified();
                 let is_overdue = || {
                     let left_at = self.workspace.as_ref().and_then(|it| it.left_at);
@@ -166,12 +145,15 @@ impl Session {
                 if self.pace.needs_turn(is_overdue) || is_wanted {
                     self.pace.reset();
                     let workspace = self.workspace.get_or_insert_with(new_workspace);
-                    self.driver.turn_without_waiting(&self.thread, workspace);
+                    let driver = self.driver;
+                    call.in_turn(|| driver.turn_without_waiting(&self.thread, workspace));
                 }
             } else {
                 self.pace.reset();
                 let workspace = self.workspace.get_or_insert_with(new_workspace);
-                self.driver.wait_as(&self.thread, workspace);
+                let driver = self.driver;
+                call.leaves_others();
+                call.in_turn(|| driver.wait_as(&self.thread, workspace));
                 self.thread.parker.state.take();
                 local(|it| it.has_waited.set(true));
             }
@@ -179,45 +161,77 @@ impl Session {
     }
 }
 
-/// A call of `block_on`, from its start until the future is ready or panics.
-struct Call<'a> {
+/// A call of `block_on` or `turn`, from its start to its end or its panic.
+pub(super) struct Call<'a> {
     driver: &'static Driver,
     thread: &'a Thread,
+    mark: Mark,
+    has_left_others: bool,
     outer_has_waited: bool,
     outer_turn_is_wanted: bool,
+    outer_in_turn: Option<&'static Driver>,
+    /// Removed after the thread has left the driver.
+    _scope: Scope,
 }
 
 impl<'a> Call<'a> {
-    fn begin(driver: &'static Driver, thread: &'a Thread) -> Self {
-        let (outer_has_waited, outer_turn_is_wanted) = local(|it| {
-            let mut running = it.running.borrow_mut();
-            if !running.is_empty() {
-                // The call may run inside a waker that this thread has announced to call.
-                driver.roles.end_calls();
-            }
-            running.push(thread.id());
+    pub(super) fn begin(driver: &'static Driver, thread: &'a Thread, mark: Mark) -> Self {
+        if local::is_in_call() && driver.is_here() {
+            // The call may run inside a waker that this thread has announced to call.
+            driver.roles.end_calls();
+        }
+        let scope = Scope::new(Handle::new(driver), mark);
+        driver.enter();
+        let (outer_has_waited, outer_turn_is_wanted, outer_in_turn) = local(|it| {
             (
                 it.has_waited.replace(false),
                 it.turn_is_wanted.replace(false),
+                it.in_turn.get(),
             )
         });
         Call {
             driver,
             thread,
+            mark,
+            has_left_others: false,
             outer_has_waited,
             outer_turn_is_wanted,
+            outer_in_turn,
+            _scope: scope,
         }
+    }
+
+    /// Leaves the reactors of the outer calls, because the thread is about to wait for this one.
+    pub(super) fn leaves_others(&mut self) {
+        if !self.has_left_others {
+            self.has_left_others = true;
+            local::leave_others(self.mark, self.driver);
+        }
+    }
+
+    /// Runs a turn, or waits.
+    pub(super) fn in_turn<R>(&self, turn: impl FnOnce() -> R) -> R {
+        local(|it| it.in_turn.set(Some(self.driver)));
+        let result = turn();
+        local(|it| it.in_turn.set(self.outer_in_turn));
+        result
     }
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
         local(|it| {
-            it.running.borrow_mut().pop();
             it.has_waited.set(self.outer_has_waited);
             it.turn_is_wanted.set(self.outer_turn_is_wanted);
+            it.in_turn.set(self.outer_in_turn);
         });
-        self.driver.retire(self.thread);
+        if self.has_left_others {
+            local::return_to_others(self.mark);
+        }
+        if self.driver.is_here() {
+            self.driver.retire(self.thread);
+            self.driver.leave();
+        }
     }
 }
 
@@ -235,17 +249,4 @@ pub(crate) fn has_waited() -> bool {
 /// Gives the reactor a turn before the innermost `block_on` on this thread polls its future again.
 pub(crate) fn request_turn() {
     local(|it| it.turn_is_wanted.set(true));
-}
-
-/// Returns whether a waker belongs to a call of `block_on` that runs on this thread.
-pub(super) fn is_own(waker: &Waker) -> bool {
-    let Some(thread) = thread::thread_of(waker) else {
-        return false;
-    };
-    local(|it| it.running.borrow().contains(&thread.id()))
-}
-
-/// Returns whether this thread is inside `block_on`.
-pub(super) fn is_running() -> bool {
-    local(|it| !it.running.borrow().is_empty())
 }

@@ -5,6 +5,7 @@ use super::policy::Policy;
 use super::shell::{Shell, Turning, Workspace};
 use super::thread::Thread;
 use super::watch::AlarmClock;
+use crate::core::clock::Deadline;
 use crate::core::roles::{Claim, Lead, ThreadId};
 use std::sync::Arc;
 
@@ -67,12 +68,13 @@ where
         thread: &Thread,
         workspace: &mut Workspace<R::Buffer>,
         claim: Claim,
-        wait: bool,
+        waits: bool,
     ) -> bool {
         match self.roles.try_lead(thread.id(), claim) {
             Lead::Occupied => false,
             granted => {
-                self.lead(thread, granted, wait, workspace);
+                let limit = waits.then_some(Deadline::NEVER);
+                self.lead(thread, granted, limit, workspace);
                 true
             }
         }
@@ -100,18 +102,22 @@ mod starting {
     /// How long the thread pauses after user code (a `tracing` subscriber) has panicked.
     const REST_AFTER_PANIC: Duration = Duration::from_millis(1);
 
-    /// The state of the fallback thread: whether it runs.
+    /// The state of the fallback thread.
     #[derive(Debug)]
     pub(in super::super) struct Fallback {
         running: AtomicBool,
-        starting: Mutex<()>,
+        /// The thread, while it runs.
+        thread: Mutex<Option<Arc<Thread>>>,
+        /// Whether the thread ends. Written while `thread` is locked.
+        ends: AtomicBool,
     }
 
     impl Fallback {
         pub(in super::super) fn new() -> Self {
             Fallback {
                 running: AtomicBool::new(false),
-                starting: Mutex::new(()),
+                thread: Mutex::new(None),
+                ends: AtomicBool::new(false),
             }
         }
 
@@ -125,13 +131,48 @@ mod starting {
         /// Starts the thread if it does not run yet. After a failure, the next call tries again.
         #[cold]
         pub(in super::super) fn start(&self, driver: &'static Driver) -> io::Result<()> {
-            let _starting = self.starting.lock();
-            if !self.is_running() {
+            let mut started = self.thread.lock();
+            if started.is_none() {
                 let thread = Arc::new(Thread::new(driver.interrupt(), ThreadId::FALLBACK));
-                sys::thread::spawn(NAME, move || run(driver, &thread)).map_err(explain)?;
+                let name = match driver.name() {
+                    Some(name) => format!("{NAME}/{name}"),
+                    None => NAME.to_owned(),
+                };
+                let own = Arc::clone(&thread);
+                sys::thread::spawn(&name, move || run(driver, &own)).map_err(explain)?;
+                *started = Some(thread);
                 self.running.store(true, Ordering::Relaxed);
             }
             Ok(())
+        }
+
+        /// Makes the thread end, and the driver vacant after that. Returns false if no thread runs.
+        pub(in super::super) fn end(&self) -> bool {
+            let thread = self.thread.lock();
+            self.ends.store(true, Ordering::Relaxed);
+            match &*thread {
+                Some(thread) => {
+                    // This also publishes the write above.
+                    thread.notify();
+                    true
+                }
+                None => {
+                    self.ends.store(false, Ordering::Relaxed);
+                    false
+                }
+            }
+        }
+
+        fn has_to_end(&self) -> bool {
+            self.ends.load(Ordering::Relaxed)
+        }
+
+        /// Records that the thread has ended.
+        fn has_ended(&self) {
+            let mut thread = self.thread.lock();
+            *thread = None;
+            self.ends.store(false, Ordering::Relaxed);
+            self.running.store(false, Ordering::Relaxed);
         }
     }
 
@@ -144,7 +185,7 @@ mod starting {
         io::Error::other(text)
     }
 
-    /// Drives and watches until the process ends.
+    /// Drives and watches until nothing uses the reactor any more.
     fn run(driver: &'static Driver, thread: &Arc<Thread>) {
         // Timers need the poller to fire at their exact deadlines. Without one, the thread sleeps
         // on a condition variable.
@@ -152,17 +193,23 @@ mod starting {
         let mut workspace = block_on::new_workspace();
         let mut absences = 0;
         loop {
-            let rounds = AssertUnwindSafe(|| -> () {
+            let rounds = AssertUnwindSafe(|| {
                 let _span = trace::main_loop();
-                loop {
+                while !driver.fallback.has_to_end() {
                     driver.fallback_round(thread, &mut workspace, &mut absences);
                 }
             });
             // A round gives up its role when it unwinds, so the next round can start as usual.
-            if let Err(payload) = catch_unwind::<_, ()>(rounds) {
-                wake::discard_payload(payload);
-                std::thread::sleep(REST_AFTER_PANIC);
+            match catch_unwind(rounds) {
+                Ok(()) => break,
+                Err(payload) => {
+                    wake::discard_payload(payload);
+                    std::thread::sleep(REST_AFTER_PANIC);
+                }
             }
         }
+        driver.retire(thread);
+        driver.fallback.has_ended();
+        driver.recycle();
     }
 }

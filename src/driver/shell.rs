@@ -57,9 +57,14 @@ pub(crate) trait Turning: Debug + Send + Sync {
     fn buffer() -> Self::Buffer;
 
     /// Runs one pass: fetches events, and adds the wakers of the tasks that can proceed to the
-    /// batch. Waits for the first event if `wait` is true. Returns whether a notification may have
-    /// been used up.
-    fn turn(&self, wait: bool, buffer: &mut Self::Buffer, batch: &mut WakeBatch) -> bool;
+    /// batch. Waits for the first event or timer, but not beyond the limit. Without a limit, does
+    /// not wait.
+    fn turn(
+        &self,
+        limit: Option<Deadline>,
+        buffer: &mut Self::Buffer,
+        batch: &mut WakeBatch,
+    ) -> Pass;
 
     /// Ends one wait in progress. If there is none, the next wait ends at once.
     fn notify(&self);
@@ -69,6 +74,15 @@ pub(crate) trait Turning: Debug + Send + Sync {
 
     /// Returns the earliest deadline of the timers.
     fn next_deadline(&self) -> Deadline;
+}
+
+/// What a pass has found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pass {
+    /// Whether a notification may have been used up.
+    pub(crate) notified: bool,
+    /// The number of events.
+    pub(crate) events: usize,
 }
 
 /// An engine and the threads that drive it.
@@ -98,6 +112,15 @@ pub(crate) struct Workspace<B> {
     pub(super) left_at: Option<Deadline>,
     /// Whether the latest turn has woken tasks of an executor, which has woken another thread.
     may_share_executor: bool,
+    /// The number of events of the latest turn, and of tasks that it has woken.
+    pub(super) latest: Outcome,
+}
+
+/// What a turn has done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) events: usize,
+    pub(crate) woken: usize,
 }
 
 impl<B> Workspace<B> {
@@ -108,6 +131,7 @@ impl<B> Workspace<B> {
             uncalled,
             left_at: None,
             may_share_executor: false,
+            latest: Outcome::default(),
         }
     }
 
@@ -163,15 +187,9 @@ where
         }
         while !thread.parker.state.is_notified() {
             match self.roles.try_lead(thread.id(), Claim::Away) {
-                Lead::Occupied => {
-                    trace::sleeping();
-                    let alarmed = self.stand_by(thread, &mut workspace.buffer);
-                    if alarmed && self.roles.leader_waits() {
-                        self.watch.false_alarm();
-                    }
-                }
+                Lead::Occupied => self.stand_by_once(thread, workspace),
                 granted => {
-                    self.lead(thread, granted, true, workspace);
+                    self.lead(thread, granted, Some(Deadline::NEVER), workspace);
                     if workspace.may_share_executor {
                         return;
                     }
@@ -196,8 +214,47 @@ where
         self.roles.end_calls();
         match self.roles.try_lead(thread.id(), Claim::Away) {
             Lead::Occupied => workspace.left_at = None,
-            granted => self.lead(thread, granted, false, workspace),
+            granted => self.lead(thread, granted, None, workspace),
         }
+    }
+
+    /// Runs one turn, which waits at most until the limit, or does not wait without a limit. Returns
+    /// `None` if another thread leads.
+    pub(crate) fn lead_once(
+        &self,
+        thread: &Arc<Thread>,
+        limit: Option<Deadline>,
+        workspace: &mut Workspace<R::Buffer>,
+    ) -> Option<Outcome> {
+        // As in `wait_as`, and as in `turn_without_waiting`.
+        workspace.uncalled.run();
+        self.roles.end_calls();
+        match self.roles.try_lead(thread.id(), Claim::Away) {
+            Lead::Occupied => None,
+            granted => {
+                self.lead(thread, granted, limit, workspace);
+                Some(workspace.latest)
+            }
+        }
+    }
+
+    /// Sleeps while another thread leads, until this thread is notified or has to offer to lead again.
+    pub(crate) fn stand_by_once(&self, thread: &Arc<Thread>, workspace: &mut Workspace<R::Buffer>) {
+        workspace.left_at = None;
+        if thread.parker.state.is_notified() {
+            return;
+        }
+        trace::sleeping();
+        if self.stand_by(thread, &mut workspace.buffer) && self.roles.leader_waits() {
+            self.watch.false_alarm();
+        }
+    }
+
+    /// Returns to the state without threads, alarm and shared wakers. No thread takes part.
+    pub(crate) fn reset(&self) {
+        self.roles.remove_foreign_loop();
+        self.watch.reset();
+        *self.uncalled.lock() = None;
     }
 
     /// Runs one turn of the reactor on a thread that was just granted the role.
@@ -205,7 +262,7 @@ where
         &self,
         thread: &Thread,
         granted: Lead,
-        wait: bool,
+        limit: Option<Deadline>,
         workspace: &mut Workspace<R::Buffer>,
     ) {
         let mut turn = Turn {
@@ -216,7 +273,7 @@ where
             notified: true,
             announces_calls: false,
         };
-        let result = catch_unwind(AssertUnwindSafe(|| turn.run(granted, wait)));
+        let result = catch_unwind(AssertUnwindSafe(|| turn.run(granted, limit)));
         if let Err(payload) = result {
             if !mutation!("panicking_turn_keeps_the_role") {
                 turn.finish();
@@ -404,7 +461,7 @@ where
     P: Policy,
 {
     /// Fetches events on a thread that was just granted the role.
-    fn run(&mut self, granted: Lead, mut wait: bool) {
+    fn run(&mut self, granted: Lead, mut limit: Option<Deadline>) {
         let (shell, thread) = (self.shell, self.thread);
         if let Lead::Granted {
             from_other,
@@ -413,7 +470,7 @@ where
         {
             if from_other {
                 self.take_abandoned_wakers();
-                wait &= self.workspace.batch.len() == 0;
+                limit = limit.filter(|_| self.workspace.batch.len() == 0);
             }
             // Only one thread can be inside the wait, so the fallback thread has to leave it.
             let blocks_the_wait = fallback_inside && !R::CONCURRENT_WAITS;
@@ -424,7 +481,7 @@ where
                 shell.engine.notify();
             }
         }
-        if wait {
+        if limit.is_some() {
             trace::waiting_on_io();
             if shell.roles.any_stands_by() {
                 shell.watch.leader_waits();
@@ -432,13 +489,17 @@ where
             self.sleeps = thread.parker.state.begin(Sleep::Polling);
         }
         let Workspace { buffer, batch, .. } = &mut *self.workspace;
-        self.notified = shell.engine.turn(self.sleeps, buffer, batch);
+        let limit = limit.filter(|_| self.sleeps);
+        let pass = shell.engine.turn(limit, buffer, batch);
+        self.notified = pass.notified;
+        self.workspace.latest.events = pass.events;
     }
 
     /// Gives up the role and calls the wakers of the turn.
     fn finish(&mut self) {
         let ended_sleeps = || self.shell.ended_sleeps.load(Ordering::Relaxed);
         let before = ended_sleeps();
+        self.workspace.latest.woken = self.workspace.batch.len();
         let has_tasks = self.workspace.batch.any(|waker| thread_of(waker).is_none());
         self.leave();
         self.workspace.batch.run();

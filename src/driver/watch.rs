@@ -184,6 +184,18 @@ impl<A: AlarmClock, P: Policy> Watch<A, P> {
         self.take_alarm(alarm, lost.unwrap_or(true))
     }
 
+    /// Cancels the alarm and forgets what the policy knows. No thread stands by.
+    pub(crate) fn reset(&self) {
+        let mut record = self.record.lock();
+        *record = Record {
+            set_at: None,
+            policy: P::default(),
+        };
+        if let Some(alarm) = self.alarm.get() {
+            alarm.cancel_alarm();
+        }
+    }
+
     /// Ends the watcher's sleep.
     pub(crate) fn ring(&self) {
         if let Some(alarm) = self.alarm.get() {

@@ -21,9 +21,9 @@ use crate::core::registry::Registry;
 use crate::core::source::state::State;
 use crate::core::source::{Event, Interest, Key, Source, Turn, Turns};
 use crate::core::sync::{Condvar, Mutex};
-use crate::core::timers::{SHARDS, Timers};
+use crate::core::timers::Timers;
 use crate::core::wake::{self, WakeBatch};
-use crate::driver::shell::Turning;
+use crate::driver::shell::{Pass, Turning};
 use crate::trace;
 use poller::{Events, Poller, Until};
 use std::io;
@@ -51,6 +51,10 @@ pub(crate) struct Engine<P: Poller> {
     bare_woken: Condvar,
     /// Whether the poller's wait has failed and the poller could not be opened again.
     broken: AtomicBool,
+    /// Whether the latest wait may have left events, because its buffer was full.
+    ///
+    /// Relaxed: read by the thread that drives, or by one that has excluded the others.
+    left_events: AtomicBool,
     turns: Turns,
 }
 
@@ -71,15 +75,17 @@ impl<R: Copy> Clone for Target<'_, R> {
 impl<R: Copy> Copy for Target<'_, R> {}
 
 impl<P: Poller> Engine<P> {
-    pub(crate) fn new() -> Self {
+    /// Creates an engine with so many shards of timers.
+    pub(crate) fn new(shards: usize) -> Self {
         Engine {
             clock: Clock::new(),
-            timers: Timers::new(SHARDS),
+            timers: Timers::new(shards),
             registry: Registry::new(),
             poller: OnceLock::new(),
             bare: Mutex::new(false),
             bare_woken: Condvar::new(),
             broken: AtomicBool::new(false),
+            left_events: AtomicBool::new(false),
             turns: Turns::new(),
         }
     }
@@ -99,6 +105,11 @@ impl<P: Poller> Engine<P> {
         }
     }
 
+    /// Returns the poller, if there is one.
+    pub(crate) fn existing_poller(&self) -> Option<&P> {
+        self.poller.get()
+    }
+
     #[cold]
     fn make_poller(&self) -> io::Result<&P> {
         let mut look_again = self.bare.lock();
@@ -115,27 +126,34 @@ impl<P: Poller> Engine<P> {
             .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
 
-    /// Performs one pass: waits, dispatches the events, and expires the timers. Returns whether a
-    /// notification may have been used up.
-    fn pass(&self, wait: bool, events: &mut P::Events, batch: &mut WakeBatch) -> bool {
+    /// Performs one pass: waits, dispatches the events, and expires the timers. Waits until the first
+    /// event or timer, but not beyond the limit. Without a limit, does not wait.
+    fn pass(&self, limit: Option<Deadline>, events: &mut P::Events, batch: &mut WakeBatch) -> Pass {
         let turn = self.turns.begin();
         let _span = trace::react();
-        let until = if wait {
-            let deadline = self.timers.wake_up_time();
-            trace::sleeping_until(deadline, self.clock);
-            Until::Deadline(deadline)
-        } else {
-            Until::Now
+        let until = match limit {
+            Some(limit) => {
+                let deadline = self.timers.wake_up_time().min(limit);
+                trace::sleeping_until(deadline, self.clock);
+                Until::Deadline(deadline)
+            }
+            None => Until::Now,
         };
         // Cleared here, because a wait without a poller does not touch the events.
         events.clear();
         let notified = self.wait(until, events, batch);
+        self.left_events.store(events.is_full(), Ordering::Relaxed);
+        let mut count = 0;
         for (key, event) in events.iter() {
             self.dispatch(key, event, turn, batch);
+            count += 1;
         }
         self.expire(batch);
         trace::ready_wakers(batch.len());
-        notified
+        Pass {
+            notified,
+            events: count,
+        }
     }
 
     /// Waits for events. Returns whether a notification may have been used up.
@@ -250,6 +268,35 @@ impl<P: Poller> Engine<P> {
         }
     }
 
+    /// Returns whether a turn would find something to do without waiting, as far as this is known
+    /// without a system call.
+    pub(crate) fn has_backlog(&self) -> bool {
+        self.left_events.load(Ordering::Relaxed) || self.timers.next() <= self.clock.now()
+    }
+
+    /// Calls a function for each registered object, under its lock, until the function returns true.
+    /// Returns whether it has.
+    pub(crate) fn any_source(&self, mut look: impl FnMut(&State) -> bool) -> bool {
+        self.registry.iter().any(|(_, source)| {
+            let slot = source.lock();
+            slot.raw.is_some() && look(&slot.state)
+        })
+    }
+
+    /// Removes what an engine without sources and timers may have left for its next turn: events,
+    /// a notification, a programmed deadline.
+    pub(crate) fn reset(&self) {
+        if self.poller.get().is_none() {
+            *self.bare.lock() = false;
+            return;
+        }
+        // Neither the events nor the batch can hold anything, except for a wait that has failed.
+        let (mut events, mut batch) = (P::Events::new(), WakeBatch::default());
+        for _ in 0..2 {
+            self.pass(None, &mut events, &mut batch);
+        }
+    }
+
     fn expire(&self, batch: &mut WakeBatch) {
         if self.timers.next().is_never() {
             return;
@@ -292,18 +339,42 @@ impl<P: Poller> Engine<P> {
     /// Removes an object from the poller. The wakers of its waiters are dropped, not called.
     #[inline]
     pub(crate) fn remove(&self, target: &Target<'_, P::Raw>) -> io::Result<()> {
+        self.take_out(target, None)
+    }
+
+    /// Removes an object from the poller, and moves the wakers of its waiters to the batch.
+    pub(crate) fn remove_and_wake(
+        &self,
+        target: &Target<'_, P::Raw>,
+        batch: &mut WakeBatch,
+    ) -> io::Result<()> {
+        self.take_out(target, Some(batch))
+    }
+
+    #[inline]
+    fn take_out(
+        &self,
+        target: &Target<'_, P::Raw>,
+        mut woken: Option<&mut WakeBatch>,
+    ) -> io::Result<()> {
         let mut slot = target.source.lock();
         let result = match self.poller.get() {
             Some(poller) => poller.deregister(target.raw),
             None => Ok(()),
         };
         slot.raw = None;
+        if let Some(batch) = &mut woken {
+            slot.state.fail(target.source.words(), batch);
+        }
         let contents = slot.state.vacate();
         drop(slot);
         self.registry.give_back(target.key.slot);
         if let Some(contents) = contents {
             for pause in contents.discard() {
-                wake::discard(self.timers.remove(pause));
+                match (self.timers.remove(pause), &mut woken) {
+                    (Some(waker), Some(batch)) => batch.push(waker),
+                    (waker, _) => wake::discard(waker),
+                }
             }
         }
         result
@@ -319,8 +390,8 @@ impl<P: Poller> Turning for Engine<P> {
         P::Events::new()
     }
 
-    fn turn(&self, wait: bool, events: &mut P::Events, batch: &mut WakeBatch) -> bool {
-        self.pass(wait, events, batch)
+    fn turn(&self, limit: Option<Deadline>, events: &mut P::Events, batch: &mut WakeBatch) -> Pass {
+        self.pass(limit, events, batch)
     }
 
     fn notify(&self) {

@@ -94,5 +94,9 @@ pub(crate) trait Events: Debug {
     /// another thread, this thread notifies again.
     fn was_notified(&self) -> bool;
 
+    /// Returns whether the buffer may have been too small for all events. The next wait fetches the
+    /// rest.
+    fn is_full(&self) -> bool;
+
     fn iter(&self) -> impl Iterator<Item = (Key, Event)> + '_;
 }

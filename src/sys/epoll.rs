@@ -29,7 +29,7 @@
 
 #![allow(unsafe_code)]
 
-use super::fork::Home;
+use super::fork::{self, Home};
 use super::raw::{self, RawSource};
 use super::{ask, explain};
 use crate::core::clock::{AtomicDeadline, Clock, Deadline};
@@ -380,6 +380,17 @@ impl Poller {
         self.armed.store(deadline, Ordering::SeqCst);
     }
 
+    /// Makes the descriptor readable by the deadline, without ending a wait in progress. Has no effect
+    /// without a timerfd.
+    pub(crate) fn arm(&self, deadline: Deadline) {
+        self.program(deadline);
+    }
+
+    /// Returns whether there is a [`descriptor`](Self::descriptor).
+    pub(crate) fn has_descriptor(&self) -> bool {
+        true
+    }
+
     /// Returns the descriptor that is readable when this poller has something to report.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.epoll.get()
@@ -483,6 +494,7 @@ impl Poller {
     #[inline]
     fn note_own_events(&self, events: &mut Events) {
         events.notified = false;
+        events.is_full = events.fetched.len() >= BATCH;
         let is_own = |event: &epoll::Event| event.data.u64() >= ALARM;
         if events.fetched.iter().any(is_own) {
             self.take_own_events(events);
@@ -522,16 +534,7 @@ impl Poller {
         if self.home.is_here() {
             return Ok(());
         }
-        Err(Self::forked())
-    }
-
-    #[cold]
-    fn forked() -> io::Error {
-        io::Error::new(
-            io::ErrorKind::Unsupported,
-            "this process was forked from the one that made the reactor and cannot use it; call exec, or do not touch \
-             async I/O between fork and exec",
-        )
+        Err(fork::error())
     }
 }
 
@@ -555,6 +558,8 @@ const MAX_MILLIS: u64 = i32::MAX as u64;
 pub(crate) struct Events {
     fetched: Vec<epoll::Event>,
     notified: bool,
+    /// Whether the buffer was too small for more events.
+    is_full: bool,
     /// The value of `Poller::opened` when the wait began.
     opened: u32,
 }
@@ -573,12 +578,18 @@ impl poller::Events for Events {
         Events {
             fetched: Vec::with_capacity(BATCH),
             notified: false,
+            is_full: false,
             opened: 0,
         }
     }
 
     fn was_notified(&self) -> bool {
         self.notified
+    }
+
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.is_full
     }
 
     fn iter(&self) -> impl Iterator<Item = (Key, Event)> + '_ {
@@ -591,6 +602,7 @@ impl poller::Events for Events {
     fn clear(&mut self) {
         self.fetched.clear();
         self.notified = false;
+        self.is_full = false;
     }
 }
 

@@ -1,98 +1,153 @@
-//! Detects, at the cost of one load, that this process is a forked child of the process that created
-//! the poller.
+//! Detects that this process is a forked child of the process that created a value.
 //!
-//! A forked child shares the epoll instance of its parent: a registration or a removal in the child
-//! changes the parent's set. So every call that would change the set checks for a fork first. The
-//! check is part of every registration, so it must be cheap. It loads a value from a page that the
-//! kernel zeroes in a forked child. `getpid` would cost a system call.
+//! A forked child has a copy of its parent's memory, without the parent's threads. So a lock that
+//! another thread held stays locked, and an epoll instance is shared with the parent. The crate
+//! checks for a fork before it takes a lock or changes a set. The check is part of every
+//! registration, so it must be cheap: it compares two numbers in memory. `getpid` would cost a
+//! system call.
+//!
+//! A child that was made by a bare `clone` system call is not detected. In such a child, the locks of
+//! the C library are not usable either.
 
-#![allow(unsafe_code)]
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
-use std::process;
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-const PAGE: usize = 4096;
-
-/// The process that created a poller.
-#[derive(Debug)]
-pub(super) enum Home {
-    /// A page that is zeroed in forked children.
-    Page(NonNull<AtomicU32>),
-    /// The process ID, if the kernel cannot zero pages in children (before Linux 4.14).
-    Process(u32),
-}
-
-// SAFETY: after `new`, the page is only read, through an atomic. It is unmapped only when its
-// single owner is dropped.
-unsafe impl Send for Home {}
-// SAFETY: as above.
-unsafe impl Sync for Home {}
+/// The process that created a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Home(usize);
 
 impl Home {
-    pub(super) fn new() -> Home {
-        map_page().unwrap_or_else(|| Home::Process(process::id()))
+    /// Returns the process that this function runs in.
+    pub(crate) fn new() -> Home {
+        imp::watch();
+        Home(imp::generation())
     }
 
-    /// Returns whether this process created the value.
+    /// Returns whether this function runs in that process.
     #[inline]
-    pub(super) fn is_here(&self) -> bool {
-        match self {
-            // SAFETY: the page is mapped until `self` is dropped. Relaxed: a fork orders all
-            // accesses.
-            Home::Page(mark) => unsafe { mark.as_ref() }.load(Ordering::Relaxed) != 0,
-            Home::Process(id) => process::id() == *id,
+    pub(crate) fn is_here(self) -> bool {
+        self.0 == imp::generation()
+    }
+}
+
+/// A value that each process creates for itself. A forked child does not use that of its parent.
+#[derive(Debug)]
+pub(crate) struct PerProcess<T: 'static>(AtomicPtr<(Home, T)>);
+
+impl<T: Send + Sync> PerProcess<T> {
+    pub(crate) const fn new() -> Self {
+        PerProcess(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// Returns the value of this process, which is created if there is none. It is never dropped.
+    ///
+    /// If two threads get here at once, the value of the second one is dropped. A lock would be
+    /// simpler, but a fork could leave it locked.
+    #[inline]
+    #[allow(unsafe_code)]
+    pub(crate) fn get(&self, create: impl FnOnce() -> T) -> &'static T {
+        // Acquire: partner of the Release in `create`.
+        let current = self.0.load(Ordering::Acquire);
+        // SAFETY: a pointer that is not null comes from the leaked box of `create`.
+        match unsafe { current.as_ref() } {
+            Some((home, value)) if home.is_here() => value,
+            _ => self.create(current, create()),
         }
     }
-}
 
-fn map_page() -> Option<Home> {
-    let access = libc::PROT_READ | libc::PROT_WRITE;
-    let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    // SAFETY: the kernel chooses the address, so no existing mapping is touched.
-    let page = unsafe { libc::mmap(std::ptr::null_mut(), PAGE, access, kind, -1, 0) };
-    if page == libc::MAP_FAILED {
-        return None;
+    #[cold]
+    #[allow(unsafe_code)]
+    fn create(&self, outdated: *mut (Home, T), value: T) -> &'static T {
+        let new = Box::into_raw(Box::new((Home::new(), value)));
+        let (success, failure) = (Ordering::Release, Ordering::Acquire);
+        let result = self.0.compare_exchange(outdated, new, success, failure);
+        let current = match result {
+            Ok(_) => new,
+            Err(other) => {
+                // SAFETY: the pointer comes from the box above, and no other thread has seen it.
+                drop(unsafe { Box::from_raw(new) });
+                other
+            }
+        };
+        // SAFETY: the pointer comes from a box that is never freed: this one, or that of the thread
+        // that was faster.
+        unsafe { &(*current).1 }
     }
-    let page = NonNull::new(page)?;
-    if !wipes_in_children(page) {
-        // SAFETY: the page was mapped above with this length, and is not used afterwards.
-        unsafe { libc::munmap(page.as_ptr(), PAGE) };
-        return None;
+}
+
+#[cfg(unix)]
+#[allow(unsafe_code)]
+mod imp {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    /// The number of forks between the process that first used the crate and this one.
+    ///
+    /// Relaxed: a fork orders all accesses.
+    static GENERATION: AtomicUsize = AtomicUsize::new(0);
+
+    #[inline]
+    pub(super) fn generation() -> usize {
+        GENERATION.load(Ordering::Relaxed)
     }
-    let mark: NonNull<AtomicU32> = page.cast();
-    // SAFETY: a fresh page is zeroed, aligned and large enough, so it holds a valid `AtomicU32`.
-    unsafe { mark.as_ref() }.store(1, Ordering::Relaxed);
-    Some(Home::Page(mark))
-}
 
-/// Asks the kernel to zero the page in forked children, and returns whether it will.
-///
-/// An emulator (qemu-user 7.2) accepts every advice and follows none. It is recognised because it
-/// also accepts an advice that does not exist.
-fn wipes_in_children(page: NonNull<libc::c_void>) -> bool {
-    // SAFETY: the page was just mapped with this length, and nothing else refers to it.
-    let advise = |advice| unsafe { libc::madvise(page.as_ptr(), PAGE, advice) } == 0;
-    !advise(-1) && advise(libc::MADV_WIPEONFORK)
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        if let Home::Page(mark) = self {
-            // SAFETY: the page was mapped in `map_page` with this length, and `self` is its only
-            // owner.
-            unsafe { libc::munmap(mark.as_ptr().cast(), PAGE) };
+    /// Counts the forks of this process and its children from now on.
+    pub(super) fn watch() {
+        // No lock, which a fork could leave locked. If two threads get here at once, each fork counts
+        // twice, which does not matter.
+        static WATCHED: AtomicBool = AtomicBool::new(false);
+        if !WATCHED.load(Ordering::Acquire) {
+            // SAFETY: the function stays in memory for as long as the program, and only changes an
+            // atomic, which is allowed in a forked child. A lack of memory, the only error, leaves
+            // forks unnoticed.
+            unsafe { libc::pthread_atfork(None, None, Some(count)) };
+            WATCHED.store(true, Ordering::Release);
         }
     }
+
+    extern "C" fn count() {
+        GENERATION.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
-#[cfg(test)]
+#[cfg(not(unix))]
+mod imp {
+    pub(super) fn generation() -> usize {
+        0
+    }
+
+    pub(super) fn watch() {}
+}
+
+/// Returns the error of an operation on a value that the parent of this process has created.
+#[cold]
+pub(crate) fn error() -> std::io::Error {
+    std::io::Error::new(
+        std::io::ErrorKind::Unsupported,
+        "this object belongs to the parent of this forked process, and cannot be used here; call exec, create the \
+         object in the child, or move it to a reactor of the child with `Async::rebind`",
+    )
+}
+
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
     #[test]
-    fn both_kinds_know_their_process() {
-        assert!(Home::new().is_here());
-        assert!(Home::Process(process::id()).is_here());
+    #[allow(unsafe_code)]
+    fn only_the_child_is_a_different_process() {
+        let home = Home::new();
+        assert!(home.is_here());
+        // SAFETY: the child only reads two numbers and exits.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let unnoticed = home.is_here() || !Home::new().is_here();
+            // SAFETY: ends the process immediately.
+            unsafe { libc::_exit(i32::from(unnoticed)) };
+        }
+        let mut status = -1;
+        // SAFETY: the pointer is valid.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        assert_eq!(status, 0);
+        assert!(home.is_here());
     }
 }

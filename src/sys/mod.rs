@@ -34,8 +34,7 @@ pub(crate) use epoll::{Poller, REPORTS_CLOSING};
 pub(crate) use portable::{Poller, REPORTS_CLOSING};
 
 pub(crate) mod ask;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod fork;
+pub(crate) mod fork;
 pub(crate) mod raw;
 pub(crate) mod socket;
 pub(crate) mod thread;

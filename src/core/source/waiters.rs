@@ -410,6 +410,16 @@ impl Waiters {
         shared + list.map_or(0, |list| list.enqueued(direction.into()).count())
     }
 
+    /// Returns whether a task waits with a waker for which the condition holds.
+    pub(crate) fn any_waker(&self, mut condition: impl FnMut(&Waker) -> bool) -> bool {
+        let PerDirection { read, write } = &self.shared;
+        let listed = self.list.iter().flat_map(|list| &list.entries);
+        let mut waiters = [read, write]
+            .into_iter()
+            .chain(listed.map(|(_, entry)| &entry.waiter));
+        waiters.any(|waiter| waiter.waker.as_ref().is_some_and(&mut condition))
+    }
+
     /// Takes everything that the waiters hold, because their source is dropped. Most sources hold
     /// nothing.
     #[inline]

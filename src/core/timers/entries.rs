@@ -228,6 +228,12 @@ impl Entries {
         Some(self.positions[number][index])
     }
 
+    /// Returns whether the condition holds for the waker of any entry.
+    pub(super) fn any_waker(&self, mut condition: impl FnMut(&Waker) -> bool) -> bool {
+        let mut entries = self.chunks.iter().flat_map(|chunk| &chunk.entries);
+        entries.any(|entry| entry.waker.as_ref().is_some_and(&mut condition))
+    }
+
     /// Returns the waker of an entry that is in use.
     #[inline]
     pub(super) fn waker_mut(&mut self, entry: u32) -> &mut Option<Waker> {

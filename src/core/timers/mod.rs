@@ -308,6 +308,13 @@ impl Timers {
         self.shard(key).queue.lock().is_pending(key)
     }
 
+    /// Returns whether the condition holds for the waker of any timer, pending or idle. It is called
+    /// under a lock.
+    pub(crate) fn any_waker(&self, condition: impl Fn(&Waker) -> bool) -> bool {
+        let mut used = self.used();
+        used.any(|shard| shard.queue.lock().any_waker(&condition))
+    }
+
     /// Removes a timer and returns its waker, or `None` if the timer has fired.
     #[inline]
     pub(crate) fn remove(&self, key: TimerKey) -> Option<Waker> {

@@ -144,6 +144,11 @@ impl Queue {
         }
     }
 
+    /// Returns whether the condition holds for the waker of any timer, pending or idle.
+    pub(crate) fn any_waker(&self, condition: impl FnMut(&Waker) -> bool) -> bool {
+        self.entries.any_waker(condition)
+    }
+
     /// Returns whether the timer has neither fired nor been removed.
     pub(crate) fn is_pending(&self, key: TimerKey) -> bool {
         self.entries.find(key).is_some()

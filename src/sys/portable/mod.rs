@@ -14,7 +14,6 @@
 
 mod object;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
 use super::fork::Home;
 use super::raw::{self, RawSource};
 use super::{ask, explain};
@@ -92,7 +91,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 pub(crate) struct Poller {
     clock: Clock,
     /// A forked child shares an epoll instance. The pollers of other systems are not inherited.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
     home: Home,
     /// Unwind safety is asserted: on Windows, the type has cells that lack the auto trait, and
     /// `Async` and `Timer` promise it. A panic leaves the poller intact, because no user code runs
@@ -131,7 +129,6 @@ impl poller::Poller for Poller {
     fn new(clock: Clock) -> io::Result<Poller> {
         Ok(Poller {
             clock,
-            #[cfg(any(target_os = "linux", target_os = "android"))]
             home: Home::new(),
             inner: AssertUnwindSafe(polling::Poller::new()?),
             outside: Mutex::new(HashSet::new()),
@@ -199,7 +196,6 @@ impl poller::Poller for Poller {
     }
 
     fn deregister(&self, raw: RawSource) -> io::Result<()> {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
         if !self.home.is_here() {
             return Ok(());
         }
@@ -241,6 +237,9 @@ impl poller::Poller for Poller {
     }
 
     fn notify(&self) {
+        if !self.home.is_here() {
+            return;
+        }
         // A failure means that the poller is broken, which `wait` reports.
         let _ = self.inner.notify();
     }
@@ -318,6 +317,21 @@ impl Poller {
         *self.expected.lock() = Deadline::NEVER;
     }
 
+    /// Prepares for a wait of another event loop on the descriptor. A later `expect_by` with an
+    /// earlier deadline notifies. The deadline itself does not make the descriptor readable.
+    pub(crate) fn arm(&self, deadline: Deadline) {
+        let mut expected = self.expected.lock();
+        *expected = deadline.min(*expected);
+    }
+
+    /// Returns whether there is a descriptor that another event loop can wait for.
+    pub(crate) fn has_descriptor(&self) -> bool {
+        #[cfg(unix)]
+        return self.descriptor().is_some();
+        #[cfg(not(unix))]
+        false
+    }
+
     /// Returns the descriptor that is readable when this poller has something to report.
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
@@ -357,6 +371,10 @@ impl poller::Events for Events {
     /// Returns true: `polling` does not report whether a notification ended the wait.
     fn was_notified(&self) -> bool {
         true
+    }
+
+    fn is_full(&self) -> bool {
+        self.fetched.capacity().get() <= self.fetched.iter().count()
     }
 
     fn iter(&self) -> impl Iterator<Item = (Key, Event)> + '_ {

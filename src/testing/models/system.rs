@@ -12,7 +12,7 @@ use crate::core::sync::{Condvar, Mutex};
 use crate::core::timers::Timers;
 use crate::core::wake::{UncalledWakers, WakeBatch};
 use crate::driver::policy::Policy;
-use crate::driver::shell::{Shell, Turning, Workspace};
+use crate::driver::shell::{Pass, Shell, Turning, Workspace};
 use crate::driver::thread::{self, Thread};
 use crate::driver::watch::AlarmClock;
 use std::io;
@@ -116,7 +116,8 @@ impl<const CONCURRENT: bool> Turning for Engine<CONCURRENT> {
 
     fn buffer() {}
 
-    fn turn(&self, wait: bool, _buffer: &mut (), batch: &mut WakeBatch) -> bool {
+    fn turn(&self, limit: Option<Deadline>, _buffer: &mut (), batch: &mut WakeBatch) -> Pass {
+        let waits = limit.is_some();
         let timers = self.timers.get();
         let deadline = timers.map_or(Deadline::NEVER, Timers::wake_up_time);
         let mut kernel = self.kernel.lock();
@@ -125,7 +126,7 @@ impl<const CONCURRENT: bool> Turning for Engine<CONCURRENT> {
         }
         kernel.inside = !CONCURRENT;
         kernel.programmed = kernel.programmed.min(deadline);
-        while wait && kernel.edges.is_empty() && !kernel.notified && kernel.programmed.is_never() {
+        while waits && kernel.edges.is_empty() && !kernel.notified && kernel.programmed.is_never() {
             kernel = self.changed.wait(kernel);
         }
         kernel.inside = false;
@@ -153,7 +154,10 @@ impl<const CONCURRENT: bool> Turning for Engine<CONCURRENT> {
         if panics {
             resume_unwind(Box::new(()));
         }
-        notified
+        Pass {
+            notified,
+            events: 0,
+        }
     }
 
     fn notify(&self) {

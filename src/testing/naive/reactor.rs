@@ -12,6 +12,7 @@ use crate::core::source::readiness::Snapshot;
 use crate::core::source::state::{Repoll, Request};
 use crate::core::source::waiters::WaiterId;
 use crate::core::source::{Direction, PerDirection};
+use crate::core::timers::SHARDS;
 use crate::core::timers::TimerKey;
 use crate::core::wake::WakeBatch;
 use crate::driver::shell::Turning;
@@ -32,7 +33,7 @@ pub fn reactor_on_one_shots(script: &[u8]) {
 
 fn run<const ONE_SHOT: bool>(script: &[u8]) {
     kernel(|it| *it = Kernel::new(ONE_SHOT));
-    let real = Engine::<Scripted<ONE_SHOT>>::new();
+    let real = Engine::<Scripted<ONE_SHOT>>::new(SHARDS);
     let mut script = Script(script);
     let mut model = Model::new(&real);
     while model.step(&mut script).is_some() {
@@ -674,7 +675,7 @@ impl<'a, const ONE_SHOT: bool> Model<'a, ONE_SHOT> {
         });
         let mut batch = WakeBatch::default();
         let mut events = Engine::<Scripted<ONE_SHOT>>::buffer();
-        self.real.turn(false, &mut events, &mut batch);
+        self.real.turn(None, &mut events, &mut batch);
         batch.run();
         self.turn += 1;
         let (reported, refused) = kernel(|it| (it.reported.clone(), it.refused.clone()));

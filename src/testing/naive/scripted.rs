@@ -238,6 +238,10 @@ impl poller::Events for Events {
         self.0.clear();
     }
 
+    fn is_full(&self) -> bool {
+        false
+    }
+
     fn was_notified(&self) -> bool {
         false
     }

@@ -29,7 +29,7 @@ const LATE: Deadline = Deadline::from_nanos(1 << 62);
 fn reactor() -> (&'static Real, Target<'static, u16>) {
     kernel(|it| *it = Kernel::new(false));
     static KEPT: Mutex<Vec<&Real>> = Mutex::new(Vec::new());
-    let real: &Real = Box::leak(Box::new(Engine::new()));
+    let real: &Real = Box::leak(Box::new(Engine::new(1)));
     KEPT.lock().unwrap().push(real);
     (real, real.insert(0).unwrap())
 }
@@ -41,7 +41,7 @@ fn ask(real: &Real, target: &Target<'_, u16>, waker: &Waker) -> Waited {
 
 fn turn(real: &Real) {
     let (mut events, mut batch) = (Real::buffer(), WakeBatch::default());
-    real.turn(false, &mut events, &mut batch);
+    real.turn(None, &mut events, &mut batch);
     batch.run();
 }
 

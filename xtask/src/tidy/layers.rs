@@ -14,12 +14,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // The reactor implements the trait of the driver.
     ("engine", &["core", "driver::shell::Turning", "trace"]),
     ("driver", &["core", "engine", "sys", "trace"]),
+    ("reactor", &["driver"]),
     ("trace", &["core", "sys::raw"]),
     ("timer", &["core", "driver", "trace"]),
     ("timeout", &["timer"]),
     (
         "adapter",
-        &["core", "sys", "engine", "driver", "trace", "ready", "timer"],
+        &[
+            "core", "sys", "engine", "driver", "reactor", "trace", "ready", "timer",
+        ],
     ),
     ("ready", &["core", "trace", "adapter"]),
     (

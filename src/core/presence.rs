@@ -1,0 +1,144 @@
+//! Who uses a private reactor: what keeps it occupied, and which threads are inside it. Pure:
+//! functions return what the caller must do.
+//!
+//! # Idea
+//!
+//! A driver is never freed, but a private one is reused once nobody can reach it. *Holders* reach
+//! it: handles, sources and timers. Each holder was made from another one, so a driver without
+//! holders stays without holders until it is given out again.
+//!
+//! A thread is *inside* while it runs `block_on` or a turn. A task that waits on a thread inside
+//! relies on that thread, so that a server with one `block_on` per reactor needs no second thread.
+//! The last thread to leave therefore checks whether such a task still waits.
+//!
+//! # Rules
+//!
+//! * A wait by a thread that is not inside starts the fallback thread, and relies on nobody here.
+//! * A thread inside notes that a task waits *before* it registers the wait. It does both before it
+//!   leaves. So the last thread to leave sees the note, and finds every wait that was registered.
+//! * The note is erased only while no thread is inside: a thread inside may have noted a wait that
+//!   it has not registered yet.
+//! * A wait with the waker of a `block_on` that runs needs no note: nobody polls the future after
+//!   the call has ended.
+//!
+//! # Orderings
+//!
+//! The note is a bit of the word that counts the threads, so it is erased and counted at once. Every
+//! exit is a read-modify-write of this word (AcqRel). The last thread to leave continues the release
+//! sequence of all earlier exits, so it sees what those threads did before they left.
+//!
+//! The release of a holder is AcqRel for the same reason: who releases the last one sees everything
+//! that was done through the others.
+//!
+//! # Rejected
+//!
+//! A count of waiting tasks: it would be written by each wait and each event, and a check by the
+//! last thread to leave costs nothing while the reactor is used.
+
+use crate::core::sync::atomic::{AtomicUsize, Ordering};
+
+/// What keeps a private driver occupied.
+#[derive(Debug)]
+pub(crate) struct Holders {
+    /// Handles, sources and timers.
+    all: AtomicUsize,
+    handles: AtomicUsize,
+}
+
+impl Holders {
+    /// Creates the holders of a vacant driver.
+    pub(crate) fn none() -> Self {
+        Holders {
+            all: AtomicUsize::new(0),
+            handles: AtomicUsize::new(0),
+        }
+    }
+
+    /// Adds a source or a timer.
+    #[inline]
+    pub(crate) fn add(&self) {
+        // Relaxed: the caller has another holder, which keeps the driver occupied meanwhile.
+        self.all.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Removes a holder that is not a handle. Returns whether it was the last holder of all.
+    #[inline]
+    pub(crate) fn remove(&self) -> bool {
+        let ordering = if mutation!("holder_is_released_without_order") {
+            Ordering::Relaxed
+        } else {
+            Ordering::AcqRel
+        };
+        self.all.fetch_sub(1, ordering) == 1
+    }
+
+    pub(crate) fn add_handle(&self) {
+        self.add();
+        self.handles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Begins to remove a handle. Returns whether it was the last handle. The caller then calls
+    /// [`remove`](Self::remove), and the driver stays occupied until that.
+    pub(crate) fn remove_handle(&self) -> bool {
+        self.handles.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Returns the number of handles, and the number of sources and timers.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        let all = self.all.load(Ordering::Acquire);
+        let handles = self.handles.load(Ordering::Acquire);
+        (handles, all.saturating_sub(handles))
+    }
+}
+
+/// The threads inside a private reactor.
+#[derive(Debug)]
+pub(crate) struct Presence(AtomicUsize);
+
+/// Whether a task may wait that relies on a thread inside.
+const TASK_WAITS: usize = 1;
+/// One thread inside.
+const ONE: usize = 2;
+
+impl Presence {
+    pub(crate) fn nobody() -> Self {
+        Presence(AtomicUsize::new(0))
+    }
+
+    pub(crate) fn enter(&self) {
+        self.0.fetch_add(ONE, Ordering::AcqRel);
+    }
+
+    /// Leaves. Returns whether no thread is inside any more although tasks may wait. The caller then
+    /// looks for such a task, and starts the fallback thread if there is one. If there is none, the
+    /// caller [erases the note](Self::erase_note).
+    #[must_use]
+    pub(crate) fn leave(&self) -> bool {
+        let before = self.0.fetch_sub(ONE, Ordering::AcqRel);
+        before == ONE | TASK_WAITS && !mutation!("last_thread_leaves_without_a_check")
+    }
+
+    /// Notes that a task is about to wait that relies on this thread, which is inside.
+    #[inline]
+    pub(crate) fn note_task(&self) {
+        // Relaxed: the exit of this thread publishes the note.
+        if self.0.load(Ordering::Relaxed) & TASK_WAITS == 0 {
+            self.0.fetch_or(TASK_WAITS, Ordering::Relaxed);
+        }
+    }
+
+    /// Erases the note after no waiting task was found, unless a thread has entered since.
+    pub(crate) fn erase_note(&self) {
+        let from = if mutation!("note_is_erased_while_a_thread_is_inside") {
+            self.0.load(Ordering::Relaxed)
+        } else {
+            TASK_WAITS
+        };
+        let _ = self.0.compare_exchange(
+            from,
+            from & !TASK_WAITS,
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+    }
+}

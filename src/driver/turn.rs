@@ -1,0 +1,249 @@
+//! Single turns, and foreign event loops that wait on the descriptor of the poller.
+//!
+//! # Idea
+//!
+//! `turn` takes part as a call of `block_on` does, but runs one pass. A foreign loop waits on the
+//! poller's descriptor in place of a leader, so it counts as a thread inside the wait: whoever moves
+//! the earliest deadline programs the system's timer for it.
+//!
+//! # Orderings
+//!
+//! The waker of [`Turns`] sets `wanted` and then looks for calls of `turn`. A call records itself and
+//! then reads `wanted`. Both look under the lock of `calls`, so at least one of the two sees the
+//! other: the call does not wait, or it is notified. If there is no call, the waker also notifies the
+//! poller, which makes its descriptor readable.
+
+use super::Driver;
+use super::block_on::{Call, Session};
+use super::local::{self, Mark};
+use super::shell::{Outcome, Turning as _};
+use super::thread::Thread;
+use crate::core::clock::Deadline;
+use crate::core::sync::Mutex;
+use crate::sys::Poller;
+use std::io;
+#[cfg(unix)]
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
+
+/// The calls of `turn` of one driver, and the waker that ends them.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    calls: Mutex<Vec<Arc<Thread>>>,
+    /// Whether the next turn does not wait.
+    ///
+    /// Relaxed: ordered by the lock of `calls`.
+    wanted: AtomicBool,
+    waker: OnceLock<Waker>,
+}
+
+impl Turns {
+    pub(super) fn reset(&self) {
+        self.wanted.store(false, Ordering::Relaxed);
+    }
+
+    /// Records a call. Returns whether it must not wait.
+    fn begin(&self, call: &Arc<Thread>) -> bool {
+        let mut calls = self.calls.lock();
+        calls.push(Arc::clone(call));
+        self.wanted.swap(false, Ordering::Relaxed)
+    }
+
+    fn is_wanted(&self) -> bool {
+        let _calls = self.calls.lock();
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// Removes a call. A request that has ended this call does not end the next one.
+    fn end(&self, call: &Arc<Thread>) {
+        let mut calls = self.calls.lock();
+        calls.retain(|other| !Arc::ptr_eq(call, other));
+        if call.parker.state.is_notified() && calls.is_empty() {
+            self.wanted.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Ends the turns of a driver.
+struct EndsTurns(&'static Driver);
+
+impl Wake for EndsTurns {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let driver = self.0;
+        if !driver.is_here() {
+            return;
+        }
+        let calls = driver.turns.calls.lock();
+        driver.turns.wanted.store(true, Ordering::Relaxed);
+        let notified: Vec<_> = calls.clone();
+        drop(calls);
+        for call in &notified {
+            call.notify();
+        }
+        if notified.is_empty() {
+            driver.engine.notify();
+        }
+    }
+}
+
+/// A call of `turn` that is recorded.
+struct Recorded<'a> {
+    driver: &'static Driver,
+    thread: &'a Arc<Thread>,
+}
+
+impl Drop for Recorded<'_> {
+    fn drop(&mut self) {
+        if self.driver.is_here() {
+            self.driver.turns.end(self.thread);
+        }
+    }
+}
+
+impl Driver {
+    /// Runs one pass. Waits for at most `limit`, or without a limit if that is `None`.
+    ///
+    /// # Errors
+    ///
+    /// The call comes from a waker inside a turn of this reactor, or in a forked child.
+    pub(crate) fn turn(&'static self, limit: Option<Duration>) -> io::Result<Outcome> {
+        self.check_home()?;
+        if local::is_in_turn(self) {
+            return Err(io::Error::new(
+                io::ErrorKind::Deadlock,
+                "`turn` was called by a waker, inside a turn of the same reactor; return from the waker first",
+            ));
+        }
+        let mut session = Session::take(self);
+        let result = self.turn_in(&mut session, limit);
+        local::keep_session(session);
+        result
+    }
+
+    fn turn_in(
+        &'static self,
+        session: &mut Session,
+        limit: Option<Duration>,
+    ) -> io::Result<Outcome> {
+        let thread = Arc::clone(&session.thread);
+        let clock = self.engine.clock();
+        let end = limit.map_or(Deadline::NEVER, |limit| clock.now().plus(limit));
+        let mut call = Call::begin(self, &thread, Mark::turn(&thread));
+        let recorded = Recorded {
+            driver: self,
+            thread: &thread,
+        };
+        let waits = !self.turns.begin(&thread) && limit != Some(Duration::ZERO);
+        if waits {
+            call.leaves_others();
+        }
+        let limit = waits.then_some(end);
+        let outcome = loop {
+            let workspace = session.workspace();
+            let led = call.in_turn(|| self.lead_once(&thread, limit, workspace));
+            if waits && led.is_none() {
+                // The leader ends the sleep of this thread when the limit has passed.
+                let alarm = self.schedule(None, end, &session.waker);
+                let workspace = session.workspace();
+                call.in_turn(|| self.stand_by_once(&thread, workspace));
+                if let Some(alarm) = alarm {
+                    self.cancel(alarm);
+                }
+            }
+            let outcome = led.unwrap_or_default();
+            let found = outcome.events > 0 || outcome.woken > 0;
+            if found || !waits || thread.parker.state.is_notified() || clock.now() >= end {
+                break outcome;
+            }
+        };
+        drop(recorded);
+        Ok(outcome)
+    }
+
+    /// Returns the waker that ends a turn, or keeps the next one from waiting.
+    pub(crate) fn turn_waker(&'static self) -> &'static Waker {
+        let waker = &self.turns.waker;
+        waker.get_or_init(|| Waker::from(Arc::new(EndsTurns(self))))
+    }
+
+    /// Prepares for a wait on the poller's descriptor. Returns the time until the next deadline.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`foreign_loop`](Self::foreign_loop).
+    pub(crate) fn prepare(&self) -> io::Result<Option<Duration>> {
+        let poller = self.foreign_loop()?;
+        // Before the deadlines are read: a thread that moves the earliest one either sees this, or its
+        // deadline is seen here.
+        self.roles.add_foreign_loop();
+        if self.turns.is_wanted() || self.engine.has_backlog() {
+            // Also for a loop that watches for edges and has seen the present ones already.
+            self.engine.notify();
+            return Ok(Some(Duration::ZERO));
+        }
+        let next = self.engine.next_deadline();
+        if next.is_never() {
+            return Ok(None);
+        }
+        poller.arm(next);
+        Ok(Some(next.after(self.engine.clock().now())))
+    }
+
+    /// Returns the poller for a foreign event loop.
+    ///
+    /// # Errors
+    ///
+    /// The reactor is not manual, the poller has no descriptor, or another thread drives.
+    pub(crate) fn foreign_loop(&self) -> io::Result<&Poller> {
+        self.check_home()?;
+        if !self.is_manual() {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "another event loop can drive only a manual reactor: create it with `Reactor::builder()` and \
+                 `fallback_thread(false)`",
+            ));
+        }
+        let poller = self.engine.poller()?;
+        if !poller.has_descriptor() {
+            return Err(no_descriptor());
+        }
+        if self.roles.leader_is_in_turn() {
+            return Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "another thread drives this reactor, and would take events away from the event loop; let its \
+                 `block_on` or `turn` end first",
+            ));
+        }
+        Ok(poller)
+    }
+
+    /// Returns the descriptor of the poller for a foreign event loop.
+    #[cfg(unix)]
+    pub(crate) fn foreign_descriptor(&self) -> io::Result<BorrowedFd<'_>> {
+        let descriptor = self.foreign_loop()?.descriptor();
+        descriptor.ok_or_else(no_descriptor)
+    }
+
+    /// Returns the instant of the earliest deadline.
+    pub(crate) fn next_instant(&self) -> Option<Instant> {
+        if !self.is_here() {
+            return None;
+        }
+        self.engine.clock().instant(self.engine.next_deadline())
+    }
+}
+
+fn no_descriptor() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "the poller of this system has no descriptor that another event loop could wait for; call `turn` on a \
+         thread of its own instead",
+    )
+}
