@@ -291,7 +291,8 @@
 //! type-checked. `docs/platforms.md` in the source package has the details, and the module [`os`]
 //! has what only some systems offer.
 //!
-//! A child process made by `fork` cannot use the reactor of its parent. Call `exec` first.
+//! A child process made by `fork` has a reactor of its own. The objects of its parent return errors
+//! there; see [`Reactor`].
 //!
 //! # Performance notes
 //!

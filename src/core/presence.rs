@@ -1,11 +1,11 @@
-//! Who uses a private reactor: what keeps it occupied, and which threads are inside it. Pure:
+//! The users of a private reactor: what keeps it occupied, and which threads are inside it. Pure:
 //! functions return what the caller must do.
 //!
 //! # Idea
 //!
-//! A driver is never freed, but a private one is reused once nobody can reach it. *Holders* reach
-//! it: handles, sources and timers. Each holder was made from another one, so a driver without
-//! holders stays without holders until it is given out again.
+//! A driver is never freed. A private one is reused once it has no *holders*: handles, sources and
+//! timers. Each holder was made from another one, so a driver without holders stays without holders
+//! until it is given out again.
 //!
 //! A thread is *inside* while it runs `block_on` or a turn. A task that waits on a thread inside
 //! relies on that thread, so that a server with one `block_on` per reactor needs no second thread.
@@ -13,13 +13,13 @@
 //!
 //! # Rules
 //!
-//! * A wait by a thread that is not inside starts the fallback thread, and relies on nobody here.
+//! * A wait by a thread that is not inside starts the fallback thread, and needs none of this.
 //! * A thread inside notes that a task waits *before* it registers the wait. It does both before it
 //!   leaves. So the last thread to leave sees the note, and finds every wait that was registered.
 //! * The note is erased only while no thread is inside: a thread inside may have noted a wait that
 //!   it has not registered yet.
-//! * A wait with the waker of a `block_on` that runs needs no note: nobody polls the future after
-//!   the call has ended.
+//! * A wait with the waker of a `block_on` that runs needs no note: after the call has ended, its
+//!   future is not polled any more.
 //!
 //! # Orderings
 //!
@@ -27,8 +27,8 @@
 //! exit is a read-modify-write of this word (AcqRel). The last thread to leave continues the release
 //! sequence of all earlier exits, so it sees what those threads did before they left.
 //!
-//! The release of a holder is AcqRel for the same reason: who releases the last one sees everything
-//! that was done through the others.
+//! The release of a holder is AcqRel for the same reason: the thread that releases the last one sees
+//! everything that was done through the others.
 //!
 //! # Rejected
 //!
@@ -101,7 +101,7 @@ const TASK_WAITS: usize = 1;
 const ONE: usize = 2;
 
 impl Presence {
-    pub(crate) fn nobody() -> Self {
+    pub(crate) fn empty() -> Self {
         Presence(AtomicUsize::new(0))
     }
 

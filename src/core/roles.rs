@@ -307,7 +307,9 @@ impl<H: Clone> Roles<H> {
     /// Records that a foreign event loop waits on the descriptor of the poller, from now on.
     pub(crate) fn add_foreign_loop(&self) {
         // SeqCst: partner of `any_thread_waits`, as for a leader that announces its wait.
-        self.leader.fetch_or(FOREIGN_LOOP, Ordering::SeqCst);
+        if !mutation!("foreign_loop_is_not_announced") {
+            self.leader.fetch_or(FOREIGN_LOOP, Ordering::SeqCst);
+        }
         write_before_read();
     }
 

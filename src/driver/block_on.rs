@@ -20,6 +20,9 @@ const PAUSE_IN_CHILD: Duration = Duration::from_millis(1);
 
 /// Blocks the current thread on a future, processing I/O events and timers while it is idle.
 ///
+/// This drives the [current reactor](crate::Reactor::current) of the thread: the global one, unless
+/// another one was entered.
+///
 /// Everything that is registered with this crate makes progress while the thread waits, not only
 /// what this future waits for: one thread at a time polls the operating system for all threads. If
 /// the polling thread is busy for more than about a millisecond, another thread that waits in
@@ -43,8 +46,8 @@ const PAUSE_IN_CHILD: Duration = Duration::from_millis(1);
 ///
 /// # Forked processes
 ///
-/// In a forked child of a process that has used this crate, a call that has to wait may never
-/// return. Call `exec` first.
+/// A forked child has a reactor of its own, so `block_on` works there. If the future itself has called
+/// `fork`, the child polls it every millisecond. The objects of the parent return errors there.
 ///
 /// # Panics
 ///

@@ -65,7 +65,7 @@ impl Private {
     fn vacant() -> Self {
         Private {
             holders: Holders::none(),
-            presence: Presence::nobody(),
+            presence: Presence::empty(),
             name: Mutex::default(),
             manual: AtomicBool::new(false),
         }
@@ -350,7 +350,7 @@ impl Driver {
             poller.expect_nothing();
         }
         self.shell.reset();
-        self.turns.reset();
+        self.turns.requests.reset();
         if let Some(private) = &self.private {
             private.presence.erase_note();
         }

@@ -6,6 +6,7 @@
 //! * [`watch`]: how the watcher notices that a leader stays away.
 //! * [`policy`]: the tuning.
 //! * [`block_on`], [`turn`], [`fallback`]: the kinds of thread that take part.
+//! * [`turn_requests`]: how a waker ends a call of `turn`.
 //! * [`local`]: what a thread remembers about the reactors that it has entered, and its calls.
 //! * [`concrete`]: the driver of this process and those of private reactors. [`handle`]: what keeps a
 //!   private driver occupied.
@@ -46,6 +47,7 @@ pub(crate) mod shell;
 pub(crate) mod thread;
 #[cfg(not(async_io_loom))]
 pub(crate) mod turn;
+pub(crate) mod turn_requests;
 pub(crate) mod watch;
 
 #[cfg(not(async_io_loom))]

@@ -250,6 +250,14 @@ where
         }
     }
 
+    /// Announces that a foreign event loop waits on the descriptor of the poller from now on. Returns the
+    /// deadline by which the descriptor must be readable. A thread that sets an earlier one sees the
+    /// announcement.
+    pub(crate) fn foreign_loop_waits(&self) -> Deadline {
+        self.roles.add_foreign_loop();
+        self.engine.next_deadline()
+    }
+
     /// Returns to the state without threads, alarm and shared wakers. No thread takes part.
     pub(crate) fn reset(&self) {
         self.roles.remove_foreign_loop();

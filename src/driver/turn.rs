@@ -3,68 +3,29 @@
 //! # Idea
 //!
 //! `turn` takes part as a call of `block_on` does, but runs one pass. A foreign loop waits on the
-//! poller's descriptor in place of a leader, so it counts as a thread inside the wait: whoever moves
-//! the earliest deadline programs the system's timer for it.
-//!
-//! # Orderings
-//!
-//! The waker of [`Turns`] sets `wanted` and then looks for calls of `turn`. A call records itself and
-//! then reads `wanted`. Both look under the lock of `calls`, so at least one of the two sees the
-//! other: the call does not wait, or it is notified. If there is no call, the waker also notifies the
-//! poller, which makes its descriptor readable.
+//! poller's descriptor in place of a leader, so it counts as a thread inside the wait: a thread that
+//! moves the earliest deadline programs the system's timer for it.
 
 use super::Driver;
 use super::block_on::{Call, Session};
 use super::local::{self, Mark};
 use super::shell::{Outcome, Turning as _};
 use super::thread::Thread;
+use super::turn_requests::TurnRequests;
 use crate::core::clock::Deadline;
-use crate::core::sync::Mutex;
 use crate::sys::Poller;
 use std::io;
 #[cfg(unix)]
 use std::os::fd::BorrowedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
-/// The calls of `turn` of one driver, and the waker that ends them.
+/// What a driver keeps for its calls of `turn`.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    calls: Mutex<Vec<Arc<Thread>>>,
-    /// Whether the next turn does not wait.
-    ///
-    /// Relaxed: ordered by the lock of `calls`.
-    wanted: AtomicBool,
+    pub(super) requests: TurnRequests,
     waker: OnceLock<Waker>,
-}
-
-impl Turns {
-    pub(super) fn reset(&self) {
-        self.wanted.store(false, Ordering::Relaxed);
-    }
-
-    /// Records a call. Returns whether it must not wait.
-    fn begin(&self, call: &Arc<Thread>) -> bool {
-        let mut calls = self.calls.lock();
-        calls.push(Arc::clone(call));
-        self.wanted.swap(false, Ordering::Relaxed)
-    }
-
-    fn is_wanted(&self) -> bool {
-        let _calls = self.calls.lock();
-        self.wanted.load(Ordering::Relaxed)
-    }
-
-    /// Removes a call. A request that has ended this call does not end the next one.
-    fn end(&self, call: &Arc<Thread>) {
-        let mut calls = self.calls.lock();
-        calls.retain(|other| !Arc::ptr_eq(call, other));
-        if call.parker.state.is_notified() && calls.is_empty() {
-            self.wanted.store(false, Ordering::Relaxed);
-        }
-    }
 }
 
 /// Ends the turns of a driver.
@@ -80,14 +41,7 @@ impl Wake for EndsTurns {
         if !driver.is_here() {
             return;
         }
-        let calls = driver.turns.calls.lock();
-        driver.turns.wanted.store(true, Ordering::Relaxed);
-        let notified: Vec<_> = calls.clone();
-        drop(calls);
-        for call in &notified {
-            call.notify();
-        }
-        if notified.is_empty() {
+        if !driver.turns.requests.make() {
             driver.engine.notify();
         }
     }
@@ -102,7 +56,7 @@ struct Recorded<'a> {
 impl Drop for Recorded<'_> {
     fn drop(&mut self) {
         if self.driver.is_here() {
-            self.driver.turns.end(self.thread);
+            self.driver.turns.requests.end(self.thread);
         }
     }
 }
@@ -140,7 +94,7 @@ impl Driver {
             driver: self,
             thread: &thread,
         };
-        let waits = !self.turns.begin(&thread) && limit != Some(Duration::ZERO);
+        let waits = !self.turns.requests.begin(&thread) && limit != Some(Duration::ZERO);
         if waits {
             call.leaves_others();
         }
@@ -180,15 +134,12 @@ impl Driver {
     /// Returns the errors of [`foreign_loop`](Self::foreign_loop).
     pub(crate) fn prepare(&self) -> io::Result<Option<Duration>> {
         let poller = self.foreign_loop()?;
-        // Before the deadlines are read: a thread that moves the earliest one either sees this, or its
-        // deadline is seen here.
-        self.roles.add_foreign_loop();
-        if self.turns.is_wanted() || self.engine.has_backlog() {
+        let next = self.foreign_loop_waits();
+        if self.turns.requests.is_pending() || self.engine.has_backlog() {
             // Also for a loop that watches for edges and has seen the present ones already.
             self.engine.notify();
             return Ok(Some(Duration::ZERO));
         }
-        let next = self.engine.next_deadline();
         if next.is_never() {
             return Ok(None);
         }

@@ -36,22 +36,23 @@ use std::time::{Duration, Instant};
 ///   thread `async-io`               block_on(..)      of the event loop
 /// ```
 ///
-/// A `Reactor` is only a handle. Clones refer to the same reactor, and a handle can be used on any
-/// thread.
+/// A `Reactor` is only a handle. Clones refer to the same reactor. A handle can be used on any thread.
 ///
 /// # Which reactor does this object belong to?
 ///
-/// | created | reactor |
+/// | | reactor |
 /// |---|---|
-/// | [`Async::new`](crate::Async::new), `connect`, `bind`, `accept` and all other constructors | the current one of the thread at that moment; for a future such as `connect`, when it is polled |
-/// | [`Timer`](crate::Timer), [`timeout`](crate::timeout) | the current one at that moment; for `Timer::never()`, when it is first set |
-/// | [`block_on`](crate::block_on) | the current one at that moment |
-/// | after [`Async::rebind`](crate::Async::rebind) | the one that was named |
+/// | `Async::new`, `bind` and other constructors | the current one of the thread |
+/// | `connect`, `accept` and other futures that create an object | the current one when they are polled |
+/// | [`Timer`](crate::Timer), [`timeout`](crate::timeout) | the current one of the thread |
+/// | `Timer::never()` | the current one when the timer is first set |
+/// | [`block_on`](crate::block_on) | the current one of the thread |
+/// | an object after [`Async::rebind`](crate::Async::rebind) | the named one |
 ///
-/// The *current* reactor of a thread is the one that it has entered last and not left: through
+/// The *current* reactor of a thread is the last one that it has entered and not left: through
 /// [`enter`](Reactor::enter), or by running [`block_on`](Reactor::block_on). If there is none, it is the
-/// global one. An object keeps its reactor, whatever thread uses it later. `Debug` shows which one it
-/// is.
+/// global one. An object keeps its reactor, whatever thread uses it later. The output of `Debug` names
+/// the reactor.
 ///
 /// # Waiting across reactors
 ///
@@ -59,7 +60,7 @@ use std::time::{Duration, Instant};
 /// of the object, the wait costs nothing more. Otherwise, another thread has to call the waker, and
 /// the reactor starts a thread for that, `async-io/NAME`, as the global one starts `async-io`.
 ///
-/// # Who drives
+/// # Which thread drives
 ///
 /// A thread inside [`block_on`](Reactor::block_on) or [`turn`](Reactor::turn) of a reactor drives it. As
 /// long as only such threads wait, the reactor has no thread of its own. It starts one if
@@ -71,8 +72,8 @@ use std::time::{Duration, Instant};
 /// that wait for objects of this reactor are delayed. With the thread `async-io/NAME`, they are delayed
 /// by about a millisecond. Without it, they are delayed for as long as the thread is busy.
 ///
-/// A reactor whose builder was told [`fallback_thread(false)`](Builder::fallback_thread) is *manual*: it
-/// never starts a thread, and stands still unless the program drives it.
+/// A reactor that was built with [`fallback_thread(false)`](Builder::fallback_thread) is *manual*: it never
+/// starts a thread, and stands still unless the program drives it.
 ///
 /// # Lifetime
 ///
@@ -87,7 +88,7 @@ use std::time::{Duration, Instant};
 /// Some libraries create an object once, when they are first used, and use it for the whole process.
 /// An example is the task of `async-process` that waits for child processes. Such an object belongs to
 /// the reactor that was current at that moment. It keeps that reactor alive, and starts its thread
-/// once nobody is inside. To prevent that, start the service under the global reactor:
+/// once no thread is inside. To prevent that, start the service under the global reactor:
 ///
 /// ```
 /// use async_io::Reactor;
@@ -199,7 +200,7 @@ impl Reactor {
         Builder::new()
     }
 
-    /// Returns the current reactor of this thread: the one that it has entered last, or else the global
+    /// Returns the current reactor of this thread: the last one that it has entered, or else the global
     /// one.
     ///
     /// # Examples
@@ -222,10 +223,10 @@ impl Reactor {
     /// Makes this reactor the current one of this thread, until the guard is dropped.
     ///
     /// Entering a reactor does not drive it. Guards may be dropped in any order: the current reactor is
-    /// always the one that was entered last among those that have not been left. A guard that is
-    /// forgotten keeps the reactor alive and entered until the thread ends.
+    /// always the last one that was entered and not left. A guard that is forgotten keeps the reactor
+    /// alive and entered until the thread ends.
     ///
-    /// Do not hold a guard across an `.await`: the other tasks of the thread would run with it.
+    /// Do not hold a guard across an `.await`: it would also apply to the other tasks of the thread.
     ///
     /// # Examples
     ///

@@ -172,10 +172,10 @@ const FAULTS: &[Fault] = &[
     ),
     fault(
         "fork with a live reactor",
-        "the child gets errors; its parent is not affected",
+        "the child has its own reactor; its parent is not affected",
         &[
             "traps::identity::drops_in_a_forked_child_do_not_affect_the_parent",
-            "faults::process::a_forked_child_is_refused",
+            "faults::process::a_forked_child_has_a_reactor_of_its_own",
         ],
     ),
     fault(

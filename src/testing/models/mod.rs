@@ -10,6 +10,7 @@
 //! * [`registry`]: a slot that is reused for another object.
 //! * [`deadlines`]: the timers.
 //! * [`parking`], [`roles`]: how a thread sleeps, and how the leader is chosen.
+//! * [`reactors`]: two drivers at once, and what keeps a private one alive and driven.
 //! * [`driving`], [`wakers`]: `driver::shell` and `driver::fallback`, on the reactor, the alarm
 //!   clock and the policies of [`system`].
 //! * [`batches`]: wakers after they were collected under a lock and before they are called.
@@ -20,6 +21,7 @@ mod driving;
 mod interests;
 mod keeps_waiting;
 mod parking;
+mod reactors;
 mod readiness;
 mod registry;
 mod roles;

@@ -14,6 +14,7 @@ use crate::core::wake::{UncalledWakers, WakeBatch};
 use crate::driver::policy::Policy;
 use crate::driver::shell::{Pass, Shell, Turning, Workspace};
 use crate::driver::thread::{self, Thread};
+use crate::driver::turn_requests::TurnRequests;
 use crate::driver::watch::AlarmClock;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -101,6 +102,19 @@ impl<const CONCURRENT: bool> Engine<CONCURRENT> {
         }
         drop(kernel);
         self.changed.notify_all();
+    }
+
+    /// Returns whether a task waits.
+    pub(super) fn is_waiting(&self, task: usize) -> bool {
+        self.kernel.lock().tasks[task].waker.is_some()
+    }
+
+    /// Blocks the thread until the descriptor of the poller would be readable.
+    pub(super) fn wait_for_descriptor(&self) {
+        let mut kernel = self.kernel.lock();
+        while kernel.edges.is_empty() && !kernel.notified && kernel.programmed.is_never() {
+            kernel = self.changed.wait(kernel);
+        }
     }
 
     /// Makes the next turn panic.
@@ -275,6 +289,8 @@ impl<const POSTPONES: bool, const CANCELS: bool, const DISPLACES: bool, const AN
 pub(super) type Restless = Adversary<true, true, true, false>;
 /// Cancels the alarm, but relies on a pending one. Announces all calls.
 pub(super) type Canceling = Adversary<false, true, true, true>;
+/// The policy of a second driver beside one of the others.
+pub(super) type Second = Adversary<true, false, true, false>;
 /// Leaves the alarm as it is, and an absent leader in its place. Announces all calls.
 pub(super) type Passive = Adversary<false, false, false, true>;
 
@@ -305,6 +321,7 @@ drivers! {
     true Restless;
     true Canceling;
     true Passive;
+    true Second;
     false Restless;
 }
 
@@ -422,6 +439,22 @@ impl<const CONCURRENT: bool, P: Policy> Participant<CONCURRENT, P> {
     pub(super) fn give_turn(&mut self) {
         let (thread, workspace) = (&self.thread, &mut self.workspace);
         self.driver.turn_without_waiting(thread, workspace);
+    }
+
+    /// Waits for a turn that does something, as `Driver::turn` does. Here, only a request ends it.
+    pub(super) fn turn(&mut self, requests: &TurnRequests) {
+        let (driver, thread) = (self.driver, &self.thread);
+        let waits = !requests.begin(thread);
+        while waits && !thread.parker.state.is_notified() {
+            let limit = Some(Deadline::NEVER);
+            if driver
+                .lead_once(thread, limit, &mut self.workspace)
+                .is_none()
+            {
+                driver.stand_by_once(thread, &mut self.workspace);
+            }
+        }
+        requests.end(thread);
     }
 
     /// Ends the call of `block_on`.

@@ -203,6 +203,26 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "batches::batch_is_run_while_the_task_waits_again",
     ),
     (
+        "last_thread_leaves_without_a_check",
+        "reactors::last_thread_that_leaves_finds_the_task::passive",
+    ),
+    (
+        "note_is_erased_while_a_thread_is_inside",
+        "reactors::note_survives_a_search_that_finds_none::passive",
+    ),
+    (
+        "holder_is_released_without_order",
+        "reactors::last_holder_sees_what_the_others_did",
+    ),
+    (
+        "request_is_not_recorded",
+        "reactors::request_ends_a_turn::passive",
+    ),
+    (
+        "foreign_loop_is_not_announced",
+        "reactors::foreign_loop_sees_an_earlier_deadline::passive",
+    ),
+    (
         "uncalled_wakers_are_ignored",
         "wakers::blocking_waker_meets_an_idle_thread::restless",
     ),

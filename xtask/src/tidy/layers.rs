@@ -9,10 +9,18 @@ use super::{File, Hit};
 /// Tests and models may import `testing`, which imports everything.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("core", &[]),
-    // A poller implements the trait of the reactor.
+    // A poller implements the trait of the engine.
     ("sys", &["core", "engine::poller"]),
-    // The reactor implements the trait of the driver.
-    ("engine", &["core", "driver::shell::Turning", "trace"]),
+    // The engine implements the trait of the driver.
+    (
+        "engine",
+        &[
+            "core",
+            "driver::shell::Turning",
+            "driver::shell::Pass",
+            "trace",
+        ],
+    ),
     ("driver", &["core", "engine", "sys", "trace"]),
     ("reactor", &["driver"]),
     ("trace", &["core", "sys::raw"]),
