@@ -6,7 +6,7 @@ use crate::core::clock::Deadline;
 use crate::core::timers::TimerKey;
 use crate::core::wake;
 use crate::driver::Driver;
-use crate::driver::handle::{Hold, Named};
+use crate::driver::handle::Named;
 use futures_core::Stream;
 use futures_core::future::FusedFuture;
 use futures_core::stream::FusedStream;
@@ -105,7 +105,7 @@ pub struct Timer {
     /// The task that polled the timer last. `None` before the first poll and after the last event.
     listener: Option<Listener>,
     /// The reactor that fires the timer. `None` until the timer is set.
-    reactor: Option<Hold>,
+    reactor: Option<&'static Driver>,
 }
 
 /// The task that a timer wakes.
@@ -429,21 +429,37 @@ impl Timer {
     }
 
     /// Creates a timer of the current reactor.
+    #[inline]
     fn bound(when: Option<Instant>, ticks: Ticks) -> Timer {
+        let (driver, is_counted) = Driver::current();
+        if is_counted {
+            driver.add_holder();
+        }
         Timer {
             when,
             ticks,
             listener: None,
-            reactor: Some(Hold::new(Driver::current())),
+            reactor: Some(driver),
         }
     }
 
     /// Returns the driver that fires the timer: the current one if the timer has none yet.
     #[inline]
     fn driver(&mut self) -> &'static Driver {
-        let reactor = &mut self.reactor;
-        let hold = reactor.get_or_insert_with(|| Hold::new(Driver::current()));
-        hold.driver()
+        match self.reactor {
+            Some(driver) => driver,
+            None => self.bind(),
+        }
+    }
+
+    #[cold]
+    fn bind(&mut self) -> &'static Driver {
+        let (driver, is_counted) = Driver::current();
+        if is_counted {
+            driver.add_holder();
+        }
+        self.reactor = Some(driver);
+        driver
     }
 
     fn set(&mut self, when: Option<Instant>) {
@@ -472,13 +488,13 @@ impl Timer {
     /// Enqueues the task: its waker is called at `when`.
     fn wait(&mut self, when: Instant, waker: &Waker) {
         let driver = self.driver();
-        if !driver.is_here() {
+        let promise = driver.promise(waker);
+        if promise.is_err() && !driver.is_here() {
             // The locks of the queue may be held by threads that this forked child does not have.
             wait_without_driver(when, waker);
             return;
         }
         let deadline = driver.engine.clock().deadline(when);
-        let promise = driver.promise(waker);
         // With a poller, timers are exact. Without one they still fire, so an error is no problem.
         let _ = driver.engine.poller();
         match &mut self.listener {
@@ -515,13 +531,29 @@ impl Timer {
     }
 
     fn release_task(&mut self) {
+        if let Some(driver) = self.reactor {
+            // In a forked child, the key belongs to the parent.
+            let is_here = driver.is_here();
+            self.release_task_of(driver, is_here);
+        }
+    }
+
+    /// Drops the waker, and cancels the timer.
+    #[inline]
+    fn release_task_of(&mut self, driver: &'static Driver, cancels: bool) {
         if let Some(Listener { key, waker }) = self.listener.take() {
-            let driver = self.driver();
-            if let Some(key) = key.filter(|_| driver.is_here()) {
+            if let Some(key) = key.filter(|_| cancels) {
                 driver.cancel(key);
             }
             wake::discard(Some(waker));
         }
+    }
+
+    /// Drops a timer that its reactor counts.
+    #[cold]
+    fn leave(&mut self, driver: &'static Driver) {
+        self.release_task();
+        driver.remove_holder();
     }
 }
 
@@ -530,7 +562,7 @@ impl Listener {
         // Clone the waker before changing any state: `clone` is user code and may panic.
         let own = waker.clone();
         Listener {
-            key: driver.schedule(None, deadline, waker),
+            key: driver.schedule(deadline, waker),
             waker: own,
         }
     }
@@ -566,7 +598,10 @@ impl Listener {
             key.is_some_and(|key| driver.engine.timers.is_pending(key))
         };
         if !deadline.is_never() || is_pending() {
-            self.key = driver.schedule(self.key, deadline, &self.waker);
+            self.key = match self.key {
+                Some(key) => driver.reschedule(key, deadline, &self.waker),
+                None => driver.schedule(deadline, &self.waker),
+            };
         }
     }
 }
@@ -584,19 +619,22 @@ fn wait_without_driver(when: Instant, waker: &Waker) {
 
 impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reactor = self.reactor.as_ref().map(Hold::driver);
         f.debug_struct("Timer")
             .field("when", &self.when)
             .field("ticks", &self.ticks)
             .field("waits", &self.listener.is_some())
-            .field("reactor", &reactor.map(Named))
+            .field("reactor", &self.reactor.map(Named))
             .finish()
     }
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        self.release_task();
+        match self.reactor {
+            Some(driver) if driver.is_global() => self.release_task_of(driver, true),
+            Some(driver) => self.leave(driver),
+            None => {}
+        }
     }
 }
 

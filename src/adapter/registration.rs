@@ -7,7 +7,9 @@ use crate::core::source::state::{Repoll, Reporting, Request};
 use crate::core::source::waiters::{Subject, WaiterId};
 use crate::core::source::{Direction, Summary};
 use crate::core::wake::{self, WakeBatch};
-use crate::driver::{Driver, block_on};
+use crate::driver::Driver;
+use crate::driver::handle::Handle;
+use crate::driver::local::{self, Scope};
 use crate::engine::Target;
 use crate::engine::poller::Poller as _;
 use crate::engine::waiting::{Pausing, WaitPoint, Waited};
@@ -26,15 +28,16 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
+    /// Registers an object with the current reactor.
     pub(crate) fn new(raw: RawSource) -> io::Result<Registration> {
-        Registration::with(Driver::current(), raw)
-    }
-
-    /// Registers an object with the reactor of this driver.
-    pub(crate) fn with(driver: &'static Driver, raw: RawSource) -> io::Result<Registration> {
-        driver.check_home()?;
+        let (driver, is_counted) = Driver::current();
+        if is_counted {
+            driver.check_home()?;
+        }
         let target = driver.engine.insert(raw)?;
-        driver.add_holder();
+        if is_counted {
+            driver.add_holder();
+        }
         Ok(Registration { driver, target })
     }
 
@@ -56,11 +59,14 @@ impl Registration {
     ///
     /// In a forked child, the registration is leaked: it belongs to the parent.
     pub(crate) fn deregister(&self) -> io::Result<()> {
-        if !self.driver.is_here() {
+        let is_counted = !self.driver.is_global();
+        if is_counted && !self.driver.is_here() {
             return Ok(());
         }
         let result = self.driver.engine.remove(&self.target);
-        self.driver.remove_holder();
+        if is_counted {
+            self.driver.remove_holder();
+        }
         result
     }
 
@@ -69,7 +75,9 @@ impl Registration {
         if std::ptr::eq(self.driver, driver) {
             return driver.check_home();
         }
-        let new = Registration::with(driver, self.target.raw)?;
+        let entered = Scope::new(Handle::new(driver));
+        let new = Registration::new(self.target.raw)?;
+        drop(entered);
         let old = std::mem::replace(self, new);
         if old.driver.is_here() {
             let mut tasks = WakeBatch::default();
@@ -245,7 +253,7 @@ impl Registration {
         let (driver, waker) = (self.driver, cx.waker());
         // If the fallback thread cannot be started, the read makes the same promise and returns the
         // error.
-        block_on::has_waited()
+        local::has_waited()
             && driver.promise(waker).is_ok()
             && driver
                 .engine
@@ -306,7 +314,7 @@ impl Registration {
             Ok(waited) => {
                 // If the executor of this thread has nothing else to run, `block_on` would poll the
                 // task again without a turn in between.
-                block_on::request_turn();
+                local::request_turn();
                 self.slow_down(at, waited, cx)
             }
             Err(error) => Poll::Ready(Err(error)),
@@ -362,7 +370,7 @@ impl Registration {
     fn pause(&self, at: WaitPoint, pause: Duration, cx: &mut Context<'_>) {
         let engine = &self.driver.engine;
         let deadline = engine.clock().now().plus(pause);
-        match self.driver.schedule(None, deadline, cx.waker()) {
+        match self.driver.schedule(deadline, cx.waker()) {
             Some(timer) => engine.set_pause(&self.target, at, timer),
             // The timer queue is full. The task yields instead.
             None => wake::wake_by_ref(cx.waker()),

@@ -1,8 +1,7 @@
 //! `block_on`: runs a future on the current thread, and drives the reactor while the future waits.
 
 use super::Driver;
-use super::handle::Handle;
-use super::local::{self, Mark, Scope, local};
+use super::local::{self, Frame, Mark};
 use super::policy::{self, Pace};
 use super::shell::{Turning, Workspace};
 use super::thread::{self, Thread};
@@ -64,7 +63,7 @@ const PAUSE_IN_CHILD: Duration = Duration::from_millis(1);
 /// });
 /// ```
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
-    run(Driver::current(), future)
+    run(Driver::current().0, future)
 }
 
 /// Runs a future on the current thread, and drives this driver while the future waits.
@@ -144,7 +143,7 @@ impl Session {
                     let clock = self.driver.engine.clock();
                     left_at.is_some_and(|left_at| policy::is_overdue(clock, left_at))
                 };
-                let is_wanted = local(|it| it.turn_is_wanted.take());
+                let is_wanted = local::take_requested_turn();
                 if self.pace.needs_turn(is_overdue) || is_wanted {
                     self.pace.reset();
                     let workspace = self.workspace.get_or_insert_with(new_workspace);
@@ -158,7 +157,7 @@ impl Session {
                 call.leaves_others();
                 call.in_turn(|| driver.wait_as(&self.thread, workspace));
                 self.thread.parker.state.take();
-                local(|it| it.has_waited.set(true));
+                local::set_has_waited();
             }
         }
     }
@@ -170,64 +169,49 @@ pub(super) struct Call<'a> {
     thread: &'a Thread,
     mark: Mark,
     has_left_others: bool,
-    outer_has_waited: bool,
-    outer_turn_is_wanted: bool,
-    outer_in_turn: Option<&'static Driver>,
-    /// Removed after the thread has left the driver.
-    _scope: Scope,
+    frame: Frame,
 }
 
 impl<'a> Call<'a> {
+    #[inline(always)] // As `Frame::begin`.
     pub(super) fn begin(driver: &'static Driver, thread: &'a Thread, mark: Mark) -> Self {
-        if local::is_in_call() && driver.is_here() {
+        let frame = Frame::begin(driver, mark);
+        if frame.is_nested() && driver.is_here() {
             // The call may run inside a waker that this thread has announced to call.
             driver.roles.end_calls();
         }
-        let scope = Scope::new(Handle::new(driver), mark);
         driver.enter();
-        let (outer_has_waited, outer_turn_is_wanted, outer_in_turn) = local(|it| {
-            (
-                it.has_waited.replace(false),
-                it.turn_is_wanted.replace(false),
-                it.in_turn.get(),
-            )
-        });
         Call {
             driver,
             thread,
             mark,
             has_left_others: false,
-            outer_has_waited,
-            outer_turn_is_wanted,
-            outer_in_turn,
-            _scope: scope,
+            frame,
         }
     }
 
     /// Leaves the reactors of the outer calls, because the thread is about to wait for this one.
+    #[inline]
     pub(super) fn leaves_others(&mut self) {
-        if !self.has_left_others {
+        if self.frame.is_nested() && !self.has_left_others {
             self.has_left_others = true;
             local::leave_others(self.mark, self.driver);
         }
     }
 
     /// Runs a turn, or waits.
+    #[inline]
     pub(super) fn in_turn<R>(&self, turn: impl FnOnce() -> R) -> R {
-        local(|it| it.in_turn.set(Some(self.driver)));
+        self.frame.begin_turn(self.driver);
         let result = turn();
-        local(|it| it.in_turn.set(self.outer_in_turn));
+        self.frame.end_turn();
         result
     }
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        local(|it| {
-            it.has_waited.set(self.outer_has_waited);
-            it.turn_is_wanted.set(self.outer_turn_is_wanted);
-            it.in_turn.set(self.outer_in_turn);
-        });
+        self.frame.end();
         if self.has_left_others {
             local::return_to_others(self.mark);
         }
@@ -235,21 +219,6 @@ impl Drop for Call<'_> {
             self.driver.retire(self.thread);
             self.driver.leave();
         }
+        self.frame.remove_entries(self.mark);
     }
-}
-
-/// Returns whether this thread is inside a `block_on` that has waited.
-///
-/// Only then may the read after a short read wait without a system call: the thread will most
-/// likely wait again, and then learns about new data. The first poll of a call must ask the kernel.
-/// For example, a frame loop around `block_on(poll_once(read))` never waits, and must still get the
-/// data that has arrived.
-#[inline]
-pub(crate) fn has_waited() -> bool {
-    local(|it| it.has_waited.get())
-}
-
-/// Gives the reactor a turn before the innermost `block_on` on this thread polls its future again.
-pub(crate) fn request_turn() {
-    local(|it| it.turn_is_wanted.set(true));
 }

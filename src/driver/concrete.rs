@@ -46,6 +46,10 @@ pub(crate) struct Driver {
     home: Home,
     /// `None` for the driver of the process.
     private: Option<Private>,
+    /// The private drivers of this process that are not in use. Only the driver of the process has any.
+    vacant: Mutex<Vec<&'static Driver>>,
+    /// The number of private reactors so far.
+    created: AtomicUsize,
 }
 
 /// What only a private driver has.
@@ -89,22 +93,7 @@ impl Deref for Driver {
     }
 }
 
-/// The driver of a process, and its private drivers that are not in use.
-struct Process {
-    driver: Driver,
-    vacant: Mutex<Vec<&'static Driver>>,
-    /// The number of private reactors so far.
-    count: AtomicUsize,
-}
-
-fn process() -> &'static Process {
-    static PROCESS: PerProcess<Process> = PerProcess::new();
-    PROCESS.get(|| Process {
-        driver: Driver::new(SHARDS, None),
-        vacant: Mutex::new(Vec::new()),
-        count: AtomicUsize::new(0),
-    })
-}
+static GLOBAL: PerProcess<Driver> = PerProcess::new();
 
 impl Driver {
     fn new(shards: usize, private: Option<Private>) -> Self {
@@ -116,27 +105,34 @@ impl Driver {
             turns: Turns::default(),
             home: Home::new(),
             private,
+            vacant: Mutex::new(Vec::new()),
+            created: AtomicUsize::new(0),
         }
     }
 
     /// Returns the driver of this process.
     #[inline]
     pub(crate) fn global() -> &'static Driver {
-        &process().driver
+        GLOBAL.get(|| Driver::new(SHARDS, None))
     }
 
-    /// Returns the driver of the reactor that the thread has entered last, or else that of this
-    /// process.
+    /// Returns the driver of the last reactor that the thread has entered, or else that of this process.
+    /// Returns whether it is private or may belong to another process. Only a driver of this kind
+    /// counts its holders.
     #[inline]
-    pub(crate) fn current() -> &'static Driver {
+    pub(crate) fn current() -> (&'static Driver, bool) {
         match local::current() {
-            None => Driver::global(),
-            Some(driver) => driver.in_this_process(),
+            None => (Driver::global(), false),
+            Some(driver) => {
+                let driver = driver.or_global();
+                (driver, !driver.is_global())
+            }
         }
     }
 
     /// Returns the driver of this process if this is the one of its parent.
-    fn in_this_process(&'static self) -> &'static Driver {
+    #[cold]
+    fn or_global(&'static self) -> &'static Driver {
         if self.private.is_none() && !self.is_here() {
             Driver::global()
         } else {
@@ -150,14 +146,14 @@ impl Driver {
     ///
     /// The system refuses to create a poller.
     pub(crate) fn private(name: Option<String>, manual: bool) -> io::Result<Handle> {
-        let process = process();
-        let vacant = process.vacant.lock().pop();
+        let global = Driver::global();
+        let vacant = global.vacant.lock().pop();
         let driver = vacant.unwrap_or_else(|| {
             // One shard: the timers of a reactor fire in one order.
             Box::leak(Box::new(Driver::new(1, Some(Private::vacant()))))
         });
         if let Err(error) = driver.engine.poller() {
-            process.vacant.lock().push(driver);
+            global.vacant.lock().push(driver);
             return Err(io::Error::new(
                 error.kind(),
                 format!(
@@ -167,7 +163,7 @@ impl Driver {
         }
         if let Some(private) = &driver.private {
             // Relaxed: only a running number.
-            let number = process.count.fetch_add(1, Ordering::Relaxed) + 1;
+            let number = global.created.fetch_add(1, Ordering::Relaxed) + 1;
             *private.name.lock() = name.unwrap_or_else(|| number.to_string());
             private.manual.store(manual, Ordering::Relaxed);
         }
@@ -204,6 +200,13 @@ impl Driver {
         &self.shell
     }
 
+    /// Returns whether this is the driver of this process. If so, it is not private, and its locks may
+    /// be taken.
+    #[inline]
+    pub(crate) fn is_global(&self) -> bool {
+        GLOBAL.is(self)
+    }
+
     /// Returns whether no thread is ever started for this reactor.
     pub(crate) fn is_manual(&self) -> bool {
         let private = self.private.as_ref();
@@ -219,14 +222,18 @@ impl Driver {
     /// because the current thread drives whenever it is idle. The next call tries again.
     #[inline]
     pub(crate) fn promise(&'static self, waker: &Waker) -> io::Result<()> {
-        self.check_home()?;
-        if self.fallback.is_running() || local::is_own(self, waker) {
+        let is_kept = self.fallback.is_running() || local::is_of_innermost(self, waker);
+        if self.is_here() && is_kept {
             return Ok(());
         }
-        self.promise_for_task()
+        self.promise_for_task(waker)
     }
 
-    fn promise_for_task(&'static self) -> io::Result<()> {
+    fn promise_for_task(&'static self, waker: &Waker) -> io::Result<()> {
+        self.check_home()?;
+        if local::is_own(self, waker) {
+            return Ok(());
+        }
         if let Some(private) = &self.private {
             if local::is_innermost(self) {
                 private.presence.note_task();
@@ -317,14 +324,16 @@ impl Driver {
         }
     }
 
-    #[inline]
+    /// Adds a source or a timer.
+    #[cold]
     pub(crate) fn add_holder(&self) {
         if let Some(private) = &self.private {
             private.holders.add();
         }
     }
 
-    #[inline]
+    /// Removes a source or a timer.
+    #[cold]
     pub(crate) fn remove_holder(&'static self) {
         if let Some(private) = &self.private {
             if private.holders.remove() {
@@ -354,7 +363,7 @@ impl Driver {
         if let Some(private) = &self.private {
             private.presence.erase_note();
         }
-        process().vacant.lock().push(self);
+        Driver::global().vacant.lock().push(self);
     }
 
     /// Returns what uses the reactor besides one handle. Returns `None` for the reactor of the process,
@@ -376,27 +385,11 @@ impl Driver {
         })
     }
 
-    /// Schedules a timer: the pending one with this key, or else a new one with this waker. A
-    /// pending timer keeps its waker. Returns the key of the scheduled timer, or `None` if there
-    /// are too many.
+    /// Schedules a new timer with this waker. Returns its key, or `None` if there are too many.
     #[inline]
-    pub(crate) fn schedule(
-        &self,
-        pending: Option<TimerKey>,
-        deadline: Deadline,
-        waker: &Waker,
-    ) -> Option<TimerKey> {
-        let timers = &self.engine.timers;
-        if let Some(key) = pending {
-            if let Some(is_earliest) = timers.reset(key, deadline) {
-                if is_earliest {
-                    self.earliest_moved(deadline);
-                }
-                return Some(key);
-            }
-        }
+    pub(crate) fn schedule(&self, deadline: Deadline, waker: &Waker) -> Option<TimerKey> {
         // `clone` is user code, so it is called before a lock is taken.
-        match timers.insert(deadline, waker.clone()) {
+        match self.engine.timers.insert(deadline, waker.clone()) {
             Ok((key, is_earliest)) => {
                 if is_earliest {
                     self.earliest_moved(deadline);
@@ -407,6 +400,25 @@ impl Driver {
                 wake::discard(Some(unused));
                 None
             }
+        }
+    }
+
+    /// Schedules the pending timer with this key, which keeps its waker, or else a new one. Returns the
+    /// key of the scheduled timer, or `None` if there are too many.
+    pub(crate) fn reschedule(
+        &self,
+        key: TimerKey,
+        deadline: Deadline,
+        waker: &Waker,
+    ) -> Option<TimerKey> {
+        match self.engine.timers.reset(key, deadline) {
+            Some(is_earliest) => {
+                if is_earliest {
+                    self.earliest_moved(deadline);
+                }
+                Some(key)
+            }
+            None => self.schedule(deadline, waker),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Handles, and what else keeps a private driver occupied.
+//! Handles, and the names of reactors.
 
 use super::Driver;
 use std::fmt;
@@ -55,29 +55,5 @@ impl fmt::Debug for Named {
             Some(name) => write!(f, "{name:?}"),
             None => f.write_str("global"),
         }
-    }
-}
-
-/// Keeps a driver occupied, for a timer.
-#[derive(Debug)]
-pub(crate) struct Hold(&'static Driver);
-
-impl Hold {
-    #[inline]
-    pub(crate) fn new(driver: &'static Driver) -> Hold {
-        driver.add_holder();
-        Hold(driver)
-    }
-
-    #[inline]
-    pub(crate) fn driver(&self) -> &'static Driver {
-        self.0
-    }
-}
-
-impl Drop for Hold {
-    #[inline]
-    fn drop(&mut self) {
-        self.0.remove_holder();
     }
 }

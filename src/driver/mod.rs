@@ -8,8 +8,8 @@
 //! * [`block_on`], [`turn`], [`fallback`]: the kinds of thread that take part.
 //! * [`turn_requests`]: how a waker ends a call of `turn`.
 //! * [`local`]: what a thread remembers about the reactors that it has entered, and its calls.
-//! * [`concrete`]: the driver of this process and those of private reactors. [`handle`]: what keeps a
-//!   private driver occupied.
+//! * [`concrete`]: the driver of this process and those of private reactors.
+//! * [`handle`]: a counted handle of a driver.
 //!
 //! # Invariant
 //!

@@ -104,7 +104,7 @@ impl Driver {
             let led = call.in_turn(|| self.lead_once(&thread, limit, workspace));
             if waits && led.is_none() {
                 // The leader ends the sleep of this thread when the limit has passed.
-                let alarm = self.schedule(None, end, &session.waker);
+                let alarm = self.schedule(end, &session.waker);
                 let workspace = session.workspace();
                 call.in_turn(|| self.stand_by_once(&thread, workspace));
                 if let Some(alarm) = alarm {

@@ -19,8 +19,9 @@ pub(crate) mod waiting;
 use crate::core::clock::{Clock, Deadline};
 use crate::core::registry::Registry;
 use crate::core::source::state::State;
-use crate::core::source::{Event, Interest, Key, Source, Turn, Turns};
-use crate::core::sync::{Condvar, Mutex};
+use crate::core::source::waiters::Contents;
+use crate::core::source::{Event, Interest, Key, Slot, Source, Turn, Turns};
+use crate::core::sync::{Condvar, Mutex, MutexGuard};
 use crate::core::timers::Timers;
 use crate::core::wake::{self, WakeBatch};
 use crate::driver::shell::{Pass, Turning};
@@ -337,9 +338,15 @@ impl<P: Poller> Engine<P> {
     }
 
     /// Removes an object from the poller. The wakers of its waiters are dropped, not called.
-    #[inline]
+    #[inline(always)] // A call would cost a tenth of a registration.
     pub(crate) fn remove(&self, target: &Target<'_, P::Raw>) -> io::Result<()> {
-        self.take_out(target, None)
+        let (result, contents) = self.detach(target, target.source.lock());
+        if let Some(contents) = contents {
+            for pause in contents.discard() {
+                wake::discard(self.timers.remove(pause));
+            }
+        }
+        result
     }
 
     /// Removes an object from the poller, and moves the wakers of its waiters to the batch.
@@ -348,36 +355,33 @@ impl<P: Poller> Engine<P> {
         target: &Target<'_, P::Raw>,
         batch: &mut WakeBatch,
     ) -> io::Result<()> {
-        self.take_out(target, Some(batch))
+        let mut slot = target.source.lock();
+        slot.state.fail(target.source.words(), batch);
+        let (result, contents) = self.detach(target, slot);
+        for pause in contents.into_iter().flat_map(Contents::discard) {
+            if let Some(waker) = self.timers.remove(pause) {
+                batch.push(waker);
+            }
+        }
+        result
     }
 
-    #[inline]
-    fn take_out(
+    /// Removes an object from the poller and makes its slot vacant. Returns what its waiters hold.
+    #[inline(always)]
+    fn detach(
         &self,
         target: &Target<'_, P::Raw>,
-        mut woken: Option<&mut WakeBatch>,
-    ) -> io::Result<()> {
-        let mut slot = target.source.lock();
+        mut slot: MutexGuard<'_, Slot<P::Raw>>,
+    ) -> (io::Result<()>, Option<Contents>) {
         let result = match self.poller.get() {
             Some(poller) => poller.deregister(target.raw),
             None => Ok(()),
         };
         slot.raw = None;
-        if let Some(batch) = &mut woken {
-            slot.state.fail(target.source.words(), batch);
-        }
         let contents = slot.state.vacate();
         drop(slot);
         self.registry.give_back(target.key.slot);
-        if let Some(contents) = contents {
-            for pause in contents.discard() {
-                match (self.timers.remove(pause), &mut woken) {
-                    (Some(waker), Some(batch)) => batch.push(waker),
-                    (waker, _) => wake::discard(waker),
-                }
-            }
-        }
-        result
+        (result, contents)
     }
 }
 

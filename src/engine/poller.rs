@@ -19,6 +19,9 @@ pub(crate) enum Until {
 /// A poller of the operating system: the set of registered objects, and the wait for their events.
 ///
 /// `sys` chooses the poller of the platform. Tests also use scripted pollers.
+///
+/// In a forked child of the process that created the poller, only `wait` and `notify` are called. They
+/// leave the set of the parent alone.
 pub(crate) trait Poller: Sized + Debug + Send + Sync {
     /// The system's name for a registered object, such as a descriptor.
     type Raw: Copy + Debug + Send + Sync + 'static;

@@ -32,7 +32,7 @@ impl<'a> Entered<'a> {
     pub(super) fn new(reactor: &'a Reactor) -> Self {
         Entered {
             reactor,
-            _scope: local::Scope::guard(Handle::clone(&reactor.handle)),
+            _scope: local::Scope::new(Handle::clone(&reactor.handle)),
             _not_send: PhantomData,
         }
     }

@@ -217,7 +217,7 @@ impl Reactor {
     /// # }
     /// ```
     pub fn current() -> Reactor {
-        Reactor::with(Handle::new(Driver::current()))
+        Reactor::with(Handle::new(Driver::current().0))
     }
 
     /// Makes this reactor the current one of this thread, until the guard is dropped.

@@ -236,14 +236,12 @@ impl poller::Poller for Poller {
 
     #[inline]
     fn register(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
-        self.check_home()?;
         let data = EventData::new_u64(key.token());
         epoll::add(self.set()?, borrow(raw), data, flags(interest))
             .map_err(|errno| explain(errno.into()))
     }
 
     fn rearm(&self, raw: RawSource, key: Key, interest: Interest) -> io::Result<()> {
-        self.check_home()?;
         let data = EventData::new_u64(key.token());
         Ok(epoll::modify(
             self.set()?,
@@ -253,13 +251,9 @@ impl poller::Poller for Poller {
         )?)
     }
 
-    /// Does nothing in a forked child, because the set belongs to the parent.
     #[inline]
     fn deregister(&self, raw: RawSource) -> io::Result<()> {
-        if self.home.is_here() {
-            epoll::delete(self.set()?, borrow(raw))?;
-        }
-        Ok(())
+        Ok(epoll::delete(self.set()?, borrow(raw))?)
     }
 
     fn wait(&self, events: &mut Events, until: Until) -> io::Result<()> {

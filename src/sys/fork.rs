@@ -30,13 +30,21 @@ impl Home {
     }
 }
 
-/// A value that each process creates for itself. A forked child does not use that of its parent.
+/// The value that each process creates for itself. A forked child does not use that of its parent.
+///
+/// A program has at most one such variable.
 #[derive(Debug)]
-pub(crate) struct PerProcess<T: 'static>(AtomicPtr<(Home, T)>);
+pub(crate) struct PerProcess<T: 'static>(AtomicPtr<T>);
 
 impl<T: Send + Sync> PerProcess<T> {
     pub(crate) const fn new() -> Self {
         PerProcess(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// Returns whether this is the value of this process.
+    #[inline]
+    pub(crate) fn is(&self, value: &T) -> bool {
+        ptr::eq(self.0.load(Ordering::Relaxed), value)
     }
 
     /// Returns the value of this process, which is created if there is none. It is never dropped.
@@ -45,22 +53,26 @@ impl<T: Send + Sync> PerProcess<T> {
     /// simpler, but a fork could leave it locked.
     #[inline]
     #[allow(unsafe_code)]
-    pub(crate) fn get(&self, create: impl FnOnce() -> T) -> &'static T {
+    pub(crate) fn get(&'static self, create: fn() -> T) -> &'static T {
         // Acquire: partner of the Release in `create`.
         let current = self.0.load(Ordering::Acquire);
-        // SAFETY: a pointer that is not null comes from the leaked box of `create`.
+        // SAFETY: a pointer that is not null comes from a box of `create`, which is never freed.
         match unsafe { current.as_ref() } {
-            Some((home, value)) if home.is_here() => value,
-            _ => self.create(current, create()),
+            Some(value) => value,
+            None => self.create(create),
         }
     }
 
     #[cold]
+    #[inline(never)]
     #[allow(unsafe_code)]
-    fn create(&self, outdated: *mut (Home, T), value: T) -> &'static T {
-        let new = Box::into_raw(Box::new((Home::new(), value)));
+    fn create(&'static self, create: fn() -> T) -> &'static T {
+        imp::clear_in_children(&self.0);
+        let new = Box::into_raw(Box::new(create()));
         let (success, failure) = (Ordering::Release, Ordering::Acquire);
-        let result = self.0.compare_exchange(outdated, new, success, failure);
+        let result = self
+            .0
+            .compare_exchange(ptr::null_mut(), new, success, failure);
         let current = match result {
             Ok(_) => new,
             Err(other) => {
@@ -71,23 +83,33 @@ impl<T: Send + Sync> PerProcess<T> {
         };
         // SAFETY: the pointer comes from a box that is never freed: this one, or that of the thread
         // that was faster.
-        unsafe { &(*current).1 }
+        unsafe { &*current }
     }
 }
 
 #[cfg(unix)]
 #[allow(unsafe_code)]
 mod imp {
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::ptr;
+    use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
     /// The number of forks between the process that first used the crate and this one.
     ///
-    /// Relaxed: a fork orders all accesses.
+    /// Relaxed: a fork orders all accesses. This also holds for `CLEARED`.
     static GENERATION: AtomicUsize = AtomicUsize::new(0);
+
+    /// The pointer that becomes null in each forked child.
+    static CLEARED: AtomicPtr<AtomicPtr<()>> = AtomicPtr::new(ptr::null_mut());
 
     #[inline]
     pub(super) fn generation() -> usize {
         GENERATION.load(Ordering::Relaxed)
+    }
+
+    /// Sets a pointer to null in each child of this process, and in their children.
+    pub(super) fn clear_in_children<T>(pointer: &'static AtomicPtr<T>) {
+        CLEARED.store(ptr::from_ref(pointer).cast_mut().cast(), Ordering::Relaxed);
+        watch();
     }
 
     /// Counts the forks of this process and its children from now on.
@@ -96,26 +118,35 @@ mod imp {
         // twice, which does not matter.
         static WATCHED: AtomicBool = AtomicBool::new(false);
         if !WATCHED.load(Ordering::Acquire) {
-            // SAFETY: the function stays in memory for as long as the program, and only changes an
-            // atomic, which is allowed in a forked child. A lack of memory, the only error, leaves
+            // SAFETY: the function stays in memory for as long as the program, and only changes
+            // atomics, which is allowed in a forked child. A lack of memory, the only error, leaves
             // forks unnoticed.
-            unsafe { libc::pthread_atfork(None, None, Some(count)) };
+            unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
             WATCHED.store(true, Ordering::Release);
         }
     }
 
-    extern "C" fn count() {
+    extern "C" fn in_child() {
         GENERATION.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the pointer is null, or comes from a `&'static AtomicPtr<T>`. All pointers to sized
+        // types have the same layout.
+        if let Some(pointer) = unsafe { CLEARED.load(Ordering::Relaxed).as_ref() } {
+            pointer.store(ptr::null_mut(), Ordering::Relaxed);
+        }
     }
 }
 
 #[cfg(not(unix))]
 mod imp {
+    use std::sync::atomic::AtomicPtr;
+
     pub(super) fn generation() -> usize {
         0
     }
 
     pub(super) fn watch() {}
+
+    pub(super) fn clear_in_children<T>(_pointer: &'static AtomicPtr<T>) {}
 }
 
 /// Returns the error of an operation on a value that the parent of this process has created.

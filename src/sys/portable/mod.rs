@@ -196,9 +196,6 @@ impl poller::Poller for Poller {
     }
 
     fn deregister(&self, raw: RawSource) -> io::Result<()> {
-        if !self.home.is_here() {
-            return Ok(());
-        }
         if ADDS_TWICE {
             self.registered.lock().remove(&raw);
         }
