@@ -140,11 +140,13 @@ impl Driver {
             self.engine.notify();
             return Ok(Some(Duration::ZERO));
         }
-        if next.is_never() {
-            return Ok(None);
-        }
         poller.arm(next);
-        Ok(Some(next.after(self.engine.clock().now())))
+        let earliest = self.engine.next_deadline();
+        if earliest < next {
+            self.engine.expect_by(earliest);
+        }
+        let clock = self.engine.clock();
+        Ok((!earliest.is_never()).then(|| earliest.after(clock.now())))
     }
 
     /// Returns the poller for a foreign event loop.

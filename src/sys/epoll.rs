@@ -374,10 +374,22 @@ impl Poller {
         self.armed.store(deadline, Ordering::SeqCst);
     }
 
-    /// Makes the descriptor readable by the deadline, without ending a wait in progress. Has no effect
-    /// without a timerfd.
+    /// Prepares for a wait of another event loop on the descriptor, which becomes readable at the
+    /// deadline. Without a timerfd, it does not.
+    ///
+    /// Unlike `expect_by`, this also moves the timerfd later, if it was programmed for a deadline that has
+    /// been cancelled since. The caller then reads the deadlines again: a thread that has set one in
+    /// the meantime may have relied on the former one. A deadline that has passed stays, because the
+    /// loop still has to fetch its event.
     pub(crate) fn arm(&self, deadline: Deadline) {
-        self.program(deadline);
+        let armed = self.armed();
+        if armed >= deadline || armed <= self.clock.now() {
+            self.program(deadline);
+        } else if deadline.is_never() {
+            self.expect_nothing();
+        } else {
+            self.program_alarm(deadline);
+        }
     }
 
     /// Returns whether there is a [`descriptor`](Self::descriptor).

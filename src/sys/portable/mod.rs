@@ -317,8 +317,7 @@ impl Poller {
     /// Prepares for a wait of another event loop on the descriptor. A later `expect_by` with an
     /// earlier deadline notifies. The deadline itself does not make the descriptor readable.
     pub(crate) fn arm(&self, deadline: Deadline) {
-        let mut expected = self.expected.lock();
-        *expected = deadline.min(*expected);
+        *self.expected.lock() = deadline;
     }
 
     /// Returns whether there is a descriptor that another event loop can wait for.
