@@ -131,6 +131,65 @@ fn transport() {
     assert_contains(&output, &["\n10 messages, 0 refusals\n"]);
 }
 
+/// The system distributes the connections over the listeners of the cores.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn per_core_with_a_listener_per_core() {
+    per_core("reuseport");
+}
+
+/// The cores accept from the same listeners.
+#[test]
+fn per_core_with_shared_listeners() {
+    per_core("shared");
+}
+
+/// The acceptor hands half of the connections to each core.
+#[test]
+fn per_core_with_an_acceptor() {
+    for (connections, requests) in per_core("acceptor") {
+        assert_eq!(connections, 8);
+        assert!(requests >= 8);
+    }
+}
+
+/// Runs two cores and sixteen clients. Fails unless all requests are answered, by a core, and no
+/// reactor has started a thread. Returns the numbers of connections and of requests of each core.
+#[track_caller]
+fn per_core(distribution: &str) -> Vec<(u64, u64)> {
+    let mut args = vec!["--distribute", distribution];
+    args.extend("--cores 2 --connections 16 --seconds 0.3".split(' '));
+    let output = run_example_with("per_core", &args);
+    let sent = output
+        .lines()
+        .find(|line| line.contains(" requests sent, "));
+    let sent = sent.unwrap_or_else(|| panic!("{output}"));
+    let numbers = sent.split(' ').filter_map(|word| word.parse().ok());
+    let [sent, answered, _rate] = numbers.collect::<Vec<u64>>()[..] else {
+        panic!("{output}");
+    };
+    assert_eq!(sent, answered, "{output}");
+
+    let table = output.lines().skip_while(|line| !line.starts_with("core "));
+    let cores: Vec<(u64, u64)> = table
+        .skip(1)
+        .take(2)
+        .map(|line| {
+            let numbers = line.split_whitespace().filter_map(|word| word.parse().ok());
+            match numbers.collect::<Vec<u64>>()[..] {
+                [_core, connections, requests] => (connections, requests),
+                _ => panic!("{output}"),
+            }
+        })
+        .collect();
+    let sums = cores
+        .iter()
+        .fold((0, 0), |sums, core| (sums.0 + core.0, sums.1 + core.1));
+    assert_eq!(sums, (16, answered), "{output}");
+    assert_contains(&output, &["threads of reactors: {}\n"]);
+    cores
+}
+
 /// In a terminal session of `script`, where this program is installed: the prompt reads a line and the
 /// end of the input (Ctrl-D), and its shell then still has the terminal in blocking mode.
 #[cfg(target_os = "linux")]

@@ -81,6 +81,12 @@ fn finish_isolated(name: &str, mut child: Child) {
 /// not exit successfully.
 #[track_caller]
 pub(crate) fn run_example(name: &str) -> String {
+    run_example_with(name, &[])
+}
+
+/// Runs an example like [`run_example`], with these arguments.
+#[track_caller]
+pub(crate) fn run_example_with(name: &str, args: &[&str]) -> String {
     let program = example(name);
     assert!(
         program.exists(),
@@ -88,6 +94,7 @@ pub(crate) fn run_example(name: &str) -> String {
         program.display()
     );
     let child = command(&program)
+        .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
