@@ -19,6 +19,7 @@ pub mod guards;
 mod harness;
 mod options;
 mod ours;
+mod per_core;
 mod raw;
 mod report;
 mod runner;

@@ -9,6 +9,8 @@ pub(crate) enum Peer {
     Ours,
     /// This repository, with the fallback thread alive: one wait is pending in another executor.
     Foreign,
+    /// This repository, with one `Executor` on all threads, which share the global reactor.
+    Shared,
     /// async-io 2.6.0 as published.
     Upstream,
     /// The current-thread runtime of tokio.
@@ -38,9 +40,10 @@ impl Peer {
         Peer::Compio,
     ];
 
-    pub(crate) const ALL: [Peer; 9] = [
+    pub(crate) const ALL: [Peer; 10] = [
         Peer::Ours,
         Peer::Foreign,
+        Peer::Shared,
         Peer::Upstream,
         Peer::Tokio,
         Peer::TokioMulti,
@@ -54,6 +57,7 @@ impl Peer {
         match self {
             Peer::Ours => "ours",
             Peer::Foreign => "ours+foreign",
+            Peer::Shared => "ours+shared",
             Peer::Upstream => "async-io-2.6",
             Peer::Tokio => "tokio",
             Peer::TokioMulti => "tokio-multi",

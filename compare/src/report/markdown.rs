@@ -13,7 +13,7 @@ const COLUMNS: &[(&str, &[Peer])] = &[
     ("async-io 2.6", &[Peer::Upstream]),
     ("tokio", &[Peer::Tokio, Peer::TokioMulti]),
     ("raw", &[Peer::Raw, Peer::Floor]),
-    ("others", &[Peer::Monoio, Peer::Compio]),
+    ("others", &[Peer::Shared, Peer::Monoio, Peer::Compio]),
 ];
 
 /// Formats a line with the title of each scenario, and one line per figure. That line has ours with

@@ -1,5 +1,5 @@
 //! SVG plots of `echo_by_connections`, `cost_growth`, `many_timers`, `interval_ticks`, and of the
-//! throughput by threads: `timers_by_threads` and `echo_by_threads`.
+//! throughput by threads: `timers_by_threads`, `echo_by_threads` and `echo_per_core`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,8 +13,8 @@ use crate::harness::peer::Peer;
 use crate::harness::stats::Middle;
 use crate::runner::Measured;
 use crate::scenarios::{
-    Scenario, cost_growth, echo_by_connections, echo_by_threads, interval_ticks, many_timers,
-    timers_by_threads,
+    Scenario, cost_growth, echo_by_connections, echo_by_threads, echo_per_core, interval_ticks,
+    many_timers, timers_by_threads,
 };
 use crate::work::lateness::PERCENTILES;
 
@@ -36,7 +36,7 @@ struct Plot {
     legend: SeriesLabelPosition,
 }
 
-const PLOTS: [Plot; 5] = [
+const PLOTS: [Plot; 6] = [
     Plot {
         scenario: &echo_by_connections::SCENARIO,
         lines: |measured| by_count(measured, "cpu_ns", &echo_by_connections::CONNECTIONS),
@@ -82,6 +82,16 @@ const PLOTS: [Plot; 5] = [
         lines: |measured| by_threads(measured, 1e3),
         file: "echo-by-threads.svg",
         caption: "TCP echo, 64 connections: requests by threads of the server",
+        x: "threads",
+        y: "thousands per second",
+        has_decades: false,
+        legend: LowerLeft,
+    },
+    Plot {
+        scenario: &echo_per_core::SCENARIO,
+        lines: |measured| by_threads(measured, 1e3),
+        file: "echo-per-core.svg",
+        caption: "TCP echo, 64 connections: requests by threads with a reactor each",
         x: "threads",
         y: "thousands per second",
         has_decades: false,
@@ -157,8 +167,10 @@ fn lateness(measured: &Measured) -> Lines {
 fn color(peer: Peer) -> RGBColor {
     match peer {
         Peer::Ours | Peer::Foreign => RGBColor(200, 30, 30),
+        Peer::Shared => RGBColor(150, 60, 160),
         Peer::Upstream => RGBColor(230, 150, 30),
-        Peer::Tokio | Peer::TokioMulti => RGBColor(40, 90, 180),
+        Peer::Tokio => RGBColor(40, 90, 180),
+        Peer::TokioMulti => RGBColor(80, 160, 220),
         Peer::Monoio | Peer::Compio => RGBColor(40, 150, 80),
         Peer::Raw | Peer::Floor => RGBColor(90, 90, 90),
     }

@@ -13,6 +13,7 @@ pub(crate) mod echo_1000_connections;
 pub(crate) mod echo_64_connections;
 pub(crate) mod echo_by_connections;
 pub(crate) mod echo_by_threads;
+pub(crate) mod echo_per_core;
 pub(crate) mod echo_system_calls;
 pub(crate) mod echo_through_readable;
 pub(crate) mod echo_with_timeout;
@@ -89,6 +90,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     echo_with_timeout::SCENARIO,
     echo_system_calls::SCENARIO,
     echo_by_threads::SCENARIO,
+    echo_per_core::SCENARIO,
     ping_pong_two_tasks::SCENARIO,
     ping_pong_two_threads::SCENARIO,
     ping_pong_foreign_executor::SCENARIO,

@@ -21,7 +21,7 @@ pub(crate) fn serve(streams: Vec<TcpStream>, style: Style) -> io::Result<()> {
             let mut streams = streams.into_iter();
             return streams.try_for_each(|stream| block_on(plain(Async::new_nonblocking(stream)?)));
         }
-        Style::Plain | Style::Timeout | Style::Readable => {}
+        Style::Plain | Style::Timeout | Style::Readable | Style::PerCore(_) => {}
     }
     let executor = LocalExecutor::new();
     let mut tasks = Vec::with_capacity(streams.len());

@@ -1,6 +1,7 @@
 //! The echo server of one implementation under the load of one client process.
 
-use std::net::{TcpListener, TcpStream};
+use std::io;
+use std::net::TcpStream;
 
 use crate::harness::Outcome;
 use crate::harness::job::Job;
@@ -11,7 +12,8 @@ use crate::harness::system::{allow_descriptors, cores, pin};
 use crate::uring;
 use crate::work::client::LoadOptions;
 use crate::work::load::Load;
-use crate::{ours, raw, tokio_side, upstream};
+use crate::work::shares::Listeners;
+use crate::{ours, per_core, raw, tokio_side, upstream};
 
 /// How the server reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub(crate) enum Style {
     Alone,
     /// An executor on so many threads.
     Threads(usize),
+    /// So many threads with a reactor and an executor each.
+    PerCore(usize),
 }
 
 /// The parameters of one echo measurement.
@@ -51,28 +55,56 @@ impl Echo {
 /// Serves one client process until it has closed its connections, and returns the sample.
 pub(crate) fn measure(job: &Job, echo: Echo) -> Outcome<Sample> {
     let (near, far) = match echo.style {
-        Style::Threads(_) => (cores()?, cores()?),
+        Style::Threads(_) | Style::PerCore(_) => (cores()?, cores()?),
         _ => (vec![job.near], vec![job.far]),
     };
     pin(&near)?;
     allow_descriptors(echo.connections as u64 + 64)?;
-    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let listeners = Listeners::bind(match echo.style {
+        Style::PerCore(threads) => threads,
+        _ => 1,
+    })?;
     let options = LoadOptions {
-        port: listener.local_addr()?.port(),
+        port: listeners.port()?,
         connections: echo.connections,
         requests: echo.requests,
         cores: far,
     };
     let load = Load::start(&options, echo.count_calls)?;
-    let mut streams = Vec::with_capacity(echo.connections);
-    for _ in 0..echo.connections {
-        let stream = listener.accept()?.0;
+    let shares = listeners.accept(echo.connections)?;
+    for stream in shares.iter().flatten() {
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
-        streams.push(stream);
     }
-    serve(job.peer, echo.style, streams)?;
+    match echo.style {
+        Style::PerCore(_) => serve_per_core(job.peer, shares)?,
+        style => serve(job.peer, style, shares.into_iter().flatten().collect())?,
+    }
     load.finish()
+}
+
+/// Serves each share on a thread of its own.
+fn serve_per_core(peer: Peer, shares: Vec<Vec<TcpStream>>) -> Outcome<()> {
+    let threads = shares.len();
+    let serve: fn(Vec<TcpStream>) -> io::Result<()> = match peer {
+        Peer::Ours => per_core::serve,
+        Peer::Tokio => |share| tokio_side::echo::serve(share, Style::Plain),
+        Peer::Raw => raw::echo::serve,
+        // These have one executor for all connections.
+        Peer::Shared | Peer::TokioMulti => {
+            let all = shares.into_iter().flatten().collect();
+            return serve(peer, Style::Threads(threads), all);
+        }
+        other => return other.missing(),
+    };
+    std::thread::scope(|scope| {
+        let start = |share| scope.spawn(move || serve(share));
+        let running: Vec<_> = shares.into_iter().map(start).collect();
+        for thread in running {
+            thread.join().map_err(|_| "a server thread panicked")??;
+        }
+        Ok(())
+    })
 }
 
 fn serve(peer: Peer, style: Style, streams: Vec<TcpStream>) -> Outcome<()> {
@@ -81,7 +113,7 @@ fn serve(peer: Peer, style: Style, streams: Vec<TcpStream>) -> Outcome<()> {
         _ => 1,
     };
     match peer {
-        Peer::Ours => ours::smol::echo::serve(streams, style)?,
+        Peer::Ours | Peer::Shared => ours::smol::echo::serve(streams, style)?,
         Peer::Foreign => {
             crate::foreign::start()?;
             ours::smol::echo::serve(streams, style)?;
