@@ -12,8 +12,8 @@ use crate::harness::peer::Peer;
 use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::scenarios::{
-    self, Scenario, echo_by_threads, echo_system_calls, echo_through_readable, heap_allocations,
-    idle_process, interval_ticks, timers_by_threads, unawaited_datagrams,
+    self, Scenario, echo_by_threads, echo_per_core, echo_system_calls, echo_through_readable,
+    heap_allocations, idle_process, interval_ticks, timers_by_threads, unawaited_datagrams,
 };
 
 /// Identifies a sample: the implementation, and the scenario or the named part of a scenario.
@@ -38,6 +38,7 @@ const TIMEOUT: Source = part(&echo_system_calls::SCENARIO, scenarios::TIMEOUT);
 const READABLE: Source = part(&echo_through_readable::SCENARIO, scenarios::CALLS);
 const TIMER_THREADS: Source = part(&timers_by_threads::SCENARIO, scenarios::CALLS);
 const ECHO_THREADS: Source = part(&echo_by_threads::SCENARIO, scenarios::CALLS);
+const PER_CORE: Source = part(&echo_per_core::SCENARIO, scenarios::CALLS);
 const HEAP: Source = whole(&heap_allocations::SCENARIO, Peer::Ours);
 
 // The number of requests that share one wait, or one alarm of the watcher (at most one per
@@ -164,6 +165,19 @@ pub(super) const BOUNDS: &[Bound] = &[
         "call/futex",
         "futex calls per echo request on two threads",
         0.4,
+    ),
+    // The threads share nothing. The few writes are those of the thread that controls the client.
+    bound(
+        PER_CORE,
+        "call/futex",
+        "futex calls per echo request with a reactor per thread",
+        0.002,
+    ),
+    bound(
+        PER_CORE,
+        "call/write",
+        "writes of eventfds per echo request with a reactor per thread",
+        0.002,
     ),
     // strace causes context switches, so this is a sample without a count of system calls.
     bound(
