@@ -8,15 +8,12 @@ mod processes;
 mod sockets;
 mod timers;
 
-use std::error::Error;
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The result of a check. An error says what is wrong.
-type Check = Result<(), Problem>;
-type Problem = Box<dyn Error + Send + Sync>;
+use smol_app::{Check, ensure};
 
 /// A check that takes this long is reported as hanging.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -88,13 +85,4 @@ fn main() -> ExitCode {
     }
     println!("{} checks passed", CHECKS.len());
     ExitCode::SUCCESS
-}
-
-/// Returns an error with this text unless the condition holds.
-fn ensure(condition: bool, text: impl Into<String>) -> Check {
-    if condition {
-        Ok(())
-    } else {
-        Err(text.into().into())
-    }
 }
