@@ -121,6 +121,24 @@ fn reconnect() {
     }
 }
 
+/// All frames are drawn, and the network is served meanwhile. How many frames are late depends on the
+/// load of the machine.
+#[test]
+fn frame_loop() {
+    let output = run_example("frame_loop");
+    let lines: Vec<_> = output.lines().collect();
+    let [frames, served] = lines[..] else {
+        panic!("{output}");
+    };
+    assert!(frames.starts_with("120 frames in "), "{output}");
+    assert!(frames.ends_with(" late"), "{output}");
+    let (messages, tenths) = served.split_once(" messages handled, ").unwrap();
+    let tenths = tenths.strip_suffix(" tenths of a second counted").unwrap();
+    // Each of the four players sends at least one message.
+    assert!(messages.parse::<u32>().unwrap() >= 4, "{output}");
+    assert!(tenths.parse::<u32>().unwrap() >= 19, "{output}");
+}
+
 /// All datagrams arrive, in order.
 #[test]
 fn transport() {
