@@ -139,6 +139,19 @@ fn frame_loop() {
     assert!(tenths.parse::<u32>().unwrap() >= 19, "{output}");
 }
 
+/// A loop around `poll` serves a socket, a timer and wake-ups of another thread. When nothing is due, it
+/// sleeps.
+#[test]
+fn poll_loop() {
+    let output = run_example("poll_loop");
+    let has_descriptor = cfg!(target_os = "linux") && !cfg!(polling_test_poll_backend);
+    if has_descriptor {
+        let expected =
+            "100 messages\n20 ticks\n50 values from another thread\n0 wake-ups while idle\n";
+        assert_eq!(output, expected);
+    }
+}
+
 /// All datagrams arrive, in order.
 #[test]
 fn transport() {
