@@ -98,20 +98,26 @@ mod platform {
             tasks: pin!(executor.run(future::pending())),
         };
 
+        // Before the first wait, the tasks say what they wait for.
+        events.run_tasks();
+
         let client = thread::spawn(move || ask(address));
-        let sender = values.clone();
-        let sender = thread::spawn(move || send(&sender));
-        while counts.clients.get() < 1 || counts.ticks.get() < TICKS || counts.values.get() < VALUES
-        {
+        while counts.clients.get() < 1 || counts.ticks.get() < TICKS {
             events.round()?;
             if server.is_finished() {
                 return future::block_on(server).map(|never| match never {});
             }
         }
         join(client)?;
-        join(sender)?;
         println!("{} messages", counts.messages.get());
         println!("{} ticks", counts.ticks.get());
+
+        let sender = values.clone();
+        let sender = thread::spawn(move || send(&sender));
+        while counts.values.get() < VALUES {
+            events.round()?;
+        }
+        join(sender)?;
         println!("{} values from another thread", counts.values.get());
 
         let typist = thread::spawn(move || press_a_key_later(keyboard.into()));
@@ -146,11 +152,8 @@ mod platform {
     }
 
     impl EventLoop<'_> {
-        /// Runs the tasks that can proceed, and waits until there is something to do.
+        /// Waits until there is something to do, and does it.
         fn round(&mut self) -> io::Result<Round> {
-            let mut context = Context::from_waker(&self.waker);
-            let _pending = self.tasks.as_mut().poll(&mut context);
-
             let limit = self.reactor.prepare()?;
             let timeout = limit.and_then(|limit| Timespec::try_from(limit).ok());
             let descriptor = self.reactor.fd()?;
@@ -166,6 +169,7 @@ mod platform {
             let key_pressed = !fds[1].revents().is_empty();
 
             self.reactor.turn(Some(Duration::ZERO))?;
+            self.run_tasks();
             if key_pressed {
                 self.keys.read_exact(&mut [0])?;
             }
@@ -173,6 +177,12 @@ mod platform {
                 has_waited: limit != Some(Duration::ZERO),
                 key_pressed,
             })
+        }
+
+        /// Runs the tasks that can proceed. When a task is woken later, the reactor's waker is called.
+        fn run_tasks(&mut self) {
+            let mut context = Context::from_waker(&self.waker);
+            let _pending = self.tasks.as_mut().poll(&mut context);
         }
     }
 
