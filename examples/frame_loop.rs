@@ -164,7 +164,7 @@ async fn accept(
 /// Answers each step of a player with the number of all steps.
 async fn serve(mut stream: Async<TcpStream>, game: &Game) {
     let mut step = [0];
-    // An error concerns only this player, whose task sees it as well.
+    // An error concerns only this player, and its own task reports it.
     while stream.read_exact(&mut step).await.is_ok() {
         game.steps.set(game.steps.get() + u64::from(step[0]));
         game.messages.set(game.messages.get() + 1);

@@ -1,8 +1,8 @@
 //! Drives a reactor inside an event loop of another kind: a hand-written loop around `poll(2)`.
 //!
 //! The loop watches a pipe of its own, and the descriptor of the reactor. Before each wait it calls
-//! `prepare`, and after it `turn`. Then it polls the executor, whose waker is that of the reactor. So
-//! a task that another thread wakes also makes the descriptor readable. When nothing is due, the loop
+//! `prepare`, and after it `turn`. Then it polls the executor with the waker of the reactor. So a task
+//! that another thread wakes also makes the descriptor readable. When nothing is due, the loop
 //! sleeps and does not wake up.
 //!
 //!     cargo run --example poll_loop
