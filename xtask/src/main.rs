@@ -12,6 +12,8 @@ mod deny;
 #[cfg(target_os = "linux")]
 mod differential;
 mod faults;
+#[cfg(target_os = "linux")]
+mod foreign_loops;
 mod fuzz;
 mod guards;
 mod load;
@@ -164,6 +166,13 @@ const RECIPES: &[Recipe] = &[
         arguments: "[--programs N] [--seed S] [--jobs J]",
         summary: "run random programs on this crate and on the published 2.6.0, and compare the results",
         run: differential::run,
+    },
+    #[cfg(target_os = "linux")]
+    Recipe {
+        name: "foreign-loops",
+        arguments: "",
+        summary: "run a reactor inside the event loops of calloop and GLib",
+        run: |args| no_more(args).and_then(|()| foreign_loops::run()),
     },
     Recipe {
         name: "web",
