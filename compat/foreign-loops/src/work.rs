@@ -130,7 +130,8 @@ fn ask(server: SocketAddr) -> io::Result<()> {
 fn send(values: &Sender<u32>, ticks: &mpsc::Receiver<Infallible>) -> io::Result<()> {
     for value in 0..VALUES {
         if value == VALUES / 2 {
-            // Fails when the ticks are over.
+            // Fails when the ticks are over. The descriptor may still announce the tick after the last
+            // one. It has done so when the last value arrives, so the idle phase does not see that.
             let _ = ticks.recv();
         }
         thread::sleep(Duration::from_micros(u64::from(value % 4) * 700));
