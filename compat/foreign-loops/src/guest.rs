@@ -7,7 +7,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::mpsc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -110,13 +109,12 @@ impl Guest {
     /// Starts the interval and the threads that use the other tasks.
     pub(crate) fn start_work(&self) -> io::Result<Work> {
         let entered = self.reactor.enter();
-        let (over, ticks) = mpsc::channel();
         self.executor
-            .spawn(work::tick(Rc::clone(&self.counts), over))
+            .spawn(work::tick(Rc::clone(&self.counts)))
             .detach();
         drop(entered);
         self.run_tasks();
-        Work::start(self.server, self.values.clone(), ticks)
+        Work::start(self.server, self.values.clone())
     }
 
     pub(crate) fn is_done(&self) -> io::Result<bool> {
