@@ -68,9 +68,14 @@ use std::time::{Duration, Instant};
 /// * a task waits on any other thread, or
 /// * the last thread leaves `block_on` or `turn` while tasks still wait.
 ///
-/// A thread that is inside but blocked, or busy in a future, does not drive. So tasks of other threads
-/// that wait for objects of this reactor are delayed. With the thread `async-io/NAME`, they are delayed
-/// by about a millisecond. Without it, they are delayed for as long as the thread is busy.
+/// A thread that is inside but blocked in other code does not drive. If the reactor has a thread
+/// `async-io/NAME`, that one takes over after about a millisecond. If not, everything that belongs to the
+/// reactor stands still until the thread comes back. So inside `block_on`, do not wait for an object of
+/// the same reactor through the `block_on` of another crate, which would never return. Use
+/// [`block_on`](crate::block_on) of this crate, or wait on another thread. (With the global reactor, any
+/// `block_on` works: each task that waits starts the thread `async-io`.)
+///
+/// The thread of a reactor stays until the reactor ends, even if nothing needs it any more.
 ///
 /// A reactor that was built with [`fallback_thread(false)`](Builder::fallback_thread) is *manual*: it never
 /// starts a thread, and stands still unless the program drives it.
@@ -85,10 +90,11 @@ use std::time::{Duration, Instant};
 ///
 /// # Services of the process
 ///
-/// Some libraries create an object once, when they are first used, and use it for the whole process.
-/// An example is the task of `async-process` that waits for child processes. Such an object belongs to
-/// the reactor that was current at that moment. It keeps that reactor alive, and starts its thread
-/// once no thread is inside. To prevent that, start the service under the global reactor:
+/// Some libraries create an object once, when they are first used, and use it for the whole process. An
+/// example is the signal handler by which `async-process` waits for child processes on systems without
+/// process descriptors. Such an object belongs to the reactor that was current at that moment. It keeps
+/// that reactor alive. If it is used on another thread, or when no thread is inside any more, the thread
+/// of the reactor starts. To prevent that, start the service under the global reactor:
 ///
 /// ```
 /// use async_io::Reactor;
@@ -252,6 +258,9 @@ impl Reactor {
     /// This is [`block_on`](crate::block_on) for this reactor, which is also the current one of the
     /// thread meanwhile. What belongs to other reactors is driven by their threads.
     ///
+    /// If an executor outlives the call, and its tasks still wait, the thread of the reactor starts when
+    /// the call returns. To prevent that, create the executor inside the future.
+    ///
     /// # Cancellation
     ///
     /// The call returns when the future is ready, and cannot be cancelled.
@@ -409,6 +418,9 @@ impl Reactor {
     /// It is readable when [`turn`](Reactor::turn) has something to do. Call
     /// [`prepare`](Reactor::prepare) before every wait. Use the descriptor only to wait: reading from it,
     /// writing to it or closing it breaks the reactor.
+    ///
+    /// The number of the descriptor stays the same for as long as the reactor exists. An event loop with
+    /// sources that must not borrow can keep the number, together with a handle of the reactor.
     ///
     /// # Errors
     ///

@@ -23,7 +23,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use async_executor::Executor;
-use async_io::{Timer, block_on};
+use async_io::{Reactor, Timer, block_on};
 use fastrand::Rng;
 use lexopt::prelude::*;
 
@@ -41,8 +41,11 @@ const GUESTS: usize = 3;
 /// The number of descriptors that are needed besides those of the connections.
 const SPARE_DESCRIPTORS: u64 = 500;
 
-/// The number of descriptors that the library opens only when it first needs a watcher.
-const LAZY: usize = 3;
+/// The number of private reactors beside the global one.
+const PRIVATE: usize = 2;
+
+/// The number of descriptors that the library opens only when a reactor first needs a watcher.
+const LAZY: usize = 3 * (1 + PRIVATE);
 
 /// The number of concurrent short connections.
 const SHORT_AT_ONCE: usize = 16;
@@ -188,10 +191,16 @@ fn soak(options: &Options, port: u16, server: u32) -> Result<u64, String> {
     let executor = Arc::new(Executor::new());
     let (stop, stopped) = async_channel::bounded::<()>(1);
     let mut threads: Vec<JoinHandle<()>> = Vec::new();
-    for _ in 0..THREADS {
+    let mut reactors = vec![Reactor::global()];
+    for _ in 0..PRIVATE {
+        reactors.push(Reactor::new().map_err(|error| error.to_string())?);
+    }
+    for number in 0..THREADS {
         let (executor, stopped) = (executor.clone(), stopped.clone());
+        // The tasks move between the threads, and create their objects on the reactor of either.
+        let reactor = reactors[number % reactors.len()].clone();
         threads.push(thread::spawn(move || {
-            let _ = block_on(executor.run(stopped.recv()));
+            let _ = reactor.block_on(executor.run(stopped.recv()));
         }));
     }
     let mut rng = Rng::with_seed(options.seed);
@@ -227,8 +236,10 @@ fn soak(options: &Options, port: u16, server: u32) -> Result<u64, String> {
 
     drop(all_come);
     for _ in 0..GUESTS {
-        let (executor, rng) = (executor.clone(), rng.fork());
-        threads.push(thread::spawn(move || come_and_go(&executor, rng)));
+        let (executor, reactors, rng) = (executor.clone(), reactors.clone(), rng.fork());
+        threads.push(thread::spawn(move || {
+            come_and_go(&executor, &reactors, rng)
+        }));
     }
     let storms = executor.spawn(timers::storms(shared.clone(), rng.u64(..)));
     for _ in 0..SHORT_AT_ONCE {
@@ -254,6 +265,10 @@ fn soak(options: &Options, port: u16, server: u32) -> Result<u64, String> {
     for thread in threads {
         thread.join().map_err(|_| "a thread panicked")?;
     }
+    drop(executor);
+    for reactor in reactors.split_off(1) {
+        reactor.close().map_err(|error| error.to_string())?;
+    }
     sum_up(&shared, options)
 }
 
@@ -268,15 +283,19 @@ async fn short_ones(shared: Arc<Shared>, rounds: u64, mut rng: Rng) {
 
 static VISITS: AtomicU64 = AtomicU64::new(0);
 
-/// Starts one thread after another. Each runs the executor for a moment, or waits for its own
-/// timer, and then ends.
-fn come_and_go(executor: &Arc<Executor<'static>>, mut rng: Rng) {
+/// Starts one thread after another. Each enters one of the reactors, runs the executor for a moment or
+/// waits for its own timer, and then ends.
+fn come_and_go(executor: &Arc<Executor<'static>>, reactors: &[Reactor], mut rng: Rng) {
     while !STOP.load(Ordering::Acquire) {
         let (executor, span) = (executor.clone(), Duration::from_micros(rng.u64(1..20_000)));
+        let reactor = reactors[rng.usize(..reactors.len())].clone();
         let runs = rng.bool();
-        let guest = thread::spawn(move || match runs {
-            true => drop(block_on(executor.run(Timer::after(span)))),
-            false => drop(block_on(Timer::after(span))),
+        let guest = thread::spawn(move || {
+            let timer = async { Timer::after(span).await };
+            match runs {
+                true => drop(reactor.block_on(executor.run(timer))),
+                false => drop(reactor.block_on(timer)),
+            }
         });
         if guest.join().is_ok() {
             VISITS.fetch_add(1, Ordering::Relaxed);

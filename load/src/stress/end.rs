@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use async_io::{Async, Timer};
+use async_io::{Async, Reactor, Timer};
 use fastrand::Rng;
 use futures_lite::{AsyncReadExt, FutureExt, future};
 
@@ -37,6 +37,8 @@ const STYLES: [Style; 5] = [
 pub(crate) struct Habits {
     /// The source is registered again before one message in this many, or never if this is 0.
     pub(crate) renew_one_in: u8,
+    /// The source is moved to another reactor before one message in this many, or never if this is 0.
+    pub(crate) rebind_one_in: u8,
     /// A wait is cancelled and repeated before one message in this many, or never if this is 0.
     pub(crate) give_up_one_in: u8,
 }
@@ -45,20 +47,34 @@ pub(crate) struct End {
     source: Option<Arc<Async<UnixStream>>>,
     style: Style,
     habits: Habits,
+    /// The reactors that the source moves between.
+    reactors: Vec<Reactor>,
     rng: Rng,
 }
 
 impl End {
-    pub(crate) fn pair(rng: &mut Rng, habits: Habits) -> io::Result<(End, End)> {
+    pub(crate) fn pair(
+        rng: &mut Rng,
+        habits: Habits,
+        reactors: &[Reactor],
+    ) -> io::Result<(End, End)> {
         let (one, two) = UnixStream::pair()?;
-        Ok((End::new(one, rng, habits)?, End::new(two, rng, habits)?))
+        let mut end = |stream| End::new(stream, rng, habits, reactors);
+        Ok((end(one)?, end(two)?))
     }
 
-    fn new(stream: UnixStream, rng: &mut Rng, habits: Habits) -> io::Result<End> {
+    fn new(
+        stream: UnixStream,
+        rng: &mut Rng,
+        habits: Habits,
+        reactors: &[Reactor],
+    ) -> io::Result<End> {
+        let _entered = rng.choice(reactors).map(Reactor::enter);
         Ok(End {
             source: Some(watched(stream)?),
             style: STYLES[rng.usize(..STYLES.len())],
             habits,
+            reactors: reactors.to_vec(),
             rng: rng.fork(),
         })
     }
@@ -67,6 +83,9 @@ impl End {
     pub(crate) async fn receive(&mut self) -> io::Result<u8> {
         if chance(&mut self.rng, self.habits.renew_one_in) {
             self.renew()?;
+        }
+        if chance(&mut self.rng, self.habits.rebind_one_in) {
+            self.rebind()?;
         }
         let source = self.source.clone().ok_or(ErrorKind::NotConnected)?;
         while chance(&mut self.rng, self.habits.give_up_one_in) {
@@ -98,9 +117,22 @@ impl End {
         (&mut source.get_ref()).write_all(&[byte])
     }
 
-    fn renew(&mut self) -> io::Result<()> {
+    fn take_source(&mut self) -> io::Result<Async<UnixStream>> {
         let source = self.source.take().and_then(Arc::into_inner);
-        let source = source.ok_or_else(|| io::Error::other("the source is still shared"))?;
+        source.ok_or_else(|| io::Error::other("the source is still shared"))
+    }
+
+    fn rebind(&mut self) -> io::Result<()> {
+        let mut source = self.take_source()?;
+        if let Some(reactor) = self.rng.choice(&self.reactors) {
+            source.rebind(reactor)?;
+        }
+        self.source = Some(share(source));
+        Ok(())
+    }
+
+    fn renew(&mut self) -> io::Result<()> {
+        let source = self.take_source()?;
         let stream = if self.rng.bool() {
             source.into_inner()?
         } else {
@@ -115,10 +147,14 @@ impl End {
 }
 
 pub(crate) fn watched(stream: UnixStream) -> io::Result<Arc<Async<UnixStream>>> {
-    let source = Arc::new(Async::new(stream)?);
+    Ok(share(Async::new(stream)?))
+}
+
+fn share(source: Async<UnixStream>) -> Arc<Async<UnixStream>> {
+    let source = Arc::new(source);
     let weak = Arc::downgrade(&source);
     watchdog::watch(weak);
-    Ok(source)
+    source
 }
 
 fn chance(rng: &mut Rng, one_in: u8) -> bool {

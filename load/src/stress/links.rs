@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::sync::Arc;
 use std::thread;
 
-use async_io::{Async, Timer};
+use async_io::{Async, Reactor, Timer};
 use fastrand::Rng;
 use futures_lite::FutureExt;
 use futures_lite::future::zip;
@@ -17,7 +17,22 @@ use super::runner::Runner;
 use super::woken;
 
 pub(crate) fn ping_pong(rng: &mut Rng, wakeups: u64) {
-    pass_bytes(rng, wakeups, Habits::default());
+    pass_bytes(rng, wakeups, Habits::default(), &[]);
+}
+
+/// The same between threads that use up to three reactors, which sources move between. The reactors end
+/// with the segment, so their drivers are used again.
+pub(crate) fn reactors(rng: &mut Rng, wakeups: u64) {
+    let mut reactors = vec![Reactor::global()];
+    for _ in 0..rng.usize(1..3) {
+        reactors.push(Reactor::new().unwrap());
+    }
+    let habits = Habits {
+        rebind_one_in: rng.u8(0..8),
+        give_up_one_in: rng.u8(0..8),
+        ..Habits::default()
+    };
+    pass_bytes(rng, wakeups, habits, &reactors);
 }
 
 pub(crate) fn reregister(rng: &mut Rng, wakeups: u64) {
@@ -25,7 +40,7 @@ pub(crate) fn reregister(rng: &mut Rng, wakeups: u64) {
         renew_one_in: rng.u8(1..8),
         ..Habits::default()
     };
-    pass_bytes(rng, wakeups, habits);
+    pass_bytes(rng, wakeups, habits, &[]);
 }
 
 pub(crate) fn impatient(rng: &mut Rng, wakeups: u64) {
@@ -33,18 +48,22 @@ pub(crate) fn impatient(rng: &mut Rng, wakeups: u64) {
         give_up_one_in: rng.u8(2..6),
         ..Habits::default()
     };
-    pass_bytes(rng, wakeups, habits);
+    pass_bytes(rng, wakeups, habits, &[]);
 }
 
 /// Runs one to three connections. A thread at one end sends bytes and compares the answers, which a
 /// thread at the other end sends.
-fn pass_bytes(rng: &mut Rng, wakeups: u64, habits: Habits) {
+fn pass_bytes(rng: &mut Rng, wakeups: u64, habits: Habits, reactors: &[Reactor]) {
     let pairs = rng.u64(1..4);
     let rounds = wakeups.div_ceil(2 * pairs);
     thread::scope(|scope| {
         for _ in 0..pairs {
-            let (here, there) = End::pair(rng, habits).unwrap();
-            let (asking, answering) = (Runner::any(rng), Runner::any(rng));
+            let (here, there) = End::pair(rng, habits, reactors).unwrap();
+            let mut runner = || match reactors {
+                [] => Runner::any(rng),
+                _ => Runner::any_of(rng, reactors),
+            };
+            let (asking, answering) = (runner(), runner());
             scope.spawn(move || asking.block_on(ask(here, rounds)).unwrap());
             scope.spawn(move || answering.block_on(answer(there, rounds)).unwrap());
         }
@@ -131,7 +150,7 @@ pub(crate) fn hand_over(rng: &mut Rng, wakeups: u64) {
                 let runner = Runner::any(&mut rng);
                 let mut expected = place as u64;
                 while expected < wakeups {
-                    assert_eq!(wait_one_way(runner, &mut rng, &inlet), expected);
+                    assert_eq!(wait_one_way(&runner, &mut rng, &inlet), expected);
                     // No thread waits for a token after the last one.
                     if expected + 1 < wakeups {
                         outlet.put(expected + 1);
@@ -145,7 +164,7 @@ pub(crate) fn hand_over(rng: &mut Rng, wakeups: u64) {
 
 /// Waits for the token: alone, together with a timer that is cancelled or that fires, or in a
 /// nested call of `block_on`.
-fn wait_one_way(runner: Runner, rng: &mut Rng, inlet: &Inlet) -> u64 {
+fn wait_one_way(runner: &Runner, rng: &mut Rng, inlet: &Inlet) -> u64 {
     let span = Duration::from_micros(rng.u64(1..30));
     match rng.u8(..8) {
         0 => runner.block_on(inlet.take().or(async {

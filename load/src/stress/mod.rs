@@ -61,6 +61,12 @@ const SHAPES: &[Shape] = &[
         segment: links::reregister,
     },
     Shape {
+        name: "reactors",
+        summary: "sources that move between reactors, and threads that enter and leave these",
+        share: 2,
+        segment: links::reactors,
+    },
+    Shape {
         name: "impatient",
         summary: "reads that are cancelled by timers and begun again",
         share: 1,

@@ -1,5 +1,5 @@
-//! The runners of futures: this crate's `block_on`, and an executor that is independent of this
-//! crate.
+//! The runners of futures: this crate's `block_on` on one reactor or another, and an executor that is
+//! independent of this crate.
 
 use std::future::Future;
 use std::pin::pin;
@@ -8,13 +8,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use async_executor::LocalExecutor;
+use async_io::Reactor;
 use fastrand::Rng;
+use futures_lite::future;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Runner {
     Ours,
     /// An executor for which only the thread `async-io` can drive the reactor.
     Foreign,
+    /// `block_on` of a reactor.
+    Inside(Reactor),
+    /// A task of an executor that runs inside a reactor.
+    Task(Reactor),
+    /// `block_on` of the second reactor, inside a call for the first one.
+    Nested(Reactor, Reactor),
+    /// A task that begins inside a reactor. The thread then leaves the reactor, and runs the task as
+    /// `Foreign` does.
+    Leaving(Reactor),
 }
 
 impl Runner {
@@ -26,10 +38,33 @@ impl Runner {
         }
     }
 
-    pub(crate) fn block_on<F: Future>(self, future: F) -> F::Output {
+    /// Returns a runner that may use one of these reactors.
+    pub(crate) fn any_of(rng: &mut Rng, reactors: &[Reactor]) -> Self {
+        let mut one = || reactors[rng.usize(..reactors.len())].clone();
+        let (first, second) = (one(), one());
+        match rng.u8(..6) {
+            0 => Runner::Foreign,
+            1 => Runner::Inside(first),
+            2 => Runner::Task(first),
+            3 => Runner::Nested(first, second),
+            4 => Runner::Leaving(first),
+            _ => Runner::Ours,
+        }
+    }
+
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let executor = LocalExecutor::new();
         match self {
             Runner::Ours => async_io::block_on(future),
             Runner::Foreign => foreign(future),
+            Runner::Inside(reactor) => reactor.block_on(future),
+            Runner::Task(reactor) => reactor.block_on(executor.run(executor.spawn(future))),
+            Runner::Nested(outer, inner) => outer.block_on(async { inner.block_on(future) }),
+            Runner::Leaving(reactor) => {
+                let task = executor.spawn(future);
+                reactor.block_on(executor.run(future::yield_now()));
+                foreign(executor.run(task))
+            }
         }
     }
 }
