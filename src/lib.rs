@@ -83,6 +83,39 @@
 //!   needs the traits of tokio can use an adapter such as
 //!   [`tokio-util`](https://docs.rs/tokio-util)'s `compat` module.
 //!
+//! # One reactor per thread, or inside another event loop
+//!
+//! A program has one reactor from the start, and code that does not ask for another one uses that. A
+//! [`Reactor`] that the program creates becomes the current one of a thread while the thread is inside its
+//! [`block_on`](Reactor::block_on), or has entered it. Everything that is created meanwhile belongs to it:
+//!
+//! ```
+//! use async_executor::LocalExecutor;
+//! use async_io::{Reactor, Timer};
+//! use std::time::Duration;
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let threads = [1, 2].map(|number| {
+//!     std::thread::spawn(move || {
+//!         let reactor = Reactor::new()?;
+//!         let executor = LocalExecutor::new();
+//!         reactor.block_on(executor.run(async {
+//!             Timer::after(Duration::from_millis(number)).await;
+//!         }));
+//!         std::io::Result::Ok(())
+//!     })
+//! });
+//! for thread in threads {
+//!     thread.join().unwrap()?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Such threads share no lock and no descriptor of this crate, and no other thread runs beside them. A
+//! reactor can also be driven by single [turns](Reactor::turn), for example in the frames of a game, or by
+//! an event loop that waits on its [descriptor](Reactor::fd).
+//!
 //! # Cancellation
 //!
 //! Dropping a future of this crate cancels its wait. A single operation that has not completed has
