@@ -287,10 +287,11 @@ impl Driver {
         }
     }
 
-    /// Returns whether a task waits that no `block_on` polls. The waker of a `block_on` belongs to a
-    /// call that has ended: while one runs, a thread is inside, or the fallback thread runs.
+    /// Returns whether a task waits that no `block_on` of this driver polls. The waker of such a
+    /// `block_on` belongs to a call that has ended: while one runs, a thread is inside, or the fallback
+    /// thread runs. A `block_on` of another driver counts as a task, because it does not drive this one.
     fn any_task_waits(&self) -> bool {
-        let is_task = |waker: &Waker| thread_of(waker).is_none();
+        let is_task = |waker: &Waker| thread_of(waker).is_none_or(|it| !it.drives(&self.shell));
         let engine = &self.engine;
         engine.timers.any_waker(is_task) || engine.any_source(|it| it.waiters.any_waker(is_task))
     }

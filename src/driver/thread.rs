@@ -46,6 +46,11 @@ impl Thread {
         self.parker.id
     }
 
+    /// Returns whether the thread takes part in driving this driver.
+    pub(crate) fn drives(&self, driver: &dyn Interrupt) -> bool {
+        std::ptr::addr_eq(self.driver, driver)
+    }
+
     /// Ends the sleep of the thread, of whatever kind, and makes it poll its future again.
     pub(crate) fn notify(&self) {
         self.end(self.parker.state.notify());
