@@ -22,12 +22,24 @@ pub(crate) fn thread_count() -> usize {
     thread_ids().len()
 }
 
-/// Returns the ids of the fallback threads. There should be at most one.
+/// Returns the ids of the fallback threads of the global reactor. There should be at most one.
 pub(crate) fn fallback_threads() -> Vec<u32> {
+    threads_named(FALLBACK)
+}
+
+/// Returns the ids of the fallback threads of the private reactor with this name, which must not have
+/// more than six bytes. There should be at most one.
+pub(crate) fn threads_of(reactor: &str) -> Vec<u32> {
+    let name = format!("{FALLBACK}/{reactor}");
+    assert!(name.len() <= 15, "Linux would cut the name of the thread");
+    threads_named(&name)
+}
+
+fn threads_named(name: &str) -> Vec<u32> {
     let named = |id: &u32| {
         // A thread may end between the listing and this read.
         fs::read_to_string(format!("/proc/self/task/{id}/comm"))
-            .is_ok_and(|name| name.trim_end() == FALLBACK)
+            .is_ok_and(|found| found.trim_end() == name)
     };
     thread_ids().into_iter().filter(named).collect()
 }

@@ -1,0 +1,49 @@
+//! Private reactors: which one is current, who drives it, how long it lives, and how another event
+//! loop drives it.
+//!
+//! | module | behaviour |
+//! |---|---|
+//! | `current` | the current reactor of a thread, and the reactor of an object |
+//! | `waits` | a wait ends, whatever thread made it and wherever its object belongs |
+//! | `threads` | when a reactor starts a thread, and when it does not |
+
+#![cfg(not(async_io_loom))]
+
+#[path = "reactors/current.rs"]
+mod current;
+mod support;
+#[cfg(target_os = "linux")]
+#[path = "reactors/threads.rs"]
+mod threads;
+#[path = "reactors/waits.rs"]
+mod waits;
+
+use std::time::Duration;
+
+use async_io::{Async, Reactor, Timer};
+use support::{Local, local_pair};
+
+const SHORT: Duration = Duration::from_millis(5);
+
+/// Creates a reactor with a name.
+fn named(name: &str) -> Reactor {
+    Reactor::builder().name(name).build().unwrap()
+}
+
+/// Creates a manual reactor with a name.
+fn manual(name: &str) -> Reactor {
+    let builder = Reactor::builder().name(name).fallback_thread(false);
+    builder.build().unwrap()
+}
+
+/// Creates a registered stream of a reactor, and its blocking peer.
+fn pair_in(reactor: &Reactor) -> (Async<Local>, Local) {
+    let _entered = reactor.enter();
+    local_pair()
+}
+
+/// Creates a timer of a reactor.
+fn timer_in(reactor: &Reactor, after: Duration) -> Timer {
+    let _entered = reactor.enter();
+    Timer::after(after)
+}
