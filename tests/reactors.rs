@@ -1,20 +1,26 @@
-//! Private reactors: which one is current, who drives it, how long it lives, and how another event
-//! loop drives it.
+//! Private reactors: which one is current, which thread drives it, how long it lives, and how another
+//! event loop drives it.
 //!
 //! | module | behaviour |
 //! |---|---|
 //! | `current` | the current reactor of a thread, and the reactor of an object |
 //! | `waits` | a wait ends, whatever thread made it and wherever its object belongs |
 //! | `threads` | when a reactor starts a thread, and when it does not |
+//! | `rebind` | moving an object to another reactor |
+//! | `turns` | single turns |
 
 #![cfg(not(async_io_loom))]
 
 #[path = "reactors/current.rs"]
 mod current;
+#[path = "reactors/rebind.rs"]
+mod rebind;
 mod support;
 #[cfg(target_os = "linux")]
 #[path = "reactors/threads.rs"]
 mod threads;
+#[path = "reactors/turns.rs"]
+mod turns;
 #[path = "reactors/waits.rs"]
 mod waits;
 
@@ -46,4 +52,9 @@ fn pair_in(reactor: &Reactor) -> (Async<Local>, Local) {
 fn timer_in(reactor: &Reactor, after: Duration) -> Timer {
     let _entered = reactor.enter();
     Timer::after(after)
+}
+
+/// Fetches the events that a reactor has for new objects.
+fn flush(reactor: &Reactor) {
+    while reactor.turn(Some(Duration::ZERO)).unwrap().events() > 0 {}
 }

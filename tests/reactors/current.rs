@@ -127,8 +127,8 @@ fn rule_1_turn_does_not_enter() {
     });
 }
 
-/// Each constructor of a socket uses the current reactor. A future that creates a socket uses the one
-/// that is current when it is polled.
+/// Each constructor of a socket uses the current reactor. A future that creates a socket uses the
+/// reactor that is current when it is polled.
 #[test]
 fn rule_1_constructors_of_sockets_use_the_current_reactor() {
     guarded(|| {

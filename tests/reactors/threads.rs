@@ -288,7 +288,7 @@ fn rule_4_a_nested_call_starts_the_thread_of_the_outer_reactor() {
     );
 }
 
-/// Nested calls without waiting tasks start no thread, and the outer reactor goes on after them.
+/// Nested calls without waiting tasks start no thread, and the outer reactor works after them.
 #[test]
 fn rule_4_nested_calls_without_tasks_start_no_thread() {
     isolated(

@@ -131,7 +131,7 @@ fn rule_4_never_a_silent_hang_after_the_last_thread_has_left() {
     });
 }
 
-/// The same after a turn. A reactor that is not manual goes on without the thread.
+/// The same after a turn. A reactor that is not manual works without the thread.
 #[test]
 fn rule_4_never_a_silent_hang_after_a_turn() {
     guarded(|| {
