@@ -6,13 +6,20 @@
 //! | `current` | the current reactor of a thread, and the reactor of an object |
 //! | `waits` | a wait ends, whatever thread made it and wherever its object belongs |
 //! | `threads` | when a reactor starts a thread, and when it does not |
+//! | `lifetime` | what keeps a reactor alive, and what remains of it |
 //! | `rebind` | moving an object to another reactor |
 //! | `turns` | single turns |
+//! | `foreign` | another event loop waits on the descriptor |
 
 #![cfg(not(async_io_loom))]
 
 #[path = "reactors/current.rs"]
 mod current;
+#[cfg(all(target_os = "linux", not(polling_test_poll_backend)))]
+#[path = "reactors/foreign.rs"]
+mod foreign;
+#[path = "reactors/lifetime.rs"]
+mod lifetime;
 #[path = "reactors/rebind.rs"]
 mod rebind;
 mod support;
@@ -27,7 +34,10 @@ mod waits;
 use std::time::Duration;
 
 use async_io::{Async, Reactor, Timer};
-use support::{Local, local_pair};
+use support::{Counting, Local, local_pair};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 const SHORT: Duration = Duration::from_millis(5);
 
