@@ -94,6 +94,10 @@ pub(crate) struct Shell<R, A, P> {
     /// The list that was shared most recently. Some of its wakers may not have been called yet.
     uncalled: Mutex<Option<Arc<UncalledWakers>>>,
     threads: AtomicUsize,
+    /// The number of turns with a limit of their own, which the timers do not know.
+    ///
+    /// SeqCst, as `Roles::leader_waits`: see `pass_on`.
+    limited: AtomicUsize,
     /// How many sleeps of threads were ended.
     ///
     /// Relaxed: the count decides only whether a future is polled once more.
@@ -153,6 +157,7 @@ where
             watch: Watch::new(clock),
             uncalled: Mutex::new(None),
             threads: AtomicUsize::new(0),
+            limited: AtomicUsize::new(0),
             ended_sleeps: AtomicUsize::new(0),
         }
     }
@@ -229,6 +234,7 @@ where
         // As in `wait_as`, and as in `turn_without_waiting`.
         workspace.uncalled.run();
         self.roles.end_calls();
+        let _limited = limit.is_some().then(|| Limited::new(&self.limited));
         match self.roles.try_lead(thread.id(), Claim::Away) {
             Lead::Occupied => None,
             granted => {
@@ -445,6 +451,22 @@ impl Drop for LeavesStandby<'_> {
     }
 }
 
+/// Counts a turn with a limit of its own, until it is dropped.
+struct Limited<'a>(&'a AtomicUsize);
+
+impl<'a> Limited<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Limited(count)
+    }
+}
+
+impl Drop for Limited<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// A turn in progress.
 struct Turn<'a, R, A, P>
 where
@@ -562,10 +584,13 @@ where
         let shell = self.shell;
         let waits = shell.roles.leader_waits();
         let used_up = waits && self.notified && !mutation!("notification_is_not_passed_on");
+        // This thread may have fetched the expiry that was meant for the limit of the leader. The
+        // leader counts its limit before it announces its wait, so this thread sees both.
+        let limited = waits && shell.limited.load(Ordering::SeqCst) > 0;
         // Shared wakers are also announced while the leader is away: the notification then ends the
         // leader's next wait.
         let shares_wakers = shares_wakers && !mutation!("displaced_thread_keeps_its_wakers");
-        if used_up || shares_wakers {
+        if used_up || shares_wakers || limited {
             shell.engine.notify();
         }
         if waits && !mutation!("displaced_thread_passes_no_deadline_on") {

@@ -90,6 +90,29 @@ fn a_limit_holds_beside_a_thread_without_one() {
     });
 }
 
+/// The thread of the reactor waits at the same time, and may fetch the end of the limit.
+#[test]
+fn a_limit_holds_beside_the_thread_of_the_reactor() {
+    guarded(|| {
+        let reactor = named("fetch");
+        let (counter, waker) = Counter::new();
+        for round in 0..crate::support::stress(200) {
+            // The thread calls the waker, and is about to wait again when this turn begins.
+            let mut timer = timer_in(&reactor, Duration::from_micros(200));
+            let before = counter.wakes();
+            if poll(&mut timer, &waker).is_pending() {
+                counter.wait_for(before + 1);
+            }
+            let delay = Duration::from_micros(round as u64 % 40);
+            let start = Instant::now();
+            while start.elapsed() < delay {}
+            let start = Instant::now();
+            let turn = reactor.turn(Some(SHORT)).unwrap();
+            assert!(start.elapsed() >= SHORT || turn.events() + turn.woken() > 0);
+        }
+    });
+}
+
 /// A turn reports the events that it has fetched, and the tasks that it has woken.
 #[test]
 fn a_turn_counts_events_and_woken_tasks() {
