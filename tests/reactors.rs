@@ -10,6 +10,7 @@
 //! | `rebind` | moving an object to another reactor |
 //! | `turns` | single turns |
 //! | `foreign` | another event loop waits on the descriptor |
+//! | `forks` | a forked child |
 
 #![cfg(not(async_io_loom))]
 
@@ -18,6 +19,9 @@ mod current;
 #[cfg(all(target_os = "linux", not(polling_test_poll_backend)))]
 #[path = "reactors/foreign.rs"]
 mod foreign;
+#[cfg(target_os = "linux")]
+#[path = "reactors/forks.rs"]
+mod forks;
 #[path = "reactors/lifetime.rs"]
 mod lifetime;
 #[path = "reactors/rebind.rs"]
