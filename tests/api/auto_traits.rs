@@ -9,7 +9,8 @@ use std::rc::Rc;
 use std::sync::MutexGuard;
 use std::time::Instant;
 
-use async_io::{Async, Readable, ReadableOwned, Timer, Writable, WritableOwned};
+use async_io::reactor::{Builder, Entered, StillInUse, Turn};
+use async_io::{Async, Reactor, Readable, ReadableOwned, Timer, Writable, WritableOwned};
 use futures_lite::Stream;
 use static_assertions::{assert_impl_all, assert_not_impl_any, const_assert};
 
@@ -35,6 +36,16 @@ assert_not_impl_any!(Async<Neither>: Send, Sync);
 assert_impl_all!(Async<NotRefUnwindSafe>: UnwindSafe);
 assert_not_impl_any!(Async<NotRefUnwindSafe>: RefUnwindSafe);
 assert_not_impl_any!(Async<&'static NotRefUnwindSafe>: UnwindSafe);
+
+assert_impl_all!(Reactor: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(Reactor: Clone, Eq, std::hash::Hash, std::fmt::Debug);
+assert_not_impl_any!(Reactor: Copy, Default, Drop);
+assert_impl_all!(Builder: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone, std::fmt::Debug);
+assert_impl_all!(Turn: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, std::fmt::Debug);
+assert_impl_all!(StillInUse: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, std::error::Error);
+// A guard belongs to the thread that has entered.
+assert_impl_all!(Entered<'static>: Unpin, UnwindSafe, RefUnwindSafe, std::fmt::Debug);
+assert_not_impl_any!(Entered<'static>: Send, Sync, Clone);
 
 /// The borrowed futures behave like `&T`: `Send` and `Sync` require `T: Sync`, and unwind safety
 /// requires `T: RefUnwindSafe`.

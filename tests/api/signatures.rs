@@ -6,12 +6,13 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use async_io::reactor::{Builder, Entered, StillInUse, Turn};
 use async_io::{
-    Async, MissedTicks, Readable, ReadableOwned, TimedOut, Timeout, Timer, Writable, WritableOwned,
-    timeout, timeout_at,
+    Async, MissedTicks, Reactor, Readable, ReadableOwned, TimedOut, Timeout, Timer, Writable,
+    WritableOwned, timeout, timeout_at,
 };
 
 type Wait<T> = for<'a, 'b, 'c> fn(&'a Async<T>, &'b mut Context<'c>) -> Poll<io::Result<()>>;
@@ -76,6 +77,47 @@ fn _timeouts<F: IntoFuture>(make: impl Fn() -> F, limit: Duration, at: Instant) 
     let _: fn(TimedOut) -> io::Error = io::Error::from;
 }
 
+fn _reactors() {
+    let _: fn() -> Reactor = Reactor::global;
+    let _: fn() -> Reactor = Reactor::current;
+    let _: fn() -> io::Result<Reactor> = Reactor::new;
+    let _: fn() -> Builder = Reactor::builder;
+    let _: for<'a> fn(&'a Reactor) -> Entered<'a> = Reactor::enter;
+    let _: for<'a> fn(&'a Reactor, Option<Duration>) -> io::Result<Turn> = Reactor::turn;
+    let _: for<'a> fn(&'a Reactor) -> io::Result<Option<Duration>> = Reactor::prepare;
+    let _: for<'a> fn(&'a Reactor) -> Waker = Reactor::waker;
+    let _: for<'a> fn(&'a Reactor) -> Option<Instant> = Reactor::next_deadline;
+    let _: fn(Reactor) -> Result<(), StillInUse> = Reactor::close;
+    let _: fn(StillInUse) -> Reactor = StillInUse::into_reactor;
+    let _: fn(Builder, bool) -> Builder = Builder::fallback_thread;
+    let _: fn(Builder) -> io::Result<Reactor> = Builder::build;
+    let _: for<'a> fn(&'a Turn) -> usize = Turn::woken;
+    let _: for<'a> fn(&'a Turn) -> usize = Turn::events;
+}
+
+#[cfg(unix)]
+fn _descriptor_of_a_reactor() {
+    use std::os::fd::BorrowedFd;
+    let _: for<'a> fn(&'a Reactor) -> io::Result<BorrowedFd<'a>> = Reactor::fd;
+}
+
+fn _reactor_of_a_source<T>() {
+    let _: for<'a> fn(&'a Async<T>) -> Reactor = Async::<T>::reactor;
+    let _: for<'a, 'b> fn(&'a mut Async<T>, &'b Reactor) -> io::Result<()> = Async::<T>::rebind;
+}
+
+/// Anything that becomes a string is a name.
+fn _names(builder: fn() -> Builder, text: &str, string: String) {
+    _ = builder().name(text);
+    _ = builder().name(string);
+    _ = builder().name('x');
+}
+
+/// As for the free function: the future need not be `Send`, `'static` or `Unpin`.
+fn _block_on_of_a_reactor<'a, T: 'a>(reactor: &Reactor, future: impl Future<Output = T> + 'a) -> T {
+    reactor.block_on::<T>(future)
+}
+
 /// The future need not be `Send`, `'static` or `Unpin`, and `T` is the only parameter that can be
 /// named.
 fn _block_on<'a, T: 'a>(future: impl Future<Output = T> + 'a) -> T {
@@ -87,7 +129,7 @@ fn _block_on<'a, T: 'a>(future: impl Future<Output = T> + 'a) -> T {
 mod must_use {
     #![deny(unfulfilled_lint_expectations, unused_must_use)]
 
-    use super::{Arc, Async, Timer};
+    use super::{Arc, Async, Reactor, Timer};
 
     fn _futures<T>(source: &Arc<Async<T>>) {
         #[expect(unused_must_use)]
@@ -105,6 +147,17 @@ mod must_use {
         #[expect(unused_must_use)]
         {
             source.clone().writable_owned();
+        }
+    }
+
+    fn _reactors(reactor: &Reactor) {
+        #[expect(unused_must_use)]
+        {
+            reactor.enter();
+        }
+        #[expect(unused_must_use)]
+        {
+            Reactor::builder();
         }
     }
 
