@@ -11,6 +11,8 @@
 //! | `turns` | single turns |
 //! | `foreign` | another event loop waits on the descriptor |
 //! | `forks` | a forked child |
+//! | `scopes` | guards, panics, the end of a thread, stale wakers |
+//! | `texts` | `close`, `Debug`, the texts of errors |
 
 #![cfg(not(async_io_loom))]
 
@@ -26,7 +28,11 @@ mod forks;
 mod lifetime;
 #[path = "reactors/rebind.rs"]
 mod rebind;
+#[path = "reactors/scopes.rs"]
+mod scopes;
 mod support;
+#[path = "reactors/texts.rs"]
+mod texts;
 #[cfg(target_os = "linux")]
 #[path = "reactors/threads.rs"]
 mod threads;
