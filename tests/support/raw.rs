@@ -238,18 +238,39 @@ pub(crate) fn process_cpu() -> Duration {
 }
 
 /// Forks, runs `body` in the child, and returns the child's wait status. `body` must not need other
-/// threads. The child exits without returning to the test harness.
+/// threads. The child exits without returning to the test harness, and aborts if `body` panics.
 pub(crate) fn in_forked_child(body: impl FnOnce()) -> c_int {
-    // SAFETY: in a process of its own, with all other threads asleep and holding no lock.
+    let child = fork();
+    if child == 0 {
+        let body = std::panic::AssertUnwindSafe(body);
+        if std::panic::catch_unwind(body).is_err() {
+            std::process::abort();
+        }
+        exit_now();
+    }
+    wait_for(child)
+}
+
+/// Forks. Returns the process ID of the child, or 0 in the child.
+pub(crate) fn fork() -> c_int {
+    // SAFETY: in a process of its own. The child only uses what tests of forked children use.
     let child = check(unsafe { libc::fork() }).unwrap();
     if child == 0 {
         // SAFETY: the argument is an integer. The alarm ends a child that waits for a lock without
         // an owner.
         unsafe { libc::alarm(10) };
-        body();
-        // SAFETY: ends the process immediately.
-        unsafe { libc::_exit(0) };
     }
+    child
+}
+
+/// Ends the process immediately and successfully.
+pub(crate) fn exit_now() -> ! {
+    // SAFETY: ends the process immediately.
+    unsafe { libc::_exit(0) };
+}
+
+/// Waits for the end of a child, and returns its wait status.
+pub(crate) fn wait_for(child: c_int) -> c_int {
     let mut status = 0;
     // SAFETY: the pointer is valid.
     check(unsafe { libc::waitpid(child, &mut status, 0) }).unwrap();
