@@ -127,6 +127,11 @@ impl Presence {
         }
     }
 
+    /// Returns the number of calls by which threads are inside.
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed) / ONE
+    }
+
     /// Erases the note after no waiting task was found, unless a thread has entered since.
     pub(crate) fn erase_note(&self) {
         let from = if mutation!("note_is_erased_while_a_thread_is_inside") {

@@ -254,6 +254,12 @@ impl Driver {
         self.fallback.start(self)
     }
 
+    /// Returns whether another thread is inside.
+    pub(super) fn is_driven_elsewhere(&self) -> bool {
+        let private = self.private.as_ref();
+        private.is_some_and(|it| it.presence.count() > local::count_calls(self))
+    }
+
     /// Counts this thread as inside.
     #[inline]
     pub(super) fn enter(&self) {

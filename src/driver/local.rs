@@ -431,6 +431,16 @@ pub(super) fn is_inside(driver: &Driver) -> bool {
     is_innermost(driver) || any_entry(|entry| entry.mark.is_call() && entry.is_of(driver))
 }
 
+/// Returns the number of calls by which this thread is inside this driver.
+pub(super) fn count_calls(driver: &Driver) -> usize {
+    owned(|it| {
+        let entries = it.entries.borrow();
+        let is_inside =
+            |entry: &&Entry| entry.mark.is_call() && entry.is_of(driver) && entry.left_by.is_none();
+        entries.iter().filter(is_inside).count()
+    })
+}
+
 /// Returns whether the innermost call on this thread drives this driver.
 #[inline]
 pub(super) fn is_innermost(driver: &Driver) -> bool {

@@ -587,6 +587,7 @@ where
         // This thread may have fetched the expiry that was meant for the limit of the leader. The
         // leader counts its limit before it announces its wait, so this thread sees both.
         let limited = waits && shell.limited.load(Ordering::SeqCst) > 0;
+        let limited = limited && !mutation!("limit_of_a_turn_is_not_passed_on");
         // Shared wakers are also announced while the leader is away: the notification then ends the
         // leader's next wait.
         let shares_wakers = shares_wakers && !mutation!("displaced_thread_keeps_its_wakers");

@@ -28,6 +28,9 @@ pub(super) struct Turns {
     waker: OnceLock<Waker>,
 }
 
+/// The pause of a turn that has to stand by, and cannot set a timer for its limit.
+const PAUSE_WITHOUT_ALARM: Duration = Duration::from_millis(1);
+
 /// Ends the turns of a driver.
 struct EndsTurns(&'static Driver);
 
@@ -103,13 +106,7 @@ impl Driver {
             let workspace = session.workspace();
             let led = call.in_turn(|| self.lead_once(&thread, limit, workspace));
             if waits && led.is_none() {
-                // The leader ends the sleep of this thread when the limit has passed.
-                let alarm = self.schedule(end, &session.waker);
-                let workspace = session.workspace();
-                call.in_turn(|| self.stand_by_once(&thread, workspace));
-                if let Some(alarm) = alarm {
-                    self.cancel(alarm);
-                }
+                self.stand_by_until(end, session, &call);
             }
             let outcome = led.unwrap_or_default();
             let found = outcome.events > 0 || outcome.woken > 0;
@@ -121,8 +118,30 @@ impl Driver {
         Ok(outcome)
     }
 
+    /// Sleeps while another thread leads, until there is a reason to look again.
+    fn stand_by_until(&'static self, end: Deadline, session: &mut Session, call: &Call<'_>) {
+        // The leader ends the sleep of this thread when the limit has passed.
+        let alarm = (!end.is_never()).then(|| self.schedule(end, &session.waker));
+        if alarm == Some(None) {
+            // The queue of the timers is full.
+            std::thread::sleep(PAUSE_WITHOUT_ALARM);
+            return;
+        }
+        let thread = Arc::clone(&session.thread);
+        let workspace = session.workspace();
+        call.in_turn(|| self.stand_by_once(&thread, workspace));
+        if let Some(alarm) = alarm.flatten() {
+            self.cancel(alarm);
+        }
+    }
+
     /// Returns the waker that ends a turn, or keeps the next one from waiting.
+    ///
+    /// In a forked child, the waker of a reactor of the parent does nothing.
     pub(crate) fn turn_waker(&'static self) -> &'static Waker {
+        if !self.is_here() {
+            return Waker::noop();
+        }
         let waker = &self.turns.waker;
         waker.get_or_init(|| Waker::from(Arc::new(EndsTurns(self))))
     }
@@ -167,7 +186,7 @@ impl Driver {
         if !poller.has_descriptor() {
             return Err(no_descriptor());
         }
-        if self.roles.leader_is_in_turn() {
+        if self.is_driven_elsewhere() {
             return Err(io::Error::new(
                 io::ErrorKind::ResourceBusy,
                 "another thread drives this reactor, and would take events away from the event loop; let its \

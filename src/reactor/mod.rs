@@ -181,7 +181,9 @@ impl Reactor {
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let reactor = Reactor::new()?;
-    /// reactor.block_on(Timer::after(Duration::from_millis(1)));
+    /// reactor.block_on(async {
+    ///     Timer::after(Duration::from_millis(1)).await;
+    /// });
     /// # Ok(())
     /// # }
     /// ```
@@ -257,6 +259,10 @@ impl Reactor {
     ///
     /// This is [`block_on`](crate::block_on) for this reactor, which is also the current one of the
     /// thread meanwhile. What belongs to other reactors is driven by their threads.
+    ///
+    /// The argument is evaluated before the call, and so before the reactor is entered: the timer in
+    /// `reactor.block_on(Timer::after(..))` belongs to the reactor that was current before. In
+    /// `reactor.block_on(async { Timer::after(..).await })`, it belongs to this one.
     ///
     /// If an executor outlives the call, and its tasks still wait, the thread of the reactor starts when
     /// the call returns. To prevent that, create the executor inside the future.

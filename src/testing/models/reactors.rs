@@ -30,6 +30,9 @@ models! {
     /// Excluded: a request to end a turn ends neither the call in progress nor the next one, while
     /// another thread may lead.
     request_ends_a_turn, 3;
+    /// Excluded: a fallback thread that was displaced inside its wait uses up the expiry that was meant
+    /// for the limit of a turn, and the turn does not end.
+    displaced_thread_passes_the_limit_of_a_turn_on, 4;
 }
 
 /// The threads inside a driver, as `driver::concrete` counts them.
@@ -181,6 +184,20 @@ fn request_ends_a_turn<const C: bool, P: Policy>(driver: &'static Driver<C, P>) 
     turn.join().unwrap();
     driver.engine.post(&[0]);
     other.join().unwrap();
+}
+
+fn displaced_thread_passes_the_limit_of_a_turn_on<const C: bool, P: Policy>(
+    driver: &'static Driver<C, P>,
+) {
+    let fallback = thread::spawn(move || {
+        Participant::fallback(driver).lead_once();
+    });
+    let mut call = Participant::new(driver);
+    call.turn_until(Deadline::from_nanos(5));
+    call.retire();
+    // Ends the wait of the fallback thread, if it has begun after the turn.
+    driver.engine.notify();
+    fallback.join().unwrap();
 }
 
 /// Excluded: the thread that releases the last holder, and makes the driver vacant, does not see what

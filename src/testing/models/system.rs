@@ -117,6 +117,10 @@ impl<const CONCURRENT: bool> Engine<CONCURRENT> {
         }
     }
 
+    pub(super) fn now(&self) -> Deadline {
+        self.kernel.lock().now
+    }
+
     /// Makes the next turn panic.
     pub(super) fn panic_once(&self) {
         self.kernel.lock().panics = true;
@@ -133,13 +137,20 @@ impl<const CONCURRENT: bool> Turning for Engine<CONCURRENT> {
     fn turn(&self, limit: Option<Deadline>, _buffer: &mut (), batch: &mut WakeBatch) -> Pass {
         let waits = limit.is_some();
         let timers = self.timers.get();
-        let deadline = timers.map_or(Deadline::NEVER, Timers::wake_up_time);
+        let limit = limit.unwrap_or(Deadline::NEVER);
+        let deadline = timers.map_or(limit, |it| it.wake_up_time().min(limit));
         let mut kernel = self.kernel.lock();
         while kernel.inside {
             kernel = self.changed.wait(kernel);
         }
         kernel.inside = !CONCURRENT;
         kernel.programmed = kernel.programmed.min(deadline);
+        if !limit.is_never() {
+            // The timer descriptor is programmed, and then the thread enters the wait.
+            drop(kernel);
+            self.changed.notify_all();
+            kernel = self.kernel.lock();
+        }
         while waits && kernel.edges.is_empty() && !kernel.notified && kernel.programmed.is_never() {
             kernel = self.changed.wait(kernel);
         }
@@ -455,6 +466,15 @@ impl<const CONCURRENT: bool, P: Policy> Participant<CONCURRENT, P> {
             }
         }
         requests.end(thread);
+    }
+
+    /// Waits for a turn that does something, until a limit. Here, only the limit ends it.
+    pub(super) fn turn_until(&mut self, limit: Deadline) {
+        while self.driver.engine.now() < limit {
+            let (driver, thread) = (self.driver, &self.thread);
+            let led = driver.lead_once(thread, Some(limit), &mut self.workspace);
+            assert!(led.is_some(), "no other thread keeps the role");
+        }
     }
 
     /// Ends the call of `block_on`.
