@@ -404,6 +404,35 @@ fn rule_7_a_cancelled_timer_leaves_nothing_behind() {
     });
 }
 
+/// A deadline that was cancelled or moved does not wake the loop, even if the descriptor was prepared for
+/// it.
+#[test]
+fn rule_7_a_cancelled_deadline_wakes_no_loop() {
+    guarded(|| {
+        let reactor = manual("stale");
+        let (_counter, waker) = Counter::new();
+        for cancels in [true, false, true, false] {
+            let mut timer = timer_in(&reactor, SHORT);
+            assert!(poll(&mut timer, &waker).is_pending());
+            // On the portable back end, a new earliest deadline is a notification.
+            reactor.turn(Some(Duration::ZERO)).unwrap();
+            let prepared = reactor.prepare().unwrap();
+            if prepared == Some(Duration::ZERO) {
+                continue; // The machine is slow, and the timer is due.
+            }
+            if cancels {
+                drop(timer);
+                assert_eq!(reactor.prepare().unwrap(), None);
+            } else {
+                timer.set_after(HOUR);
+                reactor.turn(Some(Duration::ZERO)).unwrap();
+                assert!(reactor.prepare().unwrap() > Some(HOUR / 2));
+            }
+            assert!(!readable(reactor.fd().unwrap(), 4 * SHORT));
+        }
+    });
+}
+
 /// Handing out the descriptor does not change how turns and `block_on` work.
 #[test]
 fn turns_work_after_the_descriptor_was_handed_out() {
