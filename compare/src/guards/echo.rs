@@ -8,7 +8,7 @@
 //! share one wait, as they do without callgrind.
 //!
 //! The published crate has a thread of its own, and timing decides which thread waits. Its count
-//! varies by 3 % from run to run, the others by 1 %. The median of several runs is used.
+//! varies by up to 8 % from run to run, the others by 1 %. The median of several runs is used.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -69,13 +69,15 @@ impl Requests {
             ("echo_request", ours),
             ("echo_request_own_code", own),
             ("echo_request_own_functions", within),
-            (
-                "echo_request_against_2.6.0",
-                ours / self.total(Peer::Upstream),
-            ),
             ("echo_request_against_tokio", ours / self.total(Peer::Tokio)),
         ];
         counts.map(|(name, count)| (name.to_owned(), count)).into()
+    }
+
+    /// Returns the instructions of this crate, divided by those of the published one. The count of the
+    /// published crate varies by more than a baseline allows, so this ratio has only a bound.
+    pub(super) fn against_upstream(&self) -> f64 {
+        self.total(Peer::Ours) / self.total(Peer::Upstream)
     }
 
     /// Formats a table with one row per owner of code and one column per implementation.

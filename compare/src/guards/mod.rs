@@ -8,7 +8,7 @@
 
 use std::ffi::OsString;
 
-use self::baseline::{Change, Counts};
+use self::baseline::Change;
 use crate::harness::Outcome;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
@@ -30,7 +30,9 @@ pub fn run(args: Vec<OsString>) -> Outcome<()> {
         [] => check(),
         ["--write-baseline"] => write_baseline(),
         ["--only", "echo"] => check_echo(),
-        ["--only", "echo", "--write-baseline"] => baseline::write(count_echo()?, echo::PREFIX),
+        ["--only", "echo", "--write-baseline"] => {
+            baseline::write(count_echo()?.counts(), echo::PREFIX)
+        }
         ["--profile", "echo"] => show_profile(Peer::Ours),
         ["--profile", "echo", peer] => show_profile(Peer::from_name(peer)?),
         // The program starts itself with these: under callgrind, or to take a sample.
@@ -44,22 +46,21 @@ fn show_profile(peer: Peer) -> Outcome<()> {
     Ok(())
 }
 
-/// Counts the echo request, prints the table, and returns the guarded counts.
-fn count_echo() -> Outcome<Counts> {
+/// Counts the echo request, and prints the table.
+fn count_echo() -> Outcome<echo::Requests> {
     let requests = echo::Requests::count()?;
     print!("{}", requests.table());
-    Ok(requests.counts())
-}
-
-fn count_all() -> Outcome<Counts> {
-    let mut counts = count_echo()?;
-    counts.extend(instructions::count()?);
-    Ok(counts)
+    Ok(requests)
 }
 
 fn write_baseline() -> Outcome<()> {
-    baseline::write(count_all()?, "")
+    let mut counts = count_echo()?.counts();
+    counts.extend(instructions::count()?);
+    baseline::write(counts, "")
 }
+
+/// The most instructions of an echo request, divided by those with the published crate.
+const AGAINST_UPSTREAM: f64 = 0.85;
 
 /// The numbers of checks that passed and that failed.
 #[derive(Default)]
@@ -75,6 +76,14 @@ impl Verdict {
     fn bound(&mut self, is_kept: bool, text: &str) {
         self.exceeded += u32::from(!is_kept);
         self.tell(is_kept, text);
+    }
+
+    fn against_upstream(&mut self, requests: &echo::Requests) {
+        let ratio = requests.against_upstream();
+        let text = format!(
+            "instructions per echo request, against 2.6.0: {ratio:.3}, at most {AGAINST_UPSTREAM}"
+        );
+        self.bound(ratio <= AGAINST_UPSTREAM, &text);
     }
 
     fn changes(&mut self, changes: &[Change]) {
@@ -107,7 +116,9 @@ const CHANGED: &str = "a guarded count has changed; to accept that, add --write-
 
 fn check_echo() -> Outcome<()> {
     let mut verdict = Verdict::default();
-    verdict.changes(&baseline::changes(&count_echo()?, echo::PREFIX)?);
+    let requests = count_echo()?;
+    verdict.against_upstream(&requests);
+    verdict.changes(&baseline::changes(&requests.counts(), echo::PREFIX)?);
     verdict.end()
 }
 
@@ -124,7 +135,10 @@ fn check() -> Outcome<()> {
         );
         verdict.bound(figure <= bound.most, &text);
     }
-    let counts = count_all()?;
+    let requests = count_echo()?;
+    verdict.against_upstream(&requests);
+    let mut counts = requests.counts();
+    counts.extend(instructions::count()?);
     let count = |name: &str| {
         let count = counts.get(name).copied();
         count.ok_or_else(|| format!("{name} was not counted"))
