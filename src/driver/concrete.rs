@@ -222,8 +222,10 @@ impl Driver {
     /// because the current thread drives whenever it is idle. The next call tries again.
     #[inline]
     pub(crate) fn promise(&'static self, waker: &Waker) -> io::Result<()> {
-        let is_kept = self.fallback.is_running() || local::is_of_innermost(self, waker);
-        if self.is_here() && is_kept {
+        if self.fallback.is_running() {
+            return Ok(());
+        }
+        if local::is_of_innermost(self, waker) && self.is_here() {
             return Ok(());
         }
         self.promise_for_task(waker)

@@ -91,13 +91,17 @@ mod starting {
     use super::{Arc, Thread, ThreadId};
     use crate::core::sync::Mutex;
     use crate::core::wake;
+    use crate::sys::fork;
     use crate::{sys, trace};
     use std::io;
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::time::Duration;
 
     const NAME: &str = "async-io";
+
+    /// No process has this number.
+    const NOWHERE: usize = usize::MAX;
 
     /// How long the thread pauses after user code (a `tracing` subscriber) has panicked.
     const REST_AFTER_PANIC: Duration = Duration::from_millis(1);
@@ -105,7 +109,9 @@ mod starting {
     /// The state of the fallback thread.
     #[derive(Debug)]
     pub(in super::super) struct Fallback {
-        running: AtomicBool,
+        /// The process in which the thread runs, or [`NOWHERE`]. So one comparison tells that the thread
+        /// runs, and that this is not a forked child, which does not have the thread.
+        running: AtomicUsize,
         /// The thread, while it runs.
         thread: Mutex<Option<Arc<Thread>>>,
         /// Whether the thread ends. Written while `thread` is locked.
@@ -115,7 +121,7 @@ mod starting {
     impl Fallback {
         pub(in super::super) fn new() -> Self {
             Fallback {
-                running: AtomicBool::new(false),
+                running: AtomicUsize::new(NOWHERE),
                 thread: Mutex::new(None),
                 ends: AtomicBool::new(false),
             }
@@ -123,9 +129,9 @@ mod starting {
 
         #[inline]
         pub(in super::super) fn is_running(&self) -> bool {
-            // Relaxed: a caller that reads `false` takes the lock and reads again, and `true`
-            // publishes no other data.
-            self.running.load(Ordering::Relaxed)
+            // Relaxed: a caller that does not see the thread takes the lock and reads again, and its
+            // number publishes no other data.
+            self.running.load(Ordering::Relaxed) == fork::generation()
         }
 
         /// Starts the thread if it does not run yet. After a failure, the next call tries again.
@@ -141,7 +147,7 @@ mod starting {
                 let own = Arc::clone(&thread);
                 sys::thread::spawn(&name, move || run(driver, &own)).map_err(explain)?;
                 *started = Some(thread);
-                self.running.store(true, Ordering::Relaxed);
+                self.running.store(fork::generation(), Ordering::Relaxed);
             }
             Ok(())
         }
@@ -172,7 +178,7 @@ mod starting {
             let mut thread = self.thread.lock();
             *thread = None;
             self.ends.store(false, Ordering::Relaxed);
-            self.running.store(false, Ordering::Relaxed);
+            self.running.store(NOWHERE, Ordering::Relaxed);
         }
     }
 

@@ -144,16 +144,14 @@ impl<P: Poller> Engine<P> {
         events.clear();
         let notified = self.wait(until, events, batch);
         self.left_events.store(events.is_full(), Ordering::Relaxed);
-        let mut count = 0;
         for (key, event) in events.iter() {
             self.dispatch(key, event, turn, batch);
-            count += 1;
         }
         self.expire(batch);
         trace::ready_wakers(batch.len());
         Pass {
             notified,
-            events: count,
+            events: events.len(),
         }
     }
 

@@ -97,6 +97,9 @@ pub(crate) trait Events: Debug {
     /// another thread, this thread notifies again.
     fn was_notified(&self) -> bool;
 
+    /// Returns the number of events.
+    fn len(&self) -> usize;
+
     /// Returns whether the buffer may have been too small for all events. The next wait fetches the
     /// rest.
     fn is_full(&self) -> bool;

@@ -594,6 +594,11 @@ impl poller::Events for Events {
     }
 
     #[inline]
+    fn len(&self) -> usize {
+        self.fetched.len()
+    }
+
+    #[inline]
     fn is_full(&self) -> bool {
         self.is_full
     }

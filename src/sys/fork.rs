@@ -87,6 +87,12 @@ impl<T: Send + Sync> PerProcess<T> {
     }
 }
 
+/// Returns the number of this process among its forked ancestors.
+#[inline]
+pub(crate) fn generation() -> usize {
+    imp::generation()
+}
+
 #[cfg(unix)]
 #[allow(unsafe_code)]
 mod imp {

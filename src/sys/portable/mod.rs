@@ -369,8 +369,12 @@ impl poller::Events for Events {
         true
     }
 
+    fn len(&self) -> usize {
+        self.fetched.iter().count()
+    }
+
     fn is_full(&self) -> bool {
-        self.fetched.capacity().get() <= self.fetched.iter().count()
+        self.fetched.capacity().get() <= self.len()
     }
 
     fn iter(&self) -> impl Iterator<Item = (Key, Event)> + '_ {

@@ -238,6 +238,10 @@ impl poller::Events for Events {
         self.0.clear();
     }
 
+    fn len(&self) -> usize {
+        self.iter().count()
+    }
+
     fn is_full(&self) -> bool {
         false
     }
