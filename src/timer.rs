@@ -470,6 +470,8 @@ impl Timer {
         if let Some(listener) = self.listener.as_mut().filter(|_| driver.is_here()) {
             let clock = driver.engine.clock();
             let deadline = when.map_or(Deadline::NEVER, |when| clock.deadline(when));
+            // The queue may have used up its waker. Then it was not seen that the task waits.
+            driver.promise_again(&listener.waker);
             listener.wait_until(driver, deadline);
         }
     }

@@ -251,6 +251,16 @@ impl Driver {
         }
     }
 
+    /// Makes the same promise for a task that has waited before, and that waits again without a
+    /// poll. A `block_on` that drives this reactor needs none.
+    pub(crate) fn promise_again(&'static self, waker: &Waker) {
+        let is_task = thread_of(waker).is_none_or(|it| !it.drives(&self.shell));
+        if is_task {
+            // If the thread cannot be started, the next poll handles that.
+            let _ = self.promise(waker);
+        }
+    }
+
     /// Starts the fallback thread if it does not run.
     pub(crate) fn start_fallback(&'static self) -> io::Result<()> {
         self.fallback.start(self)

@@ -339,3 +339,22 @@ fn rule_4_a_busy_thread_inside_delays_nothing_for_long() {
         busy.join().unwrap();
     });
 }
+
+/// A timer that has fired, and is set again after all threads have left, wakes its task once more.
+#[test]
+fn rule_4_never_a_silent_hang_after_a_timer_was_set_again() {
+    guarded(|| {
+        for reactor in [named("again"), Reactor::global()] {
+            let (counter, waker) = Counter::new();
+            let mut timer = timer_in(&reactor, SHORT);
+            reactor.block_on(async {
+                assert!(poll(&mut timer, &waker).is_pending());
+                while counter.wakes() == 0 {
+                    Timer::after(SHORT).await;
+                }
+            });
+            timer.set_after(SHORT);
+            counter.wait_for(2);
+        }
+    });
+}
