@@ -298,6 +298,11 @@ impl<H: Clone> Roles<H> {
         self.load().0 & FALLBACK_INSIDE != 0
     }
 
+    /// Returns whether the fallback thread may be inside its wait, or a foreign event loop waits.
+    pub(crate) fn any_waits_beside(&self) -> bool {
+        self.load().0 & BESIDE != 0
+    }
+
     /// Returns whether any thread waits for events, or a foreign event loop does.
     #[inline]
     pub(crate) fn any_thread_waits(&self) -> bool {

@@ -42,6 +42,11 @@ impl WakeBatch {
         self.wakers.iter().any(condition)
     }
 
+    /// Returns for how many wakers the condition holds.
+    pub(crate) fn count(&self, condition: impl Fn(&Waker) -> bool) -> usize {
+        self.wakers.iter().filter(|waker| condition(waker)).count()
+    }
+
     /// Calls all wakers, first in first out.
     pub(crate) fn run(&mut self) {
         let count = if mutation!("batch_stops_after_one") {

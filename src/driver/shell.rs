@@ -45,6 +45,7 @@ use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
 
 /// The operations that the protocol needs from an engine.
 pub(crate) trait Turning: Debug + Send + Sync {
@@ -286,6 +287,7 @@ where
             sleeps: false,
             notified: true,
             announces_calls: false,
+            counts: thread.is_in_turn(),
         };
         let result = catch_unwind(AssertUnwindSafe(|| turn.run(granted, limit)));
         if let Err(payload) = result {
@@ -482,6 +484,8 @@ where
     notified: bool,
     /// Whether the turn has announced that it calls wakers.
     announces_calls: bool,
+    /// Whether the tasks that it wakes are counted.
+    counts: bool,
 }
 
 impl<R, A, P> Turn<'_, R, A, P>
@@ -529,7 +533,11 @@ where
     fn finish(&mut self) {
         let ended_sleeps = || self.shell.ended_sleeps.load(Ordering::Relaxed);
         let before = ended_sleeps();
-        self.workspace.latest.woken = self.workspace.batch.len();
+        if self.counts {
+            // The end of the limit of another thread's turn wakes no task.
+            let is_task = |waker: &Waker| thread_of(waker).is_none_or(|it| !it.is_in_turn());
+            self.workspace.latest.woken = self.workspace.batch.count(is_task);
+        }
         let has_tasks = self.workspace.batch.any(|waker| thread_of(waker).is_none());
         self.leave();
         self.workspace.batch.run();
@@ -617,13 +625,14 @@ where
         }
         // The fallback thread was displaced, or took the role at this moment. While it is inside
         // its wait, it does not notice that this thread stays away.
-        if shell.roles.fallback_is_inside() {
-            if shares_wakers && !mutation!("displaced_thread_is_not_called_back") {
-                shell.engine.notify();
-            }
-            if !mutation!("deadline_of_a_displaced_thread_is_not_armed") {
-                shell.arm_next();
-            }
+        let called_back = shares_wakers && shell.roles.fallback_is_inside();
+        if called_back && !mutation!("displaced_thread_is_not_called_back") {
+            shell.engine.notify();
+        }
+        // The same holds for a foreign event loop and its deadline.
+        let waits_beside = shell.roles.any_waits_beside();
+        if waits_beside && !mutation!("deadline_of_a_displaced_thread_is_not_armed") {
+            shell.arm_next();
         }
         if shell.roles.any_stands_by() {
             self.workspace.left_at = Some(shell.watch.leader_left());

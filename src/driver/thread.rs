@@ -13,6 +13,7 @@ use crate::core::roles::ThreadId;
 use std::fmt::Debug;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 /// Ends the sleeps that are not on a thread's own condition variable.
@@ -32,6 +33,10 @@ pub(crate) trait Interrupt: Debug + Send + Sync {
 pub(crate) struct Thread {
     driver: &'static dyn Interrupt,
     pub(crate) parker: Parker,
+    /// Whether the thread runs a call of `turn`.
+    ///
+    /// Relaxed: read by the thread itself, and for a count.
+    in_turn: AtomicBool,
 }
 
 impl Thread {
@@ -39,6 +44,7 @@ impl Thread {
         Thread {
             driver,
             parker: Parker::new(id),
+            in_turn: AtomicBool::new(false),
         }
     }
 
@@ -49,6 +55,14 @@ impl Thread {
     /// Returns whether the thread takes part in driving this driver.
     pub(crate) fn drives(&self, driver: &dyn Interrupt) -> bool {
         std::ptr::addr_eq(self.driver, driver)
+    }
+
+    pub(crate) fn is_in_turn(&self) -> bool {
+        self.in_turn.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_in_turn(&self, in_turn: bool) {
+        self.in_turn.store(in_turn, Ordering::Relaxed);
     }
 
     /// Ends the sleep of the thread, of whatever kind, and makes it poll its future again.

@@ -58,6 +58,7 @@ struct Recorded<'a> {
 
 impl Drop for Recorded<'_> {
     fn drop(&mut self) {
+        self.thread.set_in_turn(false);
         if self.driver.is_here() {
             self.driver.turns.requests.end(self.thread);
         }
@@ -93,6 +94,7 @@ impl Driver {
         let clock = self.engine.clock();
         let end = limit.map_or(Deadline::NEVER, |limit| clock.now().plus(limit));
         let mut call = Call::begin(self, &thread, Mark::turn(&thread));
+        thread.set_in_turn(true);
         let recorded = Recorded {
             driver: self,
             thread: &thread,

@@ -433,6 +433,27 @@ fn rule_7_a_cancelled_deadline_wakes_no_loop() {
     });
 }
 
+/// A turn of another thread, which begins after `prepare`, leaves the descriptor prepared.
+#[test]
+fn rule_7_a_turn_of_another_thread_keeps_the_deadline() {
+    guarded(|| {
+        let reactor = manual("beside");
+        let (_counter, waker) = Counter::new();
+        let deadline = Instant::now() + 10 * SHORT;
+        let mut timer = timer_in(&reactor, 10 * SHORT);
+        assert!(poll(&mut timer, &waker).is_pending());
+        reactor.prepare().unwrap();
+        thread::scope(|scope| {
+            let turn = || reactor.turn(Some(SHORT)).unwrap();
+            scope.spawn(turn).join().unwrap();
+        });
+        // On the portable back end, the result of `prepare` tells when the time is up.
+        let covers_timers = !cfg!(async_io_portable);
+        assert!(!covers_timers || readable(reactor.fd().unwrap(), HOUR));
+        assert!(!covers_timers || Instant::now() >= deadline);
+    });
+}
+
 /// Handing out the descriptor does not change how turns and `block_on` work.
 #[test]
 fn turns_work_after_the_descriptor_was_handed_out() {

@@ -508,3 +508,18 @@ fn the_next_deadline_is_the_earliest_one() {
         assert_eq!(reactor.next_deadline(), None);
     });
 }
+
+/// The limit of a turn on one thread neither ends the turn of another thread nor counts as a task there.
+#[test]
+fn the_limit_of_another_thread_is_no_task() {
+    guarded(|| {
+        let reactor = manual("limits");
+        thread::scope(|scope| {
+            let long = scope.spawn(|| waits_for(&reactor, 10 * LIMIT));
+            for _ in 0..4 {
+                waits_for(&reactor, LIMIT);
+            }
+            long.join().unwrap();
+        });
+    });
+}
