@@ -19,7 +19,8 @@
 //! * The outermost call for the global reactor has no entry until another call is nested in it. It
 //!   needs none, and most programs have no other calls.
 //! * In the destructors of other thread-local values, the list may be gone. An entry is then not
-//!   recorded, and waits may start the fallback thread without need.
+//!   recorded: waits may start the fallback thread without need, and a nested call does not leave the
+//!   outer ones.
 
 use super::Driver;
 use super::block_on::Session;
@@ -40,6 +41,7 @@ thread_local! {
             turn_is_wanted: Cell::new(false),
             in_turn: Cell::new(None),
             guards: Cell::new(0),
+            is_out_of_order: Cell::new(false),
         }
     };
     static OWNED: Owned = const {
@@ -63,6 +65,9 @@ struct State {
     in_turn: Cell<Option<&'static Driver>>,
     /// The number of guards so far.
     guards: Cell<usize>,
+    /// Whether guards that could not be recorded were dropped out of order. Then no reactor is current
+    /// after them, because the former one may have ended.
+    is_out_of_order: Cell<bool>,
 }
 
 /// The innermost call.
@@ -174,14 +179,23 @@ pub(super) fn current() -> Option<&'static Driver> {
     STATE.with(|it| it.current.get())
 }
 
-/// Adds an entry. Returns the handle if the list is gone.
-fn add_entry(handle: Handle, mark: Mark) -> Option<Handle> {
-    let driver = handle.driver();
+/// Inserts an entry at this place of the list, or at its end. Returns the handle if the list is gone.
+fn insert_entry(place: usize, handle: Handle, mark: Mark) -> Option<Handle> {
     let mut handle = Some(handle);
     let _ = OWNED.try_with(|it| {
         let mut entries = it.entries.borrow_mut();
-        entries.extend(handle.take().map(|handle| Entry::new(handle, mark)));
+        if let Some(handle) = handle.take() {
+            let place = place.min(entries.len());
+            entries.insert(place, Entry::new(handle, mark));
+        }
     });
+    handle
+}
+
+/// Adds an entry. Returns the handle if the list is gone.
+fn add_entry(handle: Handle, mark: Mark) -> Option<Handle> {
+    let driver = handle.driver();
+    let handle = insert_entry(usize::MAX, handle, mark);
     if mark.enters() {
         STATE.with(|it| it.current.set(Some(driver)));
     }
@@ -224,7 +238,17 @@ impl Scope {
 impl Drop for Scope {
     fn drop(&mut self) {
         match &self.unrecorded {
-            Some((_, before)) => STATE.with(|it| it.current.set(*before)),
+            Some((handle, before)) => STATE.with(|it| {
+                let is_last = it
+                    .current
+                    .get()
+                    .is_some_and(|it| std::ptr::eq(it, handle.driver()));
+                if !is_last {
+                    it.is_out_of_order.set(true);
+                }
+                let before = before.filter(|_| !it.is_out_of_order.get());
+                it.current.set(before);
+            }),
             None => remove_entry(self.mark),
         }
     }
@@ -277,12 +301,9 @@ impl Frame {
             let is_known = |entry: &Entry| entry.mark == outer.mark;
             !any_entry(is_known)
         });
-        let with_outer = outer.is_some_and(|outer| {
-            let handle = add_entry(Handle::new(outer.driver), outer.mark);
-            // What the outer call has entered stays current.
-            STATE.with(|it| it.current.set(before));
-            handle.is_none()
-        });
+        // Only the outermost call has no entry, so that comes before what it has entered.
+        let with_outer = outer
+            .is_some_and(|outer| insert_entry(0, Handle::new(outer.driver), outer.mark).is_none());
         match add_entry(Handle::new(driver), mark) {
             None => FrameEntry::Listed { with_outer },
             Some(_) => FrameEntry::Unlisted(before),

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use async_io::{Async, Reactor, Timer, timeout};
 use futures_lite::future::{or, yield_now};
 
-use crate::support::{Counter, foreign, guarded, local_pair, own_waker, poll};
+use crate::support::{Counter, foreign, guarded, local_pair, own_waker, poll, waker_fn};
 use crate::{SHORT, manual, named, pair_in, timer_in};
 
 /// Guards may be dropped in any order. The reactor that was entered last, and not left, is current.
@@ -255,6 +255,53 @@ fn at_exit(library_first: bool, action: impl FnOnce() + Send + 'static) {
     .join()
     .unwrap();
     end.recv().unwrap();
+}
+
+/// In such a destructor, guards that are dropped out of order leave no reactor that has ended.
+#[test]
+fn destructors_may_drop_guards_out_of_order() {
+    guarded(|| {
+        for library_first in [false, true] {
+            at_exit(library_first, || {
+                let (first, second) = (named("first"), named("second"));
+                let guards = (first.enter(), second.enter());
+                drop(guards.0);
+                drop(guards.1);
+                drop(first);
+                drop(Timer::after(SHORT));
+                let all = [(); 3].map(|()| named("new"));
+                assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2]);
+                drop(second);
+            });
+        }
+    });
+}
+
+/// A guard that a waker drops, inside a turn that is nested in a `block_on`, leaves the reactor that the
+/// future has entered.
+#[test]
+fn a_guard_in_a_waker_leaves_what_is_current() {
+    guarded(|| {
+        let (entered, turned, other) = (named("entered"), named("turned"), named("other"));
+        let (seen, sees) = mpsc::channel();
+        let waker = waker_fn(move || {
+            let before = Reactor::current();
+            drop(other.enter());
+            let _ = seen.send((before, Reactor::current()));
+        });
+        async_io::block_on(async {
+            let _entered = entered.enter();
+            let mut timer = timer_in(&turned, SHORT);
+            assert!(poll(&mut timer, &waker).is_pending());
+            let (before, after) = loop {
+                match sees.try_recv() {
+                    Ok(seen) => break seen,
+                    Err(_) => turned.turn(Some(SHORT)).unwrap(),
+                };
+            };
+            assert_eq!((&before, &after), (&entered, &entered));
+        });
+    });
 }
 
 /// Destructors of thread-local values may use reactors and timers, also if those of the library have
