@@ -152,7 +152,9 @@ impl Registration {
                 return true;
             }
         }
+        // If the fallback thread cannot be started, the operation returns the error.
         self.snapshot(at.direction).is_contradicted()
+            && self.driver.promise(waker).is_ok()
             && engine.pausing(&self.target, at, cx.waker()) == Pausing::Yes
     }
 
@@ -299,7 +301,7 @@ impl Registration {
     ) -> Poll<io::Result<()>> {
         let at = WaitPoint { direction, id };
         if self.snapshot(direction).is_contradicted() {
-            self.driver.check_home()?;
+            self.driver.promise(cx.waker())?;
             match self.driver.engine.pausing(&self.target, at, cx.waker()) {
                 Pausing::Yes => return Poll::Pending,
                 Pausing::Over if self.driver.engine.is_ready_now(&self.target, direction) => {
