@@ -111,7 +111,10 @@ use std::time::{Duration, Instant};
 /// In a forked child, `Reactor::global()` is a new reactor. Objects and private reactors of the parent
 /// return errors there, and leave the parent alone. [`Async::rebind`](crate::Async::rebind) moves an
 /// object of the parent to a reactor of the child. A `block_on` that was running at the fork polls its
-/// future every millisecond in the child.
+/// future every millisecond in the child. Timers of the parent also fire in the child.
+///
+/// A child that was made by a bare `clone` system call, and not by `fork`, counts as its parent. It must not
+/// use or drop objects of this crate before it calls `exec`.
 ///
 /// # Examples
 ///
@@ -302,6 +305,10 @@ impl Reactor {
     /// does what there is to do and returns. Otherwise it returns when a pass has done something, when
     /// the time is up, or when [`waker`](Reactor::waker) was called since the last turn.
     ///
+    /// If another thread drives as well, such as the thread of a reactor that is not manual, that thread
+    /// may wake a task without ending the turn. So a loop that waits for tasks lets their wakers call
+    /// [`waker`](Reactor::waker).
+    ///
     /// Several threads may call this at the same time. One of them polls the system, and the others wait
     /// until they can take its place or their time is up.
     ///
@@ -351,8 +358,8 @@ impl Reactor {
     /// [`turn`](Reactor::turn) with a limit of zero, and run the tasks that it has woken.
     ///
     /// On Linux and Android, the descriptor also becomes readable when the time is up. So the event loop
-    /// need not use the result, and may watch the descriptor for edges or levels. Elsewhere, it must
-    /// limit its wait to the result.
+    /// need not use the result, and may watch the descriptor for edges or levels. Elsewhere, and in a
+    /// sandbox without timer descriptors, it must limit its wait to the result.
     ///
     /// # Errors
     ///
@@ -383,7 +390,8 @@ impl Reactor {
     ///
     /// Waking it ends the calls of [`turn`](Reactor::turn) in progress. If there are none, the next call
     /// does not wait, and [`fd`](Reactor::fd) becomes readable. All wakers of one reactor are equal for
-    /// [`Waker::will_wake`]. The waker does not keep the reactor alive.
+    /// [`Waker::will_wake`]. The waker does not keep the reactor alive. If it is called after the reactor
+    /// has ended, it may end a turn of a later reactor early.
     ///
     /// # Examples
     ///
