@@ -12,12 +12,16 @@
 //! | `foreign` | another event loop waits on the descriptor |
 //! | `forks` | a forked child |
 //! | `scopes` | guards, panics, the end of a thread, stale wakers |
+//! | `destructors` | the destructors of thread-local values |
 //! | `texts` | `close`, `Debug`, the texts of errors |
 
 #![cfg(not(async_io_loom))]
 
 #[path = "reactors/current.rs"]
 mod current;
+#[cfg(unix)]
+#[path = "reactors/destructors.rs"]
+mod destructors;
 #[cfg(all(target_os = "linux", not(polling_test_poll_backend)))]
 #[path = "reactors/foreign.rs"]
 mod foreign;
