@@ -372,15 +372,17 @@ impl Reactor {
     ///
     /// ```
     /// use async_io::Reactor;
+    /// use std::io::ErrorKind;
     ///
-    /// # #[cfg(target_os = "linux")]
     /// # fn main() -> std::io::Result<()> {
     /// let reactor = Reactor::builder().fallback_thread(false).build()?;
-    /// assert_eq!(reactor.prepare()?, None);
+    /// match reactor.prepare() {
+    ///     Ok(limit) => assert_eq!(limit, None),
+    ///     Err(error) if error.kind() == ErrorKind::Unsupported => println!("{error}"),
+    ///     Err(error) => return Err(error),
+    /// }
     /// # Ok(())
     /// # }
-    /// # #[cfg(not(target_os = "linux"))]
-    /// # fn main() {}
     /// ```
     pub fn prepare(&self) -> io::Result<Option<Duration>> {
         self.driver().prepare()
@@ -450,14 +452,14 @@ impl Reactor {
     /// ```
     /// use async_io::Reactor;
     ///
-    /// # #[cfg(target_os = "linux")]
     /// # fn main() -> std::io::Result<()> {
     /// let reactor = Reactor::builder().fallback_thread(false).build()?;
-    /// println!("watch {:?}", reactor.fd()?);
+    /// match reactor.fd() {
+    ///     Ok(fd) => println!("watch {fd:?}"),
+    ///     Err(error) => println!("{error}"),
+    /// }
     /// # Ok(())
     /// # }
-    /// # #[cfg(not(target_os = "linux"))]
-    /// # fn main() {}
     /// ```
     #[cfg(unix)]
     pub fn fd(&self) -> io::Result<BorrowedFd<'_>> {
