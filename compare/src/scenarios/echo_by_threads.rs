@@ -69,7 +69,8 @@ const COUNTED_THREADS: usize = 2;
 /// The part with two threads, without a count of system calls.
 pub(crate) const TWO_THREADS: &str = "2";
 
-fn take(job: &Job) -> Outcome<Sample> {
+/// Takes the samples of an echo server with each number of threads, and counts its calls with two.
+pub(super) fn take(job: &Job) -> Outcome<Sample> {
     let mut sample = Sample::default();
     for threads in and_all_cores(&THREADS)? {
         let taken = in_child(&job.part(&threads.to_string()))?;
@@ -84,12 +85,20 @@ fn take(job: &Job) -> Outcome<Sample> {
         }
     }
     if calls::are_counted().is_ok() {
-        sample = sample.and(in_child(&job.part(CALLS))?.prefixed("counted/"));
+        // Calls that were never made are not reported.
+        let unmade = Sample::of("call/futex", 0.0).with("call/write", 0.0);
+        let counted = unmade.and(in_child(&job.part(CALLS))?);
+        sample = sample.and(counted.prefixed("counted/"));
     }
     Ok(sample)
 }
 
 fn child(job: &Job) -> Outcome<Sample> {
+    measure(job, Style::Threads)
+}
+
+/// Measures one part of such a sample, with a server of this style.
+pub(super) fn measure(job: &Job, style: fn(usize) -> Style) -> Outcome<Sample> {
     let count_calls = job.part == CALLS;
     let threads = if count_calls {
         COUNTED_THREADS
@@ -99,7 +108,7 @@ fn child(job: &Job) -> Outcome<Sample> {
     echo::measure(
         job,
         Echo {
-            style: Style::Threads(threads),
+            style: style(threads),
             count_calls,
             ..Echo::plain(64, job.count(5_000, 30_000))
         },

@@ -14,15 +14,14 @@
 //! between two moments at which no request is in flight. That count includes a few writes of the
 //! thread that controls the client.
 
-use super::{CALLS, Scenario, Target::AtLeast, Target::AtMost, Target::Within, aimed, told};
+use super::{
+    Scenario, Target::AtLeast, Target::AtMost, Target::Within, aimed, echo_by_threads, told,
+};
 use crate::harness::Outcome;
-use crate::harness::calls;
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
-use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
-use crate::work::echo::{self, Echo, Style};
-use crate::work::threads::and_all_cores;
+use crate::work::echo::Style;
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "echo_per_core",
@@ -35,7 +34,7 @@ pub(crate) const SCENARIO: Scenario = Scenario {
         Peer::Raw,
     ],
     rounds: (1, 9),
-    take,
+    take: echo_by_threads::take,
     child,
     figures: &[
         told("cpu_ns@1", "CPU ns/request, 1 thread"),
@@ -70,45 +69,6 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     ],
 };
 
-const THREADS: [u64; 4] = [1, 2, 4, 8];
-const COUNTED_THREADS: usize = 2;
-
-fn take(job: &Job) -> Outcome<Sample> {
-    let mut sample = Sample::default();
-    for threads in and_all_cores(&THREADS)? {
-        let taken = in_child(&job.part(&threads.to_string()))?;
-        for (from, to) in [
-            ("cpu_ns", "cpu_ns"),
-            ("rate", "rate"),
-            ("voluntary", "voluntary"),
-            ("latency_us@99", "p99_us"),
-        ] {
-            let figure = taken.get(from).ok_or("a figure of a sample is missing")?;
-            sample = sample.with(&format!("{to}@{threads}"), figure);
-        }
-    }
-    if calls::are_counted().is_ok() {
-        // Calls that were never made are not reported.
-        let unmade = Sample::of("call/futex", 0.0).with("call/write", 0.0);
-        let counted = unmade.and(in_child(&job.part(CALLS))?);
-        sample = sample.and(counted.prefixed("counted/"));
-    }
-    Ok(sample)
-}
-
 fn child(job: &Job) -> Outcome<Sample> {
-    let count_calls = job.part == CALLS;
-    let threads = if count_calls {
-        COUNTED_THREADS
-    } else {
-        job.part.parse()?
-    };
-    echo::measure(
-        job,
-        Echo {
-            style: Style::PerCore(threads),
-            count_calls,
-            ..Echo::plain(64, job.count(5_000, 30_000))
-        },
-    )
+    echo_by_threads::measure(job, Style::PerCore)
 }
