@@ -254,8 +254,7 @@ impl Driver {
     /// Makes the same promise for a task that has waited before, and that waits again without a
     /// poll. A `block_on` that drives this reactor needs none.
     pub(crate) fn promise_again(&'static self, waker: &Waker) {
-        let is_task = thread_of(waker).is_none_or(|it| !it.drives(&self.shell));
-        if is_task {
+        if self.is_task(waker) {
             // If the thread cannot be started, the next poll handles that.
             let _ = self.promise(waker);
         }
@@ -305,11 +304,16 @@ impl Driver {
         }
     }
 
+    /// Returns whether a waker belongs to a task, and not to a `block_on` of this driver.
+    fn is_task(&self, waker: &Waker) -> bool {
+        thread_of(waker).is_none_or(|it| !it.drives(&self.shell))
+    }
+
     /// Returns whether a task waits that no `block_on` of this driver polls. The waker of such a
     /// `block_on` belongs to a call that has ended: while one runs, a thread is inside, or the fallback
     /// thread runs. A `block_on` of another driver counts as a task, because it does not drive this one.
     fn any_task_waits(&self) -> bool {
-        let is_task = |waker: &Waker| thread_of(waker).is_none_or(|it| !it.drives(&self.shell));
+        let is_task = |waker: &Waker| self.is_task(waker);
         let engine = &self.engine;
         engine.timers.any_waker(is_task) || engine.any_source(|it| it.waiters.any_waker(is_task))
     }

@@ -155,18 +155,13 @@ mod starting {
         /// Makes the thread end, and the driver vacant after that. Returns false if no thread runs.
         pub(in super::super) fn end(&self) -> bool {
             let thread = self.thread.lock();
+            let Some(thread) = &*thread else {
+                return false;
+            };
             self.ends.store(true, Ordering::Relaxed);
-            match &*thread {
-                Some(thread) => {
-                    // This also publishes the write above.
-                    thread.notify();
-                    true
-                }
-                None => {
-                    self.ends.store(false, Ordering::Relaxed);
-                    false
-                }
-            }
+            // This also publishes the write above.
+            thread.notify();
+            true
         }
 
         fn has_to_end(&self) -> bool {

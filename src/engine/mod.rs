@@ -291,9 +291,7 @@ impl<P: Poller> Engine<P> {
         }
         // Neither the events nor the batch can hold anything, except for a wait that has failed.
         let (mut events, mut batch) = (P::Events::new(), WakeBatch::default());
-        for _ in 0..2 {
-            self.pass(None, &mut events, &mut batch);
-        }
+        self.pass(None, &mut events, &mut batch);
     }
 
     fn expire(&self, batch: &mut WakeBatch) {
