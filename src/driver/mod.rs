@@ -16,8 +16,8 @@
 //! Whenever a task waits (a source or a timer holds its waker), a thread is inside the reactor's
 //! wait, or is certain to enter it within about a millisecond:
 //!
-//! * A wait whose waker belongs to a `block_on` that runs on the same thread, and drives the same
-//!   reactor, is *local*. That thread will either poll its future again, or wait itself as the leader
+//! * A wait is *local* if its waker belongs to a `block_on` that runs on the same thread and drives
+//!   the same reactor. That thread will either poll its future again, or wait itself as the leader
 //!   or standing by.
 //! * A wait of a task on a thread inside a private reactor relies on that thread. The last thread that
 //!   leaves the reactor looks for such waits, and starts the fallback thread if it finds one

@@ -313,7 +313,7 @@ fn rule_8_locks_of_the_parent_do_not_stop_the_child() {
                         assert!(poll(timer, std::task::Waker::noop()).is_pending());
                     }
                     let pairs = reactors.each_ref().map(pair_in);
-                    // Taken by the child, whose copies are not those of the parent.
+                    // Taken by the child. Its copies are not those of the parent.
                     let mut objects = Some((reactors.clone(), timers, pairs));
                     in_child(|| {
                         let (reactors, mut timers, pairs) = objects.take().unwrap();
