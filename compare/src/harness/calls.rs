@@ -20,6 +20,13 @@ pub(crate) fn are_counted() -> Outcome<()> {
     }
 }
 
+/// Returns the number of waits among the calls.
+pub(crate) fn waits(calls: &BTreeMap<String, u64>) -> u64 {
+    let is_wait = |name: &str| name.starts_with("epoll_") && name.contains("wait");
+    let waits = calls.iter().filter(|(name, _)| is_wait(name));
+    waits.map(|(_, count)| count).sum()
+}
+
 impl Counter {
     /// Attaches to this process. Returns once the count has started.
     pub(crate) fn attach() -> Outcome<Counter> {

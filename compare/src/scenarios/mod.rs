@@ -38,6 +38,7 @@ pub(crate) mod timer_set_and_dropped;
 pub(crate) mod timer_set_yield_dropped;
 pub(crate) mod timers_by_threads;
 pub(crate) mod unawaited_datagrams;
+pub(crate) mod waits_per_batch;
 
 /// The part of a scenario that counts system calls.
 pub(crate) const CALLS: &str = "calls";
@@ -116,6 +117,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     echo_through_readable::SCENARIO,
     foreign_wait_pending::SCENARIO,
     unawaited_datagrams::SCENARIO,
+    waits_per_batch::SCENARIO,
     echo_by_connections::SCENARIO,
 ];
 

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::thread::JoinHandle;
 
 use crate::harness::Outcome;
-use crate::harness::calls::Counter;
+use crate::harness::calls::{self, Counter};
 use crate::harness::process::this_program;
 use crate::harness::sample::Sample;
 use crate::harness::usage::Moment;
@@ -103,7 +103,7 @@ fn per_request(calls: &std::collections::BTreeMap<String, u64>, requests: u64) -
             / requests as f64
     };
     let all = sum(|_| true);
-    let waits = sum(|name| name.starts_with("epoll_") && name.contains("wait"));
+    let waits = calls::waits(calls) as f64 / requests as f64;
     let rechecks = sum(|name| name == "poll" || name == "ppoll");
     let sample = Sample::of("calls", all)
         .with("waits", waits)
