@@ -112,7 +112,10 @@ impl Driver {
             }
             let outcome = led.unwrap_or_default();
             let found = outcome.events > 0 || outcome.woken > 0;
-            if found || !waits || thread.parker.state.is_notified() || clock.now() >= end {
+            // The notification may come from a waker of an earlier call of this thread.
+            let notified = thread.parker.state.take();
+            let has_ended = notified && self.turns.requests.has_ended(&thread);
+            if found || !waits || has_ended || clock.now() >= end {
                 break outcome;
             }
         };

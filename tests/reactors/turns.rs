@@ -1,8 +1,10 @@
 //! Single turns: how long they wait, what ends them, and what they report.
 
+use std::future::poll_fn;
 use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
+use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -42,6 +44,29 @@ fn a_turn_without_events_lasts_until_its_limit() {
                 waits_for(&reactor, limit);
             }
         }
+    });
+}
+
+/// A waker of a `block_on` that has ended notifies the same thread. Its turn goes on, as the thread that
+/// polls the system and beside one.
+#[test]
+fn a_waker_of_an_earlier_call_ends_no_turn() {
+    guarded(|| {
+        let reactor = manual("earlier");
+        let waker = reactor.block_on(async { poll_fn(|cx| Poll::Ready(cx.waker().clone())).await });
+        let (end, ended) = async_channel::bounded::<()>(1);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..4 {
+                    thread::sleep(LIMIT / 2);
+                    waker.wake_by_ref();
+                }
+            });
+            waits_for(&reactor, 2 * LIMIT);
+            scope.spawn(|| reactor.block_on(ended.recv()));
+            waits_for(&reactor, 2 * LIMIT);
+            drop(end);
+        });
     });
 }
 

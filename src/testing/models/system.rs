@@ -455,8 +455,8 @@ impl<const CONCURRENT: bool, P: Policy> Participant<CONCURRENT, P> {
     /// Waits for a turn that does something, as `Driver::turn` does. Here, only a request ends it.
     pub(super) fn turn(&mut self, requests: &TurnRequests) {
         let (driver, thread) = (self.driver, &self.thread);
-        let waits = !requests.begin(thread);
-        while waits && !thread.parker.state.is_notified() {
+        let mut waits = !requests.begin(thread);
+        while waits {
             let limit = Some(Deadline::NEVER);
             if driver
                 .lead_once(thread, limit, &mut self.workspace)
@@ -464,6 +464,7 @@ impl<const CONCURRENT: bool, P: Policy> Participant<CONCURRENT, P> {
             {
                 driver.stand_by_once(thread, &mut self.workspace);
             }
+            waits = !(thread.parker.state.take() && requests.has_ended(thread));
         }
         requests.end(thread);
     }

@@ -219,6 +219,10 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "reactors::request_ends_a_turn::passive",
     ),
     (
+        "ended_call_is_not_marked",
+        "reactors::request_ends_a_turn::passive",
+    ),
+    (
         "limit_of_a_turn_is_not_passed_on",
         "reactors::displaced_thread_passes_the_limit_of_a_turn_on::passive",
     ),
