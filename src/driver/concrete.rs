@@ -19,7 +19,7 @@ use super::fallback::Fallback;
 use super::handle::Handle;
 use super::local;
 use super::policy::Tuned;
-use super::shell::Shell;
+use super::shell::{Shell, Turning as _};
 use super::thread::{Interrupt, thread_of};
 use super::turn::Turns;
 use super::watch::AlarmClock;
@@ -287,6 +287,17 @@ impl Driver {
             if private.presence.leave() {
                 self.look_after_tasks(private);
             }
+            if self.is_manual() {
+                self.call_the_loop();
+            }
+        }
+    }
+
+    /// Ends the wait of a foreign event loop if this thread may have used up a notification for it.
+    #[cold]
+    fn call_the_loop(&self) {
+        if self.is_here() && self.turns.requests.owes_the_loop() {
+            self.engine.notify();
         }
     }
 

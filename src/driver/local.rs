@@ -26,6 +26,7 @@ use super::Driver;
 use super::block_on::Session;
 use super::handle::Handle;
 use super::thread::{Thread, thread_of};
+use super::turn_requests::CallerId;
 use crate::core::wake::UncalledWakers;
 use crate::sys::fork::Home;
 use std::cell::{Cell, RefCell};
@@ -359,6 +360,11 @@ impl Frame {
             FrameEntry::Unlisted(before) => STATE.with(|it| it.current.set(before)),
         }
     }
+}
+
+/// Identifies this thread, for as long as it runs.
+pub(super) fn caller() -> CallerId {
+    STATE.with(|it| CallerId(std::ptr::from_ref(it).addr()))
 }
 
 /// Takes the session that was kept for this driver.

@@ -97,7 +97,7 @@ pub(crate) struct Shell<R, A, P> {
     threads: AtomicUsize,
     /// The number of turns with a limit of their own, which the timers do not know.
     ///
-    /// SeqCst, as `Roles::leader_waits`: see `pass_on`.
+    /// SeqCst, as `Roles::leader_waits`: see `pass_on` and `calls_back_limited_turns`.
     limited: AtomicUsize,
     /// How many sleeps of threads were ended.
     ///
@@ -263,6 +263,20 @@ where
     pub(crate) fn foreign_loop_waits(&self) -> Deadline {
         self.roles.add_foreign_loop();
         self.engine.next_deadline()
+    }
+
+    /// Ends the waits of turns with a limit of their own, which program the system's timer again. Returns
+    /// whether there may be any.
+    ///
+    /// Called after a foreign event loop has programmed the timer later. A turn counts its limit before it
+    /// looks at the timer. Both are sequentially consistent, so the turn sees the later deadline, or this
+    /// thread sees the turn.
+    pub(crate) fn calls_back_limited_turns(&self) -> bool {
+        let any = self.limited.load(Ordering::SeqCst) > 0;
+        if any && !mutation!("prepared_loop_ignores_limits") {
+            self.engine.notify();
+        }
+        any
     }
 
     /// Returns to the state without threads, alarm and shared wakers. No thread takes part.

@@ -44,7 +44,7 @@ impl Wake for EndsTurns {
         if !driver.is_here() {
             return;
         }
-        if !driver.turns.requests.make() {
+        if driver.turns.requests.make() {
             driver.engine.notify();
         }
     }
@@ -99,7 +99,8 @@ impl Driver {
             driver: self,
             thread: &thread,
         };
-        let waits = !self.turns.requests.begin(&thread) && limit != Some(Duration::ZERO);
+        let is_requested = self.turns.requests.begin(&thread, local::caller());
+        let waits = !is_requested && limit != Some(Duration::ZERO);
         if waits {
             call.leaves_others();
         }
@@ -159,7 +160,7 @@ impl Driver {
     pub(crate) fn prepare(&self) -> io::Result<Option<Duration>> {
         let poller = self.foreign_loop()?;
         let next = self.foreign_loop_waits();
-        if self.turns.requests.is_pending() || self.engine.has_backlog() {
+        if self.turns.requests.prepare(local::caller()) || self.engine.has_backlog() {
             // Also for a loop that watches for edges and has seen the present ones already.
             self.engine.notify();
             return Ok(Some(Duration::ZERO));
@@ -168,6 +169,9 @@ impl Driver {
         let earliest = self.engine.next_deadline();
         if earliest < next {
             self.engine.expect_by(earliest);
+        }
+        if self.calls_back_limited_turns() {
+            return Err(driven_elsewhere());
         }
         let clock = self.engine.clock();
         Ok((!earliest.is_never()).then(|| earliest.after(clock.now())))
@@ -192,11 +196,7 @@ impl Driver {
             return Err(no_descriptor());
         }
         if self.is_driven_elsewhere() {
-            return Err(io::Error::new(
-                io::ErrorKind::ResourceBusy,
-                "another thread drives this reactor, and would take events away from the event loop; let its \
-                 `block_on` or `turn` end first",
-            ));
+            return Err(driven_elsewhere());
         }
         Ok(poller)
     }
@@ -215,6 +215,14 @@ impl Driver {
         }
         self.engine.clock().instant(self.engine.next_deadline())
     }
+}
+
+fn driven_elsewhere() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::ResourceBusy,
+        "another thread drives this reactor, and would take events away from the event loop; let its \
+         `block_on` or `turn` end first",
+    )
 }
 
 fn no_descriptor() -> io::Error {

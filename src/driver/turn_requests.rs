@@ -9,6 +9,13 @@
 //! A thread may also be notified by a waker of an earlier call. So a call that was notified takes the
 //! notification, and then asks whether a request has ended it. A request marks the call before it
 //! notifies, so a call that has taken a notification of a request sees the mark.
+//!
+//! # Foreign loops
+//!
+//! A request must also end the wait of a foreign event loop, which a notification of the poller does. But
+//! another thread that waits for the poller may use up that notification. So the request is *owed* to
+//! the loop until the loop's thread runs a turn or prepares for its next wait. Each thread that leaves
+//! the reactor meanwhile notifies the poller again. The thread that has prepared last is the loop's.
 
 use super::thread::Thread;
 use crate::core::sync::Mutex;
@@ -23,17 +30,27 @@ struct Record {
     calls: Vec<Call>,
     /// Whether the next call does not wait.
     pending: bool,
+    /// The thread of a foreign event loop.
+    loops_on: Option<CallerId>,
+    /// Whether the foreign event loop may not have noticed a request.
+    is_owed: bool,
 }
+
+/// Identifies the thread that calls `turn` or `prepare`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CallerId(pub(crate) usize);
 
 #[derive(Debug)]
 struct Call {
     thread: Arc<Thread>,
+    caller: CallerId,
     /// Whether a request has ended it.
     has_ended: bool,
 }
 
 impl TurnRequests {
-    /// Makes a request. Returns whether it has ended a call.
+    /// Makes a request. Returns whether the poller must be notified as well: the request has ended no
+    /// call, or a foreign event loop waits for it.
     pub(crate) fn make(&self) -> bool {
         let mut record = self.0.lock();
         record.pending = !mutation!("request_is_not_recorded");
@@ -42,21 +59,27 @@ impl TurnRequests {
             Arc::clone(&call.thread)
         };
         let ended: Vec<_> = record.calls.iter_mut().map(mark).collect();
+        let is_noticed = |it: CallerId| record.calls.iter().any(|call| call.caller == it);
+        let is_owed = record.loops_on.is_some_and(|it| !is_noticed(it));
+        record.is_owed |= is_owed && !mutation!("request_is_not_owed");
         drop(record);
         for thread in &ended {
             thread.notify();
         }
-        !ended.is_empty()
+        ended.is_empty() || is_owed
     }
 
     /// Begins a call. Returns whether there was a request, so that the call must not wait.
-    pub(crate) fn begin(&self, thread: &Arc<Thread>) -> bool {
+    pub(crate) fn begin(&self, thread: &Arc<Thread>, caller: CallerId) -> bool {
         let mut record = self.0.lock();
         record.calls.push(Call {
             thread: Arc::clone(thread),
+            caller,
             has_ended: false,
         });
-        std::mem::take(&mut record.pending)
+        let is_of_the_loop = record.loops_on == Some(caller);
+        let was_owed = is_of_the_loop && std::mem::take(&mut record.is_owed);
+        std::mem::take(&mut record.pending) || was_owed
     }
 
     /// Returns whether a request has ended the call of this thread.
@@ -69,7 +92,7 @@ impl TurnRequests {
     /// Ends a call. A request that has ended this call does not end the next one.
     pub(crate) fn end(&self, thread: &Arc<Thread>) {
         let mut record = self.0.lock();
-        let Record { calls, pending } = &mut *record;
+        let Record { calls, pending, .. } = &mut *record;
         let is_own = |call: &Call| Arc::ptr_eq(&call.thread, thread);
         let Some(index) = calls.iter().position(is_own) else {
             return;
@@ -79,12 +102,23 @@ impl TurnRequests {
         }
     }
 
-    pub(crate) fn is_pending(&self) -> bool {
-        self.0.lock().pending
+    /// Records that the caller prepares for a wait of its event loop. Returns whether there is a
+    /// request, so that the loop must not wait.
+    pub(crate) fn prepare(&self, caller: CallerId) -> bool {
+        let mut record = self.0.lock();
+        record.loops_on = Some(caller);
+        let was_owed = std::mem::take(&mut record.is_owed);
+        record.pending || was_owed
     }
 
-    /// Forgets a request. No call is in progress.
+    /// Returns whether a foreign event loop may not have noticed a request. The caller, which leaves the
+    /// reactor, then notifies the poller.
+    pub(crate) fn owes_the_loop(&self) -> bool {
+        self.0.lock().is_owed
+    }
+
+    /// Forgets a request and the foreign event loop. No call is in progress.
     pub(crate) fn reset(&self) {
-        self.0.lock().pending = false;
+        *self.0.lock() = Record::default();
     }
 }

@@ -361,6 +361,11 @@ impl Reactor {
     /// need not use the result, and may watch the descriptor for edges or levels. Elsewhere, and in a
     /// sandbox without timer descriptors, it must limit its wait to the result.
     ///
+    /// The thread that calls this is the thread of the event loop. If another thread begins to drive the
+    /// reactor while the loop waits, that thread handles the events meanwhile. A task that it wakes by
+    /// [`waker`](Reactor::waker) ends the wait of the loop, at the latest when the other thread has left
+    /// the reactor.
+    ///
     /// # Errors
     ///
     /// * [`Unsupported`](io::ErrorKind::Unsupported) if the reactor is not

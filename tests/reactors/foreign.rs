@@ -454,6 +454,60 @@ fn rule_7_a_turn_of_another_thread_keeps_the_deadline() {
     });
 }
 
+/// Another thread takes the event of a task of the event loop. The task's waker ends the wait of the
+/// loop, even if that thread uses up the notification.
+#[test]
+fn rule_7_a_wake_up_by_another_thread_ends_the_wait_of_the_loop() {
+    guarded(|| {
+        type Drives = fn(&Reactor);
+        let by_turn: Drives = |reactor| _ = reactor.turn(Some(Duration::ZERO)).unwrap();
+        let by_a_limited_turn: Drives = |reactor| _ = reactor.turn(Some(SHORT)).unwrap();
+        let by_block_on: Drives =
+            |reactor| reactor.block_on(async { _ = async_io::Timer::after(2 * SHORT).await });
+        for drives in [by_turn, by_a_limited_turn, by_block_on] {
+            for edge in [false, true] {
+                let reactor = manual("helped");
+                let event_loop = if edge {
+                    Loop::edge(&reactor)
+                } else {
+                    Loop::Level
+                };
+                let (source, mut peer) = pair_in(&reactor);
+                assert!(poll_readable(&source, &reactor.waker()).is_pending());
+                flush(&reactor);
+                assert_eq!(reactor.prepare().unwrap(), None);
+                peer.write_all(b"x").unwrap();
+                thread::scope(|scope| scope.spawn(|| drives(&reactor)).join().unwrap());
+                event_loop.wait(&reactor, Some(STEP));
+                // The request is not lost, and does not stay.
+                reactor.turn(None).unwrap();
+                flush(&reactor);
+                assert_eq!(reactor.prepare().unwrap(), None);
+            }
+        }
+    });
+}
+
+/// Each turn with a limit ends, although another thread prepares for its waits meanwhile.
+#[test]
+fn rule_7_prepare_does_not_prolong_a_turn() {
+    guarded(|| {
+        let reactor = manual("prolonged");
+        let end = Instant::now() + 20 * SHORT;
+        let prepares = || {
+            while Instant::now() < end {
+                _ = reactor.prepare();
+            }
+        };
+        thread::scope(|scope| {
+            scope.spawn(prepares);
+            while Instant::now() < end {
+                reactor.turn(Some(Duration::from_micros(100))).unwrap();
+            }
+        });
+    });
+}
+
 /// Handing out the descriptor does not change how turns and `block_on` work.
 #[test]
 fn turns_work_after_the_descriptor_was_handed_out() {

@@ -6,7 +6,7 @@ use crate::core::clock::Deadline;
 use crate::core::presence::{Holders, Presence};
 use crate::driver::policy::Policy;
 use crate::driver::shell::Turning;
-use crate::driver::turn_requests::TurnRequests;
+use crate::driver::turn_requests::{CallerId, TurnRequests};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
@@ -33,6 +33,12 @@ models! {
     /// Excluded: a fallback thread that was displaced inside its wait uses up the expiry that was meant
     /// for the limit of a turn, and the turn does not end.
     displaced_thread_passes_the_limit_of_a_turn_on, 4;
+    /// Excluded: a foreign event loop is prepared, which programs the timer later, while a turn with a
+    /// limit begins, and the turn does not end.
+    prepared_loop_keeps_the_limit_of_a_turn, 4;
+    /// Excluded: another thread uses up the notification of a request, and the wait of a foreign event
+    /// loop does not end.
+    request_ends_the_wait_of_a_loop, 4;
 }
 
 /// The threads inside a driver, as `driver::concrete` counts them.
@@ -198,6 +204,44 @@ fn displaced_thread_passes_the_limit_of_a_turn_on<const C: bool, P: Policy>(
     // Ends the wait of the fallback thread, if it has begun after the turn.
     driver.engine.notify();
     fallback.join().unwrap();
+}
+
+fn prepared_loop_keeps_the_limit_of_a_turn<const C: bool, P: Policy>(
+    driver: &'static Driver<C, P>,
+) {
+    let turn = thread::spawn(move || {
+        let mut call = Participant::new(driver);
+        call.turn_until(Deadline::from_nanos(5));
+        call.retire();
+    });
+    // As `Driver::prepare` does, without timers.
+    driver.engine.arm(driver.foreign_loop_waits());
+    driver.calls_back_limited_turns();
+    turn.join().unwrap();
+}
+
+fn request_ends_the_wait_of_a_loop<const C: bool, P: Policy>(driver: &'static Driver<C, P>) {
+    let requests = Arc::new(TurnRequests::default());
+    driver.foreign_loop_waits();
+    assert!(!requests.prepare(CallerId(1)));
+    let made = Arc::clone(&requests);
+    let maker = thread::spawn(move || {
+        if made.make() {
+            driver.engine.notify();
+        }
+    });
+    let helper = thread::spawn(move || {
+        let mut call = Participant::new(driver);
+        call.give_turn();
+        call.retire();
+        // As `Driver::leave` does.
+        if requests.owes_the_loop() {
+            driver.engine.notify();
+        }
+    });
+    driver.engine.wait_for_descriptor();
+    maker.join().unwrap();
+    helper.join().unwrap();
 }
 
 /// Excluded: the thread that releases the last holder, and makes the driver vacant, does not see what

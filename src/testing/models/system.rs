@@ -14,7 +14,7 @@ use crate::core::wake::{UncalledWakers, WakeBatch};
 use crate::driver::policy::Policy;
 use crate::driver::shell::{Pass, Shell, Turning, Workspace};
 use crate::driver::thread::{self, Thread};
-use crate::driver::turn_requests::TurnRequests;
+use crate::driver::turn_requests::{CallerId, TurnRequests};
 use crate::driver::watch::AlarmClock;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -115,6 +115,12 @@ impl<const CONCURRENT: bool> Engine<CONCURRENT> {
         while kernel.edges.is_empty() && !kernel.notified && kernel.programmed.is_never() {
             kernel = self.changed.wait(kernel);
         }
+    }
+
+    /// Programs the timer, also for a later deadline than before.
+    pub(super) fn arm(&self, deadline: Deadline) {
+        self.kernel.lock().programmed = deadline;
+        self.changed.notify_all();
     }
 
     pub(super) fn now(&self) -> Deadline {
@@ -455,7 +461,7 @@ impl<const CONCURRENT: bool, P: Policy> Participant<CONCURRENT, P> {
     /// Waits for a turn that does something, as `Driver::turn` does. Here, only a request ends it.
     pub(super) fn turn(&mut self, requests: &TurnRequests) {
         let (driver, thread) = (self.driver, &self.thread);
-        let mut waits = !requests.begin(thread);
+        let mut waits = !requests.begin(thread, CallerId(0));
         while waits {
             let limit = Some(Deadline::NEVER);
             if driver

@@ -227,6 +227,14 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "reactors::displaced_thread_passes_the_limit_of_a_turn_on::passive",
     ),
     (
+        "prepared_loop_ignores_limits",
+        "reactors::prepared_loop_keeps_the_limit_of_a_turn::passive",
+    ),
+    (
+        "request_is_not_owed",
+        "reactors::request_ends_the_wait_of_a_loop::passive",
+    ),
+    (
         "foreign_loop_is_not_announced",
         "reactors::foreign_loop_sees_an_earlier_deadline::passive",
     ),
