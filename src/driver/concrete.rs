@@ -19,6 +19,7 @@ use super::fallback::Fallback;
 use super::handle::Handle;
 use super::local;
 use super::policy::Tuned;
+use super::pool::Pool;
 use super::shell::{Shell, Turning as _};
 use super::thread::{Interrupt, thread_of};
 use super::turn::Turns;
@@ -47,7 +48,7 @@ pub(crate) struct Driver {
     /// `None` for the driver of the process.
     private: Option<Private>,
     /// The private drivers of this process that are not in use. Only the driver of the process has any.
-    vacant: Mutex<Vec<&'static Driver>>,
+    pool: Pool,
     /// The number of private reactors so far.
     created: AtomicUsize,
 }
@@ -105,7 +106,7 @@ impl Driver {
             turns: Turns::default(),
             home: Home::new(),
             private,
-            vacant: Mutex::new(Vec::new()),
+            pool: Pool::default(),
             created: AtomicUsize::new(0),
         }
     }
@@ -147,13 +148,13 @@ impl Driver {
     /// The system refuses to create a poller.
     pub(crate) fn private(name: Option<String>, manual: bool) -> io::Result<Handle> {
         let global = Driver::global();
-        let vacant = global.vacant.lock().pop();
-        let driver = vacant.unwrap_or_else(|| {
+        let driver = global.pool.take().unwrap_or_else(|| {
             // One shard: the timers of a reactor fire in one order.
             Box::leak(Box::new(Driver::new(1, Some(Private::vacant()))))
         });
-        if let Err(error) = driver.engine.poller() {
-            global.vacant.lock().push(driver);
+        if let Err(error) = driver.refresh() {
+            global.pool.expect();
+            global.pool.add(driver);
             return Err(io::Error::new(
                 error.kind(),
                 format!(
@@ -380,24 +381,28 @@ impl Driver {
     /// driver of the parent is leaked.
     #[cold]
     fn vacate(&'static self) {
-        if self.is_here() && !self.fallback.end() {
-            self.recycle();
+        if self.is_here() {
+            Driver::global().pool.expect();
+            if !self.fallback.end() {
+                self.become_vacant();
+            }
         }
     }
 
     /// Makes the driver vacant. Nothing holds it, and no thread is inside it.
-    pub(super) fn recycle(&'static self) {
-        // A panic of a `tracing` subscriber must not unwind from here: a handle is being dropped.
-        wake::guarded(|| self.engine.reset());
-        if let Some(poller) = self.engine.existing_poller() {
-            poller.expect_nothing();
-        }
+    pub(super) fn become_vacant(&'static self) {
+        Driver::global().pool.add(self);
+    }
+
+    /// Makes a vacant driver ready for use.
+    fn refresh(&self) -> io::Result<()> {
+        self.engine.refresh()?.expect_nothing();
         self.shell.reset();
         self.turns.requests.reset();
         if let Some(private) = &self.private {
             private.presence.erase_note();
         }
-        Driver::global().vacant.lock().push(self);
+        Ok(())
     }
 
     /// Returns what uses the reactor besides one handle. Returns `None` for the reactor of the process,

@@ -211,6 +211,6 @@ mod starting {
         }
         driver.retire(thread);
         driver.fallback.has_ended();
-        driver.recycle();
+        driver.become_vacant();
     }
 }

@@ -9,6 +9,7 @@
 //! * [`turn_requests`]: how a waker ends a call of `turn`.
 //! * [`local`]: what a thread remembers about the reactors that it has entered, and its calls.
 //! * [`concrete`]: the driver of this process and those of private reactors.
+//! * [`pool`]: the drivers of former private reactors.
 //! * [`handle`]: a counted handle of a driver.
 //!
 //! # Invariant
@@ -43,6 +44,8 @@ pub(crate) mod handle;
 #[cfg(not(async_io_loom))]
 pub(crate) mod local;
 pub(crate) mod policy;
+#[cfg(not(async_io_loom))]
+mod pool;
 pub(crate) mod shell;
 pub(crate) mod thread;
 #[cfg(not(async_io_loom))]

@@ -106,11 +106,6 @@ impl<P: Poller> Engine<P> {
         }
     }
 
-    /// Returns the poller, if there is one.
-    pub(crate) fn existing_poller(&self) -> Option<&P> {
-        self.poller.get()
-    }
-
     #[cold]
     fn make_poller(&self) -> io::Result<&P> {
         let mut look_again = self.bare.lock();
@@ -282,16 +277,18 @@ impl<P: Poller> Engine<P> {
         })
     }
 
-    /// Removes what an engine without sources and timers may have left for its next turn: events,
-    /// a notification, a programmed deadline.
-    pub(crate) fn reset(&self) {
-        if self.poller.get().is_none() {
-            *self.bare.lock() = false;
-            return;
+    /// Makes an engine without sources and timers ready for use. Creates the poller if there is none, and
+    /// opens it again if the program has closed its descriptors. Otherwise removes what is left in it:
+    /// events, and a notification. Returns the poller.
+    pub(crate) fn refresh(&self) -> io::Result<&P> {
+        let poller = self.poller()?;
+        let mut events = P::Events::new();
+        if poller.wait(&mut events, Until::Now).is_err() {
+            // There are no tasks to wake.
+            self.reopen(poller, &events, &mut WakeBatch::default())?;
         }
-        // Neither the events nor the batch can hold anything, except for a wait that has failed.
-        let (mut events, mut batch) = (P::Events::new(), WakeBatch::default());
-        self.pass(None, &mut events, &mut batch);
+        self.left_events.store(false, Ordering::Relaxed);
+        Ok(poller)
     }
 
     fn expire(&self, batch: &mut WakeBatch) {

@@ -13,7 +13,9 @@ use async_io::{Async, Timer};
 use futures_lite::future::{or, poll_once};
 
 use crate::support::procfs::{fallback_thread, wait_until_asleep};
-use crate::support::{Counter, assert_quiet, drain, fill, isolated, poll, raw, shared_pair};
+use crate::support::{
+    Counter, assert_quiet, close_from_three, drain, fill, isolated, poll, raw, shared_pair,
+};
 
 /// A child that continues to use the library gets errors that state the reason. Drops and refused
 /// operations in the child do not affect its parent.
@@ -56,14 +58,6 @@ fn a_forked_child_has_a_reactor_of_its_own() {
         drain(&full_peer, filled);
         async_io::block_on(full.writable()).unwrap();
     });
-}
-
-/// Closes all descriptors from 3 on, as programs do that become daemons or start others.
-fn close_from_three() {
-    // SAFETY: runs in a process of its own; the caller forgets the owners that would close the
-    // numbers again.
-    let closed = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
-    assert_eq!(closed, 0, "{}", std::io::Error::last_os_error());
 }
 
 /// All descriptors are closed between two calls of `block_on`, including those of the program,

@@ -47,7 +47,7 @@ fn a_turn_without_events_lasts_until_its_limit() {
     });
 }
 
-/// A waker of a `block_on` that has ended notifies the same thread. Its turn goes on, as the thread that
+/// A waker of a `block_on` that has ended notifies the same thread. Its turn continues, as the thread that
 /// polls the system and beside one.
 #[test]
 fn a_waker_of_an_earlier_call_ends_no_turn() {

@@ -63,6 +63,16 @@ pub(crate) fn open_objects() -> usize {
     count as usize
 }
 
+/// Closes all descriptors from 3 on, as programs do that become daemons or start others. The process must
+/// be one of its own, and must forget the owners that would close the numbers again.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+pub(crate) fn close_from_three() {
+    // SAFETY: the caller has forgotten all owners.
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
+    assert_eq!(closed, 0, "{}", std::io::Error::last_os_error());
+}
+
 /// Limits the descriptors of this process to numbers below `limit` and returns the previous limit.
 #[cfg(target_os = "linux")]
 pub(crate) fn limit_descriptors(limit: Option<u64>) -> Option<u64> {
