@@ -101,11 +101,11 @@ impl UncalledWakers {
         self.count.store(0, Ordering::Relaxed);
     }
 
-    /// Calls all wakers, first in first out. Several threads may call this function at once: each
-    /// waker is called by one of them.
+    /// Calls the wakers, first in first out, as long as the lock may be taken. Several threads may call
+    /// this function at once: each waker is called by one of them.
     #[inline]
-    pub(crate) fn run(&self) {
-        while self.count.load(Ordering::Relaxed) > 0 {
+    pub(crate) fn run(&self, may_lock: impl Fn() -> bool) {
+        while self.count.load(Ordering::Relaxed) > 0 && may_lock() {
             let Some(waker) = self.pop() else { return };
             wake(waker);
         }

@@ -32,7 +32,7 @@ use crate::core::wake;
 use crate::engine::Engine;
 use crate::engine::poller::{Poller as _, Until};
 use crate::sys::Poller;
-use crate::sys::fork::{self, Home, PerProcess};
+use crate::sys::fork::{self, PerProcess};
 use std::io;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -44,7 +44,6 @@ pub(crate) struct Driver {
     shell: Shell<Engine<Poller>, Poller, Tuned>,
     pub(super) fallback: Fallback,
     pub(super) turns: Turns,
-    home: Home,
     /// `None` for the driver of the process.
     private: Option<Private>,
     /// The private drivers of this process that are not in use. Only the driver of the process has any.
@@ -104,7 +103,6 @@ impl Driver {
             shell: Shell::new(engine, clock),
             fallback: Fallback::new(),
             turns: Turns::default(),
-            home: Home::new(),
             private,
             pool: Pool::default(),
             created: AtomicUsize::new(0),
@@ -185,7 +183,7 @@ impl Driver {
     /// Returns whether this process created the driver. If not, none of its locks may be taken.
     #[inline]
     pub(crate) fn is_here(&self) -> bool {
-        self.home.is_here()
+        self.engine.is_here()
     }
 
     #[inline]

@@ -196,7 +196,7 @@ mod starting {
         loop {
             let rounds = AssertUnwindSafe(|| {
                 let _span = trace::main_loop();
-                while !driver.fallback.has_to_end() {
+                while !driver.fallback.has_to_end() && driver.is_here() {
                     driver.fallback_round(thread, &mut workspace, &mut absences);
                 }
             });
@@ -208,6 +208,9 @@ mod starting {
                     std::thread::sleep(REST_AFTER_PANIC);
                 }
             }
+        }
+        if !driver.is_here() {
+            return; // A waker has called `fork`, and this is the only thread of the child.
         }
         driver.retire(thread);
         driver.fallback.has_ended();

@@ -75,6 +75,9 @@ pub(crate) trait Turning: Debug + Send + Sync {
 
     /// Returns the earliest deadline of the timers.
     fn next_deadline(&self) -> Deadline;
+
+    /// Returns false in a forked child of the process that created the engine. No lock may be taken there.
+    fn is_here(&self) -> bool;
 }
 
 /// What a pass has found.
@@ -189,9 +192,10 @@ where
         // If this call runs inside a waker, what it waits for may depend on a later waker of the
         // batch.
         if !mutation!("nested_call_leaves_the_batch") {
-            workspace.uncalled.run();
+            self.run_uncalled(workspace);
         }
-        while !thread.parker.state.is_notified() {
+        // A waker may have called `fork`. The child returns to its caller.
+        while !thread.parker.state.is_notified() && self.engine.is_here() {
             match self.roles.try_lead(thread.id(), Claim::Away) {
                 Lead::Occupied => self.stand_by_once(thread, workspace),
                 granted => {
@@ -202,6 +206,12 @@ where
                 }
             }
         }
+    }
+
+    /// Calls the wakers that this thread has shared.
+    #[inline]
+    fn run_uncalled(&self, workspace: &Workspace<R::Buffer>) {
+        workspace.uncalled.run(|| self.engine.is_here());
     }
 
     /// Runs a turn that does not wait, so that I/O and timers make progress while the thread is
@@ -225,7 +235,7 @@ where
     }
 
     /// Runs one turn, which waits at most until the limit, or does not wait without a limit. Returns
-    /// `None` if another thread leads.
+    /// `None` if another thread leads, and in a forked child.
     pub(crate) fn lead_once(
         &self,
         thread: &Arc<Thread>,
@@ -233,7 +243,10 @@ where
         workspace: &mut Workspace<R::Buffer>,
     ) -> Option<Outcome> {
         // As in `wait_as`, and as in `turn_without_waiting`.
-        workspace.uncalled.run();
+        self.run_uncalled(workspace);
+        if !self.engine.is_here() {
+            return None;
+        }
         self.roles.end_calls();
         let _limited = limit.is_some().then(|| Limited::new(&self.limited));
         match self.roles.try_lead(thread.id(), Claim::Away) {
@@ -555,7 +568,7 @@ where
         let has_tasks = self.workspace.batch.any(|waker| thread_of(waker).is_none());
         self.leave();
         self.workspace.batch.run();
-        self.workspace.uncalled.run();
+        self.shell.run_uncalled(self.workspace);
         if self.announces_calls {
             self.shell.roles.end_calls();
         }

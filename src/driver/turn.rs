@@ -108,6 +108,10 @@ impl Driver {
         let outcome = loop {
             let workspace = session.workspace();
             let led = call.in_turn(|| self.lead_once(&thread, limit, workspace));
+            if !self.is_here() {
+                // A waker has called `fork`, and this is the child.
+                break led.unwrap_or_default();
+            }
             if waits && led.is_none() {
                 self.stand_by_until(end, session, &call);
             }

@@ -57,6 +57,8 @@ pub(crate) struct Engine<P: Poller> {
     /// Relaxed: read by the thread that drives, or by one that has excluded the others.
     left_events: AtomicBool,
     turns: Turns,
+    /// The process that created the engine.
+    process: usize,
 }
 
 /// One registration: the source, its key, and the system's name for the object.
@@ -88,6 +90,7 @@ impl<P: Poller> Engine<P> {
             broken: AtomicBool::new(false),
             left_events: AtomicBool::new(false),
             turns: Turns::new(),
+            process: P::process(),
         }
     }
 
@@ -412,5 +415,10 @@ impl<P: Poller> Turning for Engine<P> {
 
     fn next_deadline(&self) -> Deadline {
         self.timers.next()
+    }
+
+    #[inline]
+    fn is_here(&self) -> bool {
+        self.process == P::process()
     }
 }

@@ -36,6 +36,9 @@ pub(crate) trait Poller: Sized + Debug + Send + Sync {
     /// the first one.
     const CONCURRENT_WAITS: bool;
 
+    /// Identifies the running process: a forked child has a number that its parent has not.
+    fn process() -> usize;
+
     /// Creates a poller, or returns why there is none.
     fn new(clock: Clock) -> io::Result<Self>;
 

@@ -186,6 +186,11 @@ impl poller::Poller for Poller {
 
     const CONCURRENT_WAITS: bool = true;
 
+    #[inline]
+    fn process() -> usize {
+        fork::generation()
+    }
+
     fn new(clock: Clock) -> io::Result<Poller> {
         let parts = Parts::open()?;
         Ok(Poller {

@@ -3,7 +3,8 @@
 //! A check that fails in a child ends it with a signal or a panic, so its parent sees the status.
 
 use std::io::{ErrorKind, Read, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use async_io::{Async, Reactor, Timer};
 
 use crate::support::{
-    Counter, HOUR, foreign, isolated, local_pair, poll, poll_readable, raw, wait_readable,
+    Counter, HOUR, foreign, isolated, local_pair, poll, poll_readable, raw, wait_readable, waker_fn,
 };
 use crate::{SHORT, manual, named, pair_in, timer_in};
 
@@ -271,6 +272,57 @@ fn rule_8_a_child_returns_from_the_block_on_that_it_was_forked_in() {
                 }
                 assert_eq!(raw::wait_for(child), 0, "the child has failed");
                 reactor.block_on(async { _ = Timer::after(SHORT).await });
+            }
+        },
+    );
+}
+
+/// A waker forks, which a turn inside `block_on` or a call of `turn` has called. Meanwhile other threads
+/// take the locks of the sources. The child returns from the call.
+#[test]
+fn rule_8_a_child_returns_from_the_turn_that_it_was_forked_in() {
+    isolated(
+        "forks::rule_8_a_child_returns_from_the_turn_that_it_was_forked_in",
+        || {
+            type Drives = fn(&Reactor);
+            let by_block_on: Drives =
+                |reactor| reactor.block_on(async { _ = Timer::after(2 * SHORT).await });
+            let by_turn: Drives = |reactor| _ = reactor.turn(Some(2 * SHORT)).unwrap();
+            let ended = AtomicBool::new(false);
+            for reactor in [named("waker"), Reactor::global()] {
+                let (source, _peer) = pair_in(&reactor);
+                let hammer = || {
+                    let wakers = [Counter::new(), Counter::new()];
+                    while !ended.load(Ordering::SeqCst) {
+                        for (_, waker) in &wakers {
+                            assert!(poll_readable(&source, waker).is_pending());
+                        }
+                    }
+                };
+                ended.store(false, Ordering::SeqCst);
+                thread::scope(|scope| {
+                    scope.spawn(hammer);
+                    scope.spawn(hammer);
+                    // Also if a child fails.
+                    let _ends = Ends(&ended);
+                    for round in 0..crate::support::stress(20) {
+                        let child = Arc::new(AtomicI32::new(-1));
+                        let forked = Arc::clone(&child);
+                        let forks = move || forked.store(raw::fork(), Ordering::SeqCst);
+                        let mut timer = timer_in(&reactor, SHORT);
+                        assert!(poll(&mut timer, &waker_fn(forks)).is_pending());
+                        let drives = [by_block_on, by_turn][round % 2];
+                        while child.load(Ordering::SeqCst) < 0 {
+                            drives(&reactor);
+                        }
+                        let child = child.load(Ordering::SeqCst);
+                        if child == 0 {
+                            use_everything();
+                            raw::exit_now();
+                        }
+                        assert_eq!(raw::wait_for(child), 0, "the child has failed");
+                    }
+                });
             }
         },
     );

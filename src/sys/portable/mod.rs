@@ -14,7 +14,7 @@
 
 mod object;
 
-use super::fork::Home;
+use super::fork::{self, Home};
 use super::raw::{self, RawSource};
 use super::{ask, explain};
 use crate::core::clock::{Clock, Deadline};
@@ -125,6 +125,11 @@ impl poller::Poller for Poller {
     };
 
     const CONCURRENT_WAITS: bool = false;
+
+    #[inline]
+    fn process() -> usize {
+        fork::generation()
+    }
 
     fn new(clock: Clock) -> io::Result<Poller> {
         Ok(Poller {

@@ -206,6 +206,10 @@ impl<const CONCURRENT: bool> Turning for Engine<CONCURRENT> {
     fn next_deadline(&self) -> Deadline {
         self.timers.get().map_or(Deadline::NEVER, Timers::next)
     }
+
+    fn is_here(&self) -> bool {
+        true
+    }
 }
 
 /// An alarm clock that goes off at any time after its alarm was set.

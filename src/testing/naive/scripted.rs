@@ -128,6 +128,10 @@ impl<const ONE_SHOT: bool> poller::Poller for Scripted<ONE_SHOT> {
 
     const CONCURRENT_WAITS: bool = true;
 
+    fn process() -> usize {
+        0
+    }
+
     fn new(_clock: Clock) -> io::Result<Self> {
         Ok(Scripted)
     }
