@@ -28,7 +28,9 @@
 //! sequence of all earlier exits, so it sees what those threads did before they left.
 //!
 //! The release of a holder is AcqRel for the same reason: the thread that releases the last one sees
-//! everything that was done through the others.
+//! everything that was done through the others. All sources and timers together count as one root, which
+//! the last of them releases. So an object costs one write, unless it is the only one, and each count is
+//! exact by itself.
 //!
 //! # Rejected
 //!
@@ -40,54 +42,70 @@ use crate::core::sync::atomic::{AtomicUsize, Ordering};
 /// What keeps a private driver occupied.
 #[derive(Debug)]
 pub(crate) struct Holders {
-    /// Handles, sources and timers.
-    all: AtomicUsize,
+    /// The handles, and one for all objects.
+    roots: AtomicUsize,
     handles: AtomicUsize,
+    /// Sources and timers.
+    objects: AtomicUsize,
 }
 
 impl Holders {
     /// Creates the holders of a vacant driver.
     pub(crate) fn none() -> Self {
         Holders {
-            all: AtomicUsize::new(0),
+            roots: AtomicUsize::new(0),
             handles: AtomicUsize::new(0),
+            objects: AtomicUsize::new(0),
         }
     }
 
     /// Adds a source or a timer.
     #[inline]
-    pub(crate) fn add(&self) {
-        // Relaxed: the caller has another holder, which keeps the driver occupied meanwhile.
-        self.all.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn add_object(&self) {
+        // Relaxed: the caller has another holder, which keeps the driver occupied meanwhile. If that is
+        // a handle, another thread may release the root of the objects at the same time. The count of
+        // the roots is right once both threads are done.
+        if self.objects.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.roots.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
-    /// Removes a holder that is not a handle. Returns whether it was the last holder of all.
+    /// Removes a source or a timer. Returns whether it was the last holder of all.
     #[inline]
-    pub(crate) fn remove(&self) -> bool {
-        let ordering = if mutation!("holder_is_released_without_order") {
-            Ordering::Relaxed
-        } else {
-            Ordering::AcqRel
-        };
-        self.all.fetch_sub(1, ordering) == 1
+    pub(crate) fn remove_object(&self) -> bool {
+        self.objects.fetch_sub(1, releasing()) == 1 && self.remove_root()
     }
 
     pub(crate) fn add_handle(&self) {
-        self.add();
+        // Relaxed: as above, or the driver is vacant and belongs to the caller.
+        self.roots.fetch_add(1, Ordering::Relaxed);
         self.handles.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Begins to remove a handle. Returns whether it was the last handle. The caller then calls
-    /// [`remove`](Self::remove), and the driver stays occupied until that.
+    /// [`remove_root`](Self::remove_root), and the driver stays occupied until that.
     pub(crate) fn remove_handle(&self) -> bool {
         self.handles.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
+    /// Ends the removal of a handle. Returns whether it was the last holder of all.
+    #[inline]
+    pub(crate) fn remove_root(&self) -> bool {
+        self.roots.fetch_sub(1, releasing()) == 1
+    }
+
     /// Returns the number of handles, and the number of sources and timers.
     pub(crate) fn count(&self) -> (usize, usize) {
-        let all = self.all.load(Ordering::Acquire);
         let handles = self.handles.load(Ordering::Acquire);
-        (handles, all.saturating_sub(handles))
+        (handles, self.objects.load(Ordering::Acquire))
+    }
+}
+
+fn releasing() -> Ordering {
+    if mutation!("holder_is_released_without_order") {
+        Ordering::Relaxed
+    } else {
+        Ordering::AcqRel
     }
 }
 

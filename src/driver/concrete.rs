@@ -341,16 +341,15 @@ impl Driver {
         if private.holders.remove_handle() && self.is_here() {
             self.end_restriction(private);
         }
-        if private.holders.remove() {
+        if private.holders.remove_root() {
             self.vacate();
         }
     }
 
     /// Lets a thread drive what remains of a manual reactor without handles.
     fn end_restriction(&'static self, private: &Private) {
-        // The handle that is being removed still counts as a holder, but not as a handle.
-        let (_, others) = private.holders.count();
-        if others > 1 && private.manual.swap(false, Ordering::Relaxed) {
+        let (_, objects) = private.holders.count();
+        if objects > 0 && private.manual.swap(false, Ordering::Relaxed) {
             self.roles.remove_foreign_loop();
             // If the thread cannot be started, the next wait tries again.
             let _ = self.start_fallback();
@@ -361,7 +360,7 @@ impl Driver {
     #[cold]
     pub(crate) fn add_holder(&self) {
         if let Some(private) = &self.private {
-            private.holders.add();
+            private.holders.add_object();
         }
     }
 
@@ -369,7 +368,7 @@ impl Driver {
     #[cold]
     pub(crate) fn remove_holder(&'static self) {
         if let Some(private) = &self.private {
-            if private.holders.remove() {
+            if private.holders.remove_object() {
                 self.vacate();
             }
         }

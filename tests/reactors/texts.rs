@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::error::Error;
 use std::io::ErrorKind;
+use std::sync::mpsc;
 use std::thread;
 
 use async_io::{Reactor, Timer};
@@ -78,6 +79,26 @@ fn close_counts_calls_in_progress() {
         thread::spawn(move || drop(other.close().unwrap_err()))
             .join()
             .unwrap();
+    });
+}
+
+/// A handle that another thread drops meanwhile counts as a handle or not at all.
+#[test]
+fn close_takes_no_handle_for_an_object() {
+    guarded(|| {
+        let (send, drops) = mpsc::sync_channel::<Reactor>(0);
+        let dropper = thread::spawn(move || drops.into_iter().for_each(drop));
+        for _ in 0..crate::support::stress(5000) {
+            let mut reactor = manual("handles");
+            send.send(reactor.clone()).unwrap();
+            while let Err(error) = reactor.close() {
+                let text = error.to_string();
+                assert!(text.ends_with("in use by 1 other handle"), "{text}");
+                reactor = error.into_reactor();
+            }
+        }
+        drop(send);
+        dropper.join().unwrap();
     });
 }
 

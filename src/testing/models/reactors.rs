@@ -252,20 +252,38 @@ fn last_holder_sees_what_the_others_did() {
         let shared = Arc::new((Holders::none(), UnsafeCell::new(())));
         let (holders, _) = &*shared;
         holders.add_handle();
-        holders.add();
+        holders.add_object();
         let other = Arc::clone(&shared);
         let thread = thread::spawn(move || {
             let (holders, uses) = &*other;
             // Loom checks that no two threads use the cell without an order.
             uses.with_mut(|_| ());
-            holders.remove()
+            holders.remove_object()
         });
         let last_handle = holders.remove_handle();
         assert!(last_handle);
-        let was_last = holders.remove();
+        let was_last = holders.remove_root();
         if was_last {
             shared.1.with_mut(|_| ());
         }
         assert_ne!(was_last, thread.join().unwrap());
+    });
+}
+
+/// Excluded: the only object is dropped while another one is created through the handle, and the driver
+/// becomes vacant although it is in use, or stays occupied for ever.
+#[test]
+fn object_meets_the_last_object() {
+    explore("object_meets_the_last_object", || {
+        let holders = Arc::new(Holders::none());
+        holders.add_handle();
+        holders.add_object();
+        let other = Arc::clone(&holders);
+        let thread = thread::spawn(move || other.remove_object());
+        holders.add_object();
+        let last_handle = holders.remove_handle();
+        assert!(last_handle && !holders.remove_root());
+        let was_last = holders.remove_object();
+        assert!(was_last ^ thread.join().unwrap());
     });
 }
