@@ -28,7 +28,7 @@ use crate::core::clock::{Clock, Deadline};
 use crate::core::presence::{Holders, Presence};
 use crate::core::sync::Mutex;
 use crate::core::timers::{SHARDS, TimerKey};
-use crate::core::wake;
+use crate::core::wake::{self, WakeBatch};
 use crate::engine::Engine;
 use crate::engine::poller::{Poller as _, Until};
 use crate::sys::Poller;
@@ -306,9 +306,7 @@ impl Driver {
             return;
         }
         if self.any_task_waits() {
-            // If the thread cannot be started, the next wait, or the next thread that leaves, tries
-            // again.
-            let _ = self.start_fallback();
+            self.leave_to_fallback();
         } else {
             private.presence.erase_note();
         }
@@ -351,8 +349,17 @@ impl Driver {
         let (_, objects) = private.holders.count();
         if objects > 0 && private.manual.swap(false, Ordering::Relaxed) {
             self.roles.remove_foreign_loop();
-            // If the thread cannot be started, the next wait tries again.
-            let _ = self.start_fallback();
+            self.leave_to_fallback();
+        }
+    }
+
+    /// Starts the fallback thread for tasks that wait already. If that fails, wakes them: they try again,
+    /// and get the error.
+    fn leave_to_fallback(&'static self) {
+        if self.start_fallback().is_err() {
+            let mut batch = WakeBatch::default();
+            self.engine.wake_all(&mut batch);
+            batch.run();
         }
     }
 

@@ -280,6 +280,21 @@ impl<P: Poller> Engine<P> {
         })
     }
 
+    /// Adds the wakers of all tasks to the batch. They try again.
+    #[cold]
+    pub(crate) fn wake_all(&self, batch: &mut WakeBatch) {
+        for (_, source) in self.registry.iter() {
+            let mut slot = source.lock();
+            if slot.raw.is_some() {
+                slot.state.fail(source.words(), batch);
+            }
+        }
+        // The time of a timer is checked when its task polls it.
+        while !self.timers.next().is_never() {
+            self.timers.expire(Deadline::NEVER, usize::MAX, batch);
+        }
+    }
+
     /// Makes an engine without sources and timers ready for use. Creates the poller if there is none, and
     /// opens it again if the program has closed its descriptors. Otherwise removes what is left in it:
     /// events, and a notification. Returns the poller.

@@ -11,12 +11,12 @@ use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use async_io::{Async, Timer};
+use async_io::{Async, Reactor, Timer};
 use futures_lite::future::zip;
 use futures_lite::{AsyncReadExt, FutureExt};
 
 use crate::support::seccomp::{Filter, Reach, Verdict};
-use crate::support::{Counter, Runner, STEP, foreign, isolated, poll, until};
+use crate::support::{Counter, Runner, STEP, foreign, isolated, poll, poll_readable, until};
 
 fn refuse(calls: &[c_long], errno: c_int) {
     let filter = calls.iter().fold(Filter::new(), |filter, call| {
@@ -235,6 +235,44 @@ fn only_foreign_waits_for_io_fail_without_threads() {
                 timers_work(Runner::Foreign);
                 timers_work(Runner::Ours);
                 io_works(Runner::Ours);
+            }
+        },
+    );
+}
+
+/// A task waits for a private reactor that a thread drives. When the thread leaves, no other thread can
+/// take over. The task is woken, and the next poll returns the error.
+#[test]
+fn tasks_are_woken_if_the_last_thread_leaves_without_a_successor() {
+    isolated(
+        "sandbox::tasks_are_woken_if_the_last_thread_leaves_without_a_successor",
+        || {
+            refuse(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN);
+            for is_manual in [false, true] {
+                let builder = Reactor::builder().fallback_thread(!is_manual);
+                let reactor = builder.build().unwrap();
+                let (counter, waker) = Counter::new();
+                let (timed, timed_waker) = Counter::new();
+                let start = Instant::now();
+                let (source, mut timer, peer) = reactor.block_on(async {
+                    let (local, peer) = UnixStream::pair().unwrap();
+                    let source = Async::new(local).unwrap();
+                    let mut timer = Timer::after(STEP);
+                    assert!(poll_readable(&source, &waker).is_pending());
+                    assert!(poll(&mut timer, &timed_waker).is_pending());
+                    (source, timer, peer)
+                });
+                drop(reactor);
+                assert_eq!((counter.wakes(), timed.wakes()), (1, 1));
+                let Poll::Ready(Err(error)) = poll_readable(&source, &waker) else {
+                    panic!("the task waits although no thread drives");
+                };
+                assert!(error.to_string().contains("limit on threads"), "{error}");
+                // The timer is not early.
+                timer.set_after(Duration::from_millis(3));
+                foreign(&mut timer);
+                assert!(start.elapsed() < STEP);
+                drop(peer);
             }
         },
     );
