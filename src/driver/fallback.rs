@@ -140,12 +140,13 @@ mod starting {
             let mut started = self.thread.lock();
             if started.is_none() {
                 let thread = Arc::new(Thread::new(driver.interrupt(), ThreadId::FALLBACK));
-                let name = match driver.name() {
-                    Some(name) => format!("{NAME}/{name}"),
-                    None => NAME.to_owned(),
+                let (name, instead) = match driver.name() {
+                    Some(name) => (format!("{NAME}/{name}"), "`block_on` of this reactor"),
+                    None => (NAME.to_owned(), "`async_io::block_on`"),
                 };
                 let own = Arc::clone(&thread);
-                sys::thread::spawn(&name, move || run(driver, &own)).map_err(explain)?;
+                sys::thread::spawn(&name, move || run(driver, &own))
+                    .map_err(|error| explain(&error, &name, instead))?;
                 *started = Some(thread);
                 self.running.store(fork::generation(), Ordering::Relaxed);
             }
@@ -177,10 +178,10 @@ mod starting {
         }
     }
 
-    fn explain(error: io::Error) -> io::Error {
+    fn explain(error: &io::Error, thread: &str, instead: &str) -> io::Error {
         let text = format!(
-            "cannot start the `async-io` thread, which drives I/O outside of `block_on`: {error}; \
-             raise the limit on threads, or await inside `async_io::block_on`"
+            "cannot start the thread `{thread}`, which drives I/O outside of `block_on`: {error}; \
+             raise the limit on threads, or await inside {instead}"
         );
         // The system reports EAGAIN. As the kind of an I/O error, that would mean "would block".
         io::Error::other(text)

@@ -418,6 +418,8 @@ impl Reactor {
 
     /// Returns the earliest deadline of the timers that tasks wait for.
     ///
+    /// If another thread stands by in a [`turn`](Reactor::turn) with a limit, that limit counts as well.
+    ///
     /// In a forked child, returns `None` for a reactor of the parent.
     ///
     /// # Examples

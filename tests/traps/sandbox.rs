@@ -249,8 +249,8 @@ fn tasks_are_woken_if_the_last_thread_leaves_without_a_successor() {
         || {
             refuse(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN);
             for is_manual in [false, true] {
-                let builder = Reactor::builder().fallback_thread(!is_manual);
-                let reactor = builder.build().unwrap();
+                let builder = Reactor::builder().name("threadless");
+                let reactor = builder.fallback_thread(!is_manual).build().unwrap();
                 let (counter, waker) = Counter::new();
                 let (timed, timed_waker) = Counter::new();
                 let start = Instant::now();
@@ -267,7 +267,9 @@ fn tasks_are_woken_if_the_last_thread_leaves_without_a_successor() {
                 let Poll::Ready(Err(error)) = poll_readable(&source, &waker) else {
                     panic!("the task waits although no thread drives");
                 };
-                assert!(error.to_string().contains("limit on threads"), "{error}");
+                let text = error.to_string();
+                assert!(text.contains("`async-io/threadless`"), "{text}");
+                assert!(text.contains("limit on threads"), "{text}");
                 // The timer is not early.
                 timer.set_after(Duration::from_millis(3));
                 foreign(&mut timer);
