@@ -63,6 +63,10 @@ struct Private {
     /// Relaxed: a thread that does not see the end of the restriction starts no thread, and the thread
     /// that has ended it does.
     manual: AtomicBool,
+    /// Whether the fallback thread was needed and could not be started.
+    ///
+    /// Relaxed: only one thread gets to wake the tasks.
+    has_no_thread: AtomicBool,
 }
 
 impl Private {
@@ -72,6 +76,7 @@ impl Private {
             presence: Presence::empty(),
             name: Mutex::default(),
             manual: AtomicBool::new(false),
+            has_no_thread: AtomicBool::new(false),
         }
     }
 }
@@ -146,20 +151,14 @@ impl Driver {
     /// The system refuses to create a poller.
     pub(crate) fn private(name: Option<String>, manual: bool) -> io::Result<Handle> {
         let global = Driver::global();
-        let driver = global.pool.take().unwrap_or_else(|| {
-            // One shard: the timers of a reactor fire in one order.
-            Box::leak(Box::new(Driver::new(1, Some(Private::vacant()))))
-        });
-        if let Err(error) = driver.refresh() {
-            global.pool.expect();
-            global.pool.add(driver);
-            return Err(io::Error::new(
+        let driver = Driver::ready(&global.pool).map_err(|error| {
+            io::Error::new(
                 error.kind(),
                 format!(
                     "cannot create a reactor: {error}; close descriptors, or raise their limit"
                 ),
-            ));
-        }
+            )
+        })?;
         if let Some(private) = &driver.private {
             // Relaxed: only a running number.
             let number = global.created.fetch_add(1, Ordering::Relaxed) + 1;
@@ -167,6 +166,28 @@ impl Driver {
             private.manual.store(manual, Ordering::Relaxed);
         }
         Ok(Handle::new(driver))
+    }
+
+    /// Returns a driver that is ready for use: one of a former reactor, or else a new one.
+    fn ready(pool: &Pool) -> io::Result<&'static Driver> {
+        if let Some(former) = pool.take() {
+            match former.refresh() {
+                Ok(()) => return Ok(former),
+                // The program has closed the descriptors of the poller, which cannot open them again.
+                Err(_) if former.engine.has_poller() => pool.put_last(former),
+                Err(error) => {
+                    pool.put_first(former);
+                    return Err(error);
+                }
+            }
+        }
+        // One shard: the timers of a reactor fire in one order.
+        let driver: &Driver = Box::leak(Box::new(Driver::new(1, Some(Private::vacant()))));
+        if let Err(error) = driver.engine.poller() {
+            pool.put_first(driver);
+            return Err(error);
+        }
+        Ok(driver)
     }
 
     /// Returns the name of a private reactor, or `None` for the one of the process.
@@ -306,7 +327,7 @@ impl Driver {
             return;
         }
         if self.any_task_waits() {
-            self.leave_to_fallback();
+            self.leave_to_fallback(private);
         } else {
             private.presence.erase_note();
         }
@@ -349,14 +370,16 @@ impl Driver {
         let (_, objects) = private.holders.count();
         if objects > 0 && private.manual.swap(false, Ordering::Relaxed) {
             self.roles.remove_foreign_loop();
-            self.leave_to_fallback();
+            self.leave_to_fallback(private);
         }
     }
 
     /// Starts the fallback thread for tasks that wait already. If that fails, wakes them: they try again,
-    /// and get the error.
-    fn leave_to_fallback(&'static self) {
-        if self.start_fallback().is_err() {
+    /// and get the error. This happens only once. Otherwise a program that comes back and leaves again
+    /// would be woken each time.
+    fn leave_to_fallback(&'static self, private: &Private) {
+        let failed = self.start_fallback().is_err();
+        if failed && !private.has_no_thread.swap(true, Ordering::Relaxed) {
             let mut batch = WakeBatch::default();
             self.engine.wake_all(&mut batch);
             batch.run();
@@ -395,16 +418,17 @@ impl Driver {
 
     /// Makes the driver vacant. Nothing holds it, and no thread is inside it.
     pub(super) fn become_vacant(&'static self) {
+        self.shell.reset();
         Driver::global().pool.add(self);
     }
 
     /// Makes a vacant driver ready for use.
     fn refresh(&self) -> io::Result<()> {
         self.engine.refresh()?.expect_nothing();
-        self.shell.reset();
         self.turns.requests.reset();
         if let Some(private) = &self.private {
             private.presence.erase_note();
+            private.has_no_thread.store(false, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -3,12 +3,15 @@
 //! A driver is *leaving* from the moment when nothing uses it until its fallback thread has ended. A new
 //! reactor waits for a leaving driver before it creates one. So a program pays for the largest number of
 //! reactors that exist at once, even if it creates reactors faster than threads end.
+//!
+//! A thread may end late, because it is inside a waker. Then one new reactor waits without success, and the next
+//! ones do not wait for the same threads.
 
 use super::Driver;
 use crate::core::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-/// How long a new reactor waits. A waker may create it on a thread that has to end first.
+/// How long a new reactor waits.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
@@ -37,7 +40,10 @@ impl Pool {
                 return None;
             }
             let waited = start.get_or_insert_with(Instant::now).elapsed();
-            let rest = PATIENCE.checked_sub(waited)?;
+            let Some(rest) = PATIENCE.checked_sub(waited) else {
+                drivers.leaving = 0;
+                return None;
+            };
             drivers = self.changed.wait_timeout(drivers, rest);
         }
     }
@@ -50,9 +56,20 @@ impl Pool {
     /// Adds a driver that was expected, and is vacant now.
     pub(super) fn add(&self, driver: &'static Driver) {
         let mut drivers = self.drivers.lock();
-        drivers.leaving -= 1;
+        drivers.leaving = drivers.leaving.saturating_sub(1);
         drivers.vacant.push(driver);
         drop(drivers);
-        self.changed.notify_one();
+        // All, because one of them may find that there is nothing to wait for any more.
+        self.changed.notify_all();
+    }
+
+    /// Adds a driver that could not be used. It is taken before the others.
+    pub(super) fn put_first(&self, driver: &'static Driver) {
+        self.drivers.lock().vacant.push(driver);
+    }
+
+    /// Adds a driver that could not be used. It is taken after the others.
+    pub(super) fn put_last(&self, driver: &'static Driver) {
+        self.drivers.lock().vacant.insert(0, driver);
     }
 }

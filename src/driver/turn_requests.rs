@@ -13,9 +13,14 @@
 //! # Foreign loops
 //!
 //! A request must also end the wait of a foreign event loop, which a notification of the poller does. But
-//! another thread that waits for the poller may use up that notification. So the request is *owed* to
-//! the loop until the loop's thread runs a turn or prepares for its next wait. Each thread that leaves
-//! the reactor meanwhile notifies the poller again. The thread that has prepared last is the loop's.
+//! another thread that waits for the poller may use up that notification. So the request is a *debt* to
+//! the loop. `prepare` reports it, and notifies the poller as well. It is paid when the loop's thread runs a
+//! turn, or prepares again after the report. Until then, each thread that leaves the reactor notifies the
+//! poller again.
+//!
+//! The thread that has prepared last is the loop's. If that thread is gone, the debt stays, and each turn of
+//! another thread runs one more pass. If a loop runs its turns on other threads than it prepares on, it makes
+//! one more round for each request.
 
 use super::thread::Thread;
 use crate::core::sync::Mutex;
@@ -32,8 +37,18 @@ struct Record {
     pending: bool,
     /// The thread of a foreign event loop.
     loops_on: Option<CallerId>,
-    /// Whether the foreign event loop may not have noticed a request.
-    is_owed: bool,
+    debt: Debt,
+}
+
+/// Whether a foreign event loop may not have noticed a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Debt {
+    #[default]
+    None,
+    /// There was a request that no turn of the loop's thread has seen.
+    Owed,
+    /// `prepare` has told the loop.
+    Reported,
 }
 
 /// Identifies the thread that calls `turn` or `prepare`.
@@ -59,14 +74,17 @@ impl TurnRequests {
             Arc::clone(&call.thread)
         };
         let ended: Vec<_> = record.calls.iter_mut().map(mark).collect();
-        let is_noticed = |it: CallerId| record.calls.iter().any(|call| call.caller == it);
-        let is_owed = record.loops_on.is_some_and(|it| !is_noticed(it));
-        record.is_owed |= is_owed && !mutation!("request_is_not_owed");
+        let loops_on = record.loops_on;
+        let is_of_the_loop = |call: &Call| loops_on == Some(call.caller);
+        let is_owed = !record.calls.iter().any(is_of_the_loop);
+        if is_owed && !mutation!("request_is_not_owed") {
+            record.debt = Debt::Owed;
+        }
         drop(record);
         for thread in &ended {
             thread.notify();
         }
-        ended.is_empty() || is_owed
+        ended.is_empty() || is_owed && loops_on.is_some()
     }
 
     /// Begins a call. Returns whether there was a request, so that the call must not wait.
@@ -78,8 +96,8 @@ impl TurnRequests {
             has_ended: false,
         });
         let is_of_the_loop = record.loops_on == Some(caller);
-        let was_owed = is_of_the_loop && std::mem::take(&mut record.is_owed);
-        std::mem::take(&mut record.pending) || was_owed
+        let pays = is_of_the_loop && std::mem::take(&mut record.debt) != Debt::None;
+        std::mem::take(&mut record.pending) || pays
     }
 
     /// Returns whether a request has ended the call of this thread.
@@ -107,14 +125,20 @@ impl TurnRequests {
     pub(crate) fn prepare(&self, caller: CallerId) -> bool {
         let mut record = self.0.lock();
         record.loops_on = Some(caller);
-        let was_owed = std::mem::take(&mut record.is_owed);
-        record.pending || was_owed
+        let reports = record.pending || record.debt == Debt::Owed;
+        record.debt = if reports && !mutation!("report_pays_the_debt") {
+            Debt::Reported
+        } else {
+            Debt::None
+        };
+        reports
     }
 
     /// Returns whether a foreign event loop may not have noticed a request. The caller, which leaves the
     /// reactor, then notifies the poller.
     pub(crate) fn owes_the_loop(&self) -> bool {
-        self.0.lock().is_owed
+        let record = self.0.lock();
+        record.loops_on.is_some() && record.debt != Debt::None
     }
 
     /// Forgets a request and the foreign event loop. No call is in progress.

@@ -109,6 +109,11 @@ impl<P: Poller> Engine<P> {
         }
     }
 
+    /// Returns whether a poller was created.
+    pub(crate) fn has_poller(&self) -> bool {
+        self.poller.get().is_some()
+    }
+
     #[cold]
     fn make_poller(&self) -> io::Result<&P> {
         let mut look_again = self.bare.lock();

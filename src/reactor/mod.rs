@@ -85,8 +85,12 @@ use std::time::{Duration, Instant};
 /// Objects keep their reactor alive. If all handles are dropped, nothing changes for its objects. If the
 /// last handle of a manual reactor is dropped while objects remain, it is no longer manual: its own
 /// thread starts and drives them. When handles and objects are gone, the thread ends, and the next
-/// reactor that is created takes over the descriptors and the memory. Three to six descriptors are
-/// kept for each of the largest number of reactors that existed at the same time.
+/// reactor that is created takes over the descriptors and the memory. It waits up to 100 ms for a thread that
+/// is about to end. Three to six descriptors are kept for each of the largest number of reactors that existed
+/// at the same time.
+///
+/// If a thread is needed and cannot be started, the tasks that wait are woken, while the handle is dropped or
+/// `block_on` ends. They get an error from their next poll.
 ///
 /// # Services of the process
 ///

@@ -488,6 +488,36 @@ fn rule_7_a_wake_up_by_another_thread_ends_the_wait_of_the_loop() {
     });
 }
 
+/// `prepare` has told the event loop, which ignores the result. Or another thread has taken the wake-up
+/// before the event loop first prepares. The wait ends nevertheless.
+#[test]
+fn rule_7_a_reported_wake_up_ends_the_wait_of_the_loop() {
+    guarded(|| {
+        for is_prepared in [false, true] {
+            for takes_it_before in [false, true] {
+                let reactor = manual("reported");
+                let event_loop = Loop::Level;
+                if is_prepared {
+                    assert_eq!(reactor.prepare().unwrap(), None);
+                }
+                let takes = || {
+                    let turn = || _ = reactor.turn(Some(Duration::ZERO)).unwrap();
+                    thread::scope(|scope| scope.spawn(turn).join().unwrap());
+                };
+                reactor.waker().wake();
+                if takes_it_before {
+                    takes();
+                }
+                assert_eq!(reactor.prepare().unwrap(), Some(Duration::ZERO));
+                takes();
+                event_loop.wait(&reactor, Some(STEP));
+                flush(&reactor);
+                assert_eq!(reactor.prepare().unwrap(), None);
+            }
+        }
+    });
+}
+
 /// Each turn with a limit ends, although another thread prepares for its waits meanwhile.
 #[test]
 fn rule_7_prepare_does_not_prolong_a_turn() {

@@ -250,9 +250,9 @@ fn reactors_in_sequence_use_the_same_resources() {
             let before = (open_objects(), crate::ALLOCATOR.allocated());
             run(9_500);
             let after = (open_objects(), crate::ALLOCATOR.allocated());
-            // A new reactor waits for a thread that ends, but not for ever. A leak per reactor would be
-            // thousands of descriptors, and as many kilobytes.
-            assert!(after.0 < before.0 + 10, "{before:?} {after:?}");
+            // On a slow machine, a new reactor gives up to wait for a thread that ends. A leak per reactor
+            // would be thousands of descriptors, and as many kilobytes.
+            assert!(after.0 < before.0 + 60, "{before:?} {after:?}");
             assert!(after.1 < before.1 + 400_000, "{before:?} {after:?}");
             #[cfg(target_os = "linux")]
             until("the threads end", || {
@@ -283,8 +283,32 @@ fn reactors_of_many_threads_use_the_same_resources() {
             let before = (open_objects(), crate::ALLOCATOR.allocated());
             run(300);
             let after = (open_objects(), crate::ALLOCATOR.allocated());
-            assert!(after.0 < before.0 + 10, "{before:?} {after:?}");
+            assert!(after.0 < before.0 + 60, "{before:?} {after:?}");
             assert!(after.1 < before.1 + 400_000, "{before:?} {after:?}");
+        },
+    );
+}
+
+/// The thread of a reactor ends after its last use. The next reactor waits for that and takes over.
+#[test]
+fn a_new_reactor_takes_over_from_a_thread_that_ends() {
+    isolated(
+        "lifetime::a_new_reactor_takes_over_from_a_thread_that_ends",
+        || {
+            const ROUNDS: usize = 100;
+            let mut taken_over = 0;
+            for _ in 0..ROUNDS {
+                let reactor = Reactor::new().unwrap();
+                let stale = reactor.waker();
+                foreign(timer_in(&reactor, std::time::Duration::from_micros(10)));
+                let mut timer = timer_in(&reactor, HOUR);
+                assert!(poll(&mut timer, std::task::Waker::noop()).is_pending());
+                drop((timer, reactor));
+                let next = Reactor::new().unwrap();
+                taken_over += usize::from(next.waker().will_wake(&stale));
+            }
+            // Not each time on a slow machine: the new reactor does not wait for ever.
+            assert!(taken_over > ROUNDS / 2, "{taken_over}");
         },
     );
 }
@@ -340,7 +364,7 @@ fn the_next_reactor_starts_afresh() {
 
 /// The program closes all descriptors, among them those that are kept for the next reactor, and opens others
 /// with the same numbers.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(polling_test_poll_backend)))]
 #[test]
 fn a_new_reactor_opens_its_descriptors_again() {
     isolated(

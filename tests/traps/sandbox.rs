@@ -264,6 +264,13 @@ fn tasks_are_woken_if_the_last_thread_leaves_without_a_successor() {
                 });
                 drop(reactor);
                 assert_eq!((counter.wakes(), timed.wakes()), (1, 1));
+                let again = source.reactor();
+                for _ in 0..10 {
+                    let waits = || poll_readable(&source, &waker).is_pending();
+                    assert!(again.block_on(async { waits() }));
+                }
+                drop(again);
+                assert_eq!(counter.wakes(), 1, "each call wakes the task");
                 let Poll::Ready(Err(error)) = poll_readable(&source, &waker) else {
                     panic!("the task waits although no thread drives");
                 };

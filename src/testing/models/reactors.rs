@@ -39,6 +39,9 @@ models! {
     /// Excluded: another thread uses up the notification of a request, and the wait of a foreign event
     /// loop does not end.
     request_ends_the_wait_of_a_loop, 4;
+    /// Excluded: the same, for a request that `prepare` has reported, and whose report the loop has
+    /// ignored.
+    reported_request_ends_the_wait_of_a_loop, 4;
 }
 
 /// The threads inside a driver, as `driver::concrete` counts them.
@@ -230,18 +233,38 @@ fn request_ends_the_wait_of_a_loop<const C: bool, P: Policy>(driver: &'static Dr
             driver.engine.notify();
         }
     });
-    let helper = thread::spawn(move || {
-        let mut call = Participant::new(driver);
-        call.give_turn();
-        call.retire();
-        // As `Driver::leave` does.
-        if requests.owes_the_loop() {
-            driver.engine.notify();
-        }
-    });
+    let helper = thread::spawn(move || take_turn(driver, &requests));
     driver.engine.wait_for_descriptor();
     maker.join().unwrap();
     helper.join().unwrap();
+}
+
+fn reported_request_ends_the_wait_of_a_loop<const C: bool, P: Policy>(
+    driver: &'static Driver<C, P>,
+) {
+    let requests = Arc::new(TurnRequests::default());
+    driver.foreign_loop_waits();
+    if requests.make() {
+        driver.engine.notify();
+    }
+    let shared = Arc::clone(&requests);
+    let helper = thread::spawn(move || take_turn(driver, &shared));
+    // As `Driver::prepare` does.
+    if requests.prepare(CallerId(1)) {
+        driver.engine.notify();
+    }
+    driver.engine.wait_for_descriptor();
+    helper.join().unwrap();
+}
+
+/// Runs a turn that does not wait, and leaves, as `Driver::leave` does.
+fn take_turn<const C: bool, P: Policy>(driver: &'static Driver<C, P>, requests: &TurnRequests) {
+    let mut call = Participant::new(driver);
+    call.give_turn();
+    call.retire();
+    if requests.owes_the_loop() {
+        driver.engine.notify();
+    }
 }
 
 /// Excluded: the thread that releases the last holder, and makes the driver vacant, does not see what

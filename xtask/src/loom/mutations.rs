@@ -235,6 +235,10 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         "reactors::request_ends_the_wait_of_a_loop::passive",
     ),
     (
+        "report_pays_the_debt",
+        "reactors::reported_request_ends_the_wait_of_a_loop::passive",
+    ),
+    (
         "foreign_loop_is_not_announced",
         "reactors::foreign_loop_sees_an_earlier_deadline::passive",
     ),
