@@ -48,6 +48,16 @@ const IDLE: Unfit = (
     "counts wake-ups of the process, which include those of the tool's own thread",
 );
 
+const THREAD_COUNT: Unfit = (
+    "reactors_in_sequence_use_the_same_resources",
+    "counts the threads of the process, which include the tool's own",
+);
+
+const FORKS: Unfit = (
+    "forks::",
+    "starts threads in a forked child, which the tool does not support",
+);
+
 const WITHOUT_THREADS: &str =
     "forbids new threads permanently, and the leak check at the end of a process needs one";
 
@@ -58,7 +68,7 @@ const TOOLS: &[Tool] = &[
         finding: "WARNING: ThreadSanitizer: data race",
         prepare: thread,
         stress: "0.1",
-        unfit: &[IDLE],
+        unfit: &[IDLE, THREAD_COUNT, FORKS],
     },
     Tool {
         name: "address",
