@@ -18,9 +18,11 @@
 //! turn, or prepares again after the report. Until then, each thread that leaves the reactor notifies the
 //! poller again.
 //!
-//! The thread that has prepared last is the loop's. If that thread is gone, the debt stays, and each turn of
-//! another thread runs one more pass. If a loop runs its turns on other threads than it prepares on, it makes
-//! one more round for each request.
+//! The thread that has prepared last is the loop's. Before the first `prepare`, no thread pays: a task of the
+//! loop may wait already. So the first `prepare` may report a request that a turn has seen.
+//!
+//! If the loop's thread is gone, the debt stays, and each turn of another thread runs one more pass. If a loop
+//! runs its turns on other threads than it prepares on, it makes one more round for each request.
 
 use super::thread::Thread;
 use crate::core::sync::Mutex;

@@ -368,7 +368,7 @@ impl Reactor {
     /// The thread that calls this is the thread of the event loop. If another thread begins to drive the
     /// reactor while the loop waits, that thread handles the events meanwhile. A task that it wakes by
     /// [`waker`](Reactor::waker) ends the wait of the loop, at the latest when the other thread has left
-    /// the reactor.
+    /// the reactor. The first call may report a wake-up that a turn has seen before.
     ///
     /// # Errors
     ///

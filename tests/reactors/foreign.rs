@@ -122,7 +122,8 @@ fn rule_7_prepare_is_refused_while_another_thread_drives() {
                 drop(end);
                 reactor.waker().wake();
             });
-            // A wake-up may be left for the next turn.
+            // The wake-up may be left for the event loop.
+            reactor.prepare().unwrap();
             reactor.turn(Some(Duration::ZERO)).unwrap();
             flush(&reactor);
             assert_eq!(reactor.prepare().unwrap(), None);
