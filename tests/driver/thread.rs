@@ -13,7 +13,7 @@ use futures_lite::AsyncReadExt;
 use futures_lite::future::{or, poll_once, zip};
 
 use crate::support::procfs::{fallback_thread, fallback_threads, own_status, status, thread_count};
-use crate::support::{Counter, foreign, isolated, panicking_waker, poll, raw, until};
+use crate::support::{Counter, HOUR, foreign, isolated, panicking_waker, poll, raw, until};
 
 /// Waits of every kind with the waker of `block_on` itself.
 async fn local_waits() {
@@ -220,9 +220,11 @@ fn the_thread_is_not_pinned() {
 fn the_thread_survives_panics_of_wakers() {
     isolated("thread::the_thread_survives_panics_of_wakers", || {
         let waker = panicking_waker();
-        let mut timer = Timer::after(Duration::from_millis(1));
-        let _ = poll(&mut timer, &waker);
+        // Pending even on a slow machine, so that the thread starts.
+        let mut timer = Timer::after(HOUR);
+        assert!(poll(&mut timer, &waker).is_pending());
         let thread = fallback_thread();
+        timer.set_after(Duration::from_millis(1));
         for _ in 0..10 {
             let (local, mut peer) = UnixStream::pair().unwrap();
             let source = Async::new(local).unwrap();
