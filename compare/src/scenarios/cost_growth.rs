@@ -17,6 +17,7 @@ use crate::harness::peer::Peer;
 use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::harness::system::{allow_descriptors, pin};
+use crate::harness::usage::Spent;
 use crate::{ours, raw, tokio_side, upstream};
 
 pub(crate) const SCENARIO: Scenario = Scenario {
@@ -53,13 +54,7 @@ fn child(job: &Job) -> Outcome<Sample> {
     let mut sample = Sample::default();
     let batches = job.count(3000, 10_000);
     for sources in SOURCES {
-        let spent = match job.peer {
-            Peer::Ours => ours::smol::sources::events(sources, batches)?,
-            Peer::Upstream => upstream::smol::sources::events(sources, batches)?,
-            Peer::Tokio => tokio_side::sources::events(sources, batches)?,
-            Peer::Raw => raw::sources::events(sources, batches)?,
-            other => return other.missing(),
-        };
+        let spent = events(job.peer, sources, batches)?;
         sample = sample.with(
             &format!("event_ns@{sources}"),
             spent.cpu_ns / (batches * 10) as f64,
@@ -76,6 +71,17 @@ fn child(job: &Job) -> Outcome<Sample> {
         sample = sample.with(&format!("timer_ns@{timers}"), spent.cpu_ns / count as f64);
     }
     Ok(growths(sample))
+}
+
+/// Handles batches of ten events, at sources chosen at random.
+pub(super) fn events(peer: Peer, sources: u64, batches: u64) -> Outcome<Spent> {
+    Ok(match peer {
+        Peer::Ours => ours::smol::sources::events(sources, batches)?,
+        Peer::Upstream => upstream::smol::sources::events(sources, batches)?,
+        Peer::Tokio => tokio_side::sources::events(sources, batches)?,
+        Peer::Raw => raw::sources::events(sources, batches)?,
+        other => return other.missing(),
+    })
 }
 
 fn growths(sample: Sample) -> Sample {

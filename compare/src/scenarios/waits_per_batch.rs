@@ -3,45 +3,32 @@
 //! The thread makes all ten sources of a batch ready before it waits, so the count does not depend
 //! on the speed of the machine: one wait is enough for each batch.
 
-use super::{Scenario, Target::Within, aimed};
+use super::{Scenario, Target::Within, aimed, cost_growth, echo_system_calls};
 use crate::harness::Outcome;
 use crate::harness::calls::{self, Counter};
 use crate::harness::job::Job;
 use crate::harness::peer::Peer;
-use crate::harness::process::in_child;
 use crate::harness::sample::Sample;
 use crate::harness::system::pin;
 use crate::work::warm_up::warm_up;
-use crate::{ours, raw, tokio_side, upstream};
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "waits_per_batch",
     title: "waits of one thread per batch of ten events",
     peers: &[Peer::Ours, Peer::Upstream, Peer::Tokio, Peer::Raw],
     rounds: (1, 3),
-    take,
+    take: echo_system_calls::take,
     child,
     figures: &[aimed("waits", "waits/batch", &[Within(1.0, 1.02)])],
 };
 
 const SOURCES: u64 = 100;
 
-fn take(job: &Job) -> Outcome<Sample> {
-    calls::are_counted()?;
-    in_child(job)
-}
-
 fn child(job: &Job) -> Outcome<Sample> {
     pin(&[job.near])?;
     let batches = job.count(2000, 10_000);
     let counter = Counter::attach()?;
-    match job.peer {
-        Peer::Ours => ours::smol::sources::events(SOURCES, batches)?,
-        Peer::Upstream => upstream::smol::sources::events(SOURCES, batches)?,
-        Peer::Tokio => tokio_side::sources::events(SOURCES, batches)?,
-        Peer::Raw => raw::sources::events(SOURCES, batches)?,
-        other => return other.missing(),
-    };
+    cost_growth::events(job.peer, SOURCES, batches)?;
     let waits = calls::waits(&counter.detach()?);
     // The warm-up also handles batches.
     let all_batches = warm_up(batches) + batches;
