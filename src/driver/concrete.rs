@@ -375,8 +375,8 @@ impl Driver {
     }
 
     /// Starts the fallback thread for tasks that wait already. If that fails, wakes them: they try again,
-    /// and get the error. This happens only once. Otherwise a program that comes back and leaves again
-    /// would be woken each time.
+    /// and get the error. Wakes them only once. Otherwise tasks that wait inside short calls of `block_on`
+    /// would be woken after each call.
     fn leave_to_fallback(&'static self, private: &Private) {
         let failed = self.start_fallback().is_err();
         if failed && !private.has_no_thread.swap(true, Ordering::Relaxed) {

@@ -100,7 +100,7 @@ pub(crate) struct Shell<R, A, P> {
     threads: AtomicUsize,
     /// The number of turns with a limit of their own, which the timers do not know.
     ///
-    /// SeqCst, as `Roles::leader_waits`: see `pass_on` and `calls_back_limited_turns`.
+    /// SeqCst, as `Roles::leader_waits`: see `pass_on` and `call_back_limited_turns`.
     limited: AtomicUsize,
     /// How many sleeps of threads were ended.
     ///
@@ -284,7 +284,7 @@ where
     /// Called after a foreign event loop has programmed the timer later. A turn counts its limit before it
     /// looks at the timer. Both are sequentially consistent, so the turn sees the later deadline, or this
     /// thread sees the turn.
-    pub(crate) fn calls_back_limited_turns(&self) -> bool {
+    pub(crate) fn call_back_limited_turns(&self) -> bool {
         let any = self.limited.load(Ordering::SeqCst) > 0;
         if any && !mutation!("prepared_loop_ignores_limits") {
             self.engine.notify();

@@ -174,7 +174,7 @@ impl Driver {
         if earliest < next {
             self.engine.expect_by(earliest);
         }
-        if self.calls_back_limited_turns() {
+        if self.call_back_limited_turns() {
             return Err(driven_elsewhere());
         }
         let clock = self.engine.clock();

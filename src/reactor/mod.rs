@@ -89,8 +89,8 @@ use std::time::{Duration, Instant};
 /// is about to end. Three to six descriptors are kept for each of the largest number of reactors that existed
 /// at the same time.
 ///
-/// If a thread is needed and cannot be started, the tasks that wait are woken, while the handle is dropped or
-/// `block_on` ends. They get an error from their next poll.
+/// If a thread is needed and cannot be started, dropping the handle or the end of `block_on` wakes the tasks
+/// that wait. This happens once. A task that polls outside of `block_on` then gets an error.
 ///
 /// # Services of the process
 ///

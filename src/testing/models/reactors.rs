@@ -39,8 +39,7 @@ models! {
     /// Excluded: another thread uses up the notification of a request, and the wait of a foreign event
     /// loop does not end.
     request_ends_the_wait_of_a_loop, 4;
-    /// Excluded: the same, for a request that `prepare` has reported, and whose report the loop has
-    /// ignored.
+    /// Excluded: the same, for a request that `prepare` has reported to a loop that ignores reports.
     reported_request_ends_the_wait_of_a_loop, 4;
 }
 
@@ -219,7 +218,7 @@ fn prepared_loop_keeps_the_limit_of_a_turn<const C: bool, P: Policy>(
     });
     // As `Driver::prepare` does, without timers.
     driver.engine.arm(driver.foreign_loop_waits());
-    driver.calls_back_limited_turns();
+    driver.call_back_limited_turns();
     turn.join().unwrap();
 }
 
