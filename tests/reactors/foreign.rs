@@ -497,7 +497,6 @@ fn rule_7_a_reported_wake_up_ends_the_wait_of_the_loop() {
         for is_prepared in [false, true] {
             for takes_it_before in [false, true] {
                 let reactor = manual("reported");
-                let event_loop = Loop::Level;
                 if is_prepared {
                     assert_eq!(reactor.prepare().unwrap(), None);
                 }
@@ -511,7 +510,7 @@ fn rule_7_a_reported_wake_up_ends_the_wait_of_the_loop() {
                 }
                 assert_eq!(reactor.prepare().unwrap(), Some(Duration::ZERO));
                 takes();
-                event_loop.wait(&reactor, Some(STEP));
+                Loop::Level.wait(&reactor, Some(STEP));
                 flush(&reactor);
                 assert_eq!(reactor.prepare().unwrap(), None);
             }

@@ -309,8 +309,9 @@ fn rule_8_a_child_returns_from_the_turn_that_it_was_forked_in() {
                         let child = Arc::new(AtomicI32::new(-1));
                         let forked = Arc::clone(&child);
                         let forks = move || forked.store(raw::fork(), Ordering::SeqCst);
-                        let mut timer = timer_in(&reactor, SHORT);
+                        let mut timer = timer_in(&reactor, HOUR);
                         assert!(poll(&mut timer, &waker_fn(forks)).is_pending());
+                        timer.set_after(SHORT);
                         let drives = [by_block_on, by_turn][round % 2];
                         while child.load(Ordering::SeqCst) < 0 {
                             drives(&reactor);
